@@ -1,0 +1,244 @@
+"""``[tool.devpi-warmup]`` and the environment → :class:`Config`."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+from devpi_warmup.errors import InvalidInputError, InvalidTargetError, Problem
+from devpi_warmup.targets import Target
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_PLATFORMS = ("manylinux_2_28_x86_64", "win_amd64", "macosx_14_0_arm64")
+DEFAULT_REQUIREMENTS = "requirements/*.txt"
+DEFAULT_CONSTRAINTS = "requirements/constraints.txt"
+_LISTS = ("pythons", "platforms", "exclude", "requirements", "constraints")
+_STRINGS = ("index-url", "wheelhouse")
+
+
+@dataclass(frozen=True)
+class IndexUrl:
+    """Where the index is.
+
+    :param url: the index without user, password and ``/+simple``:
+        ``https://devpi.example.com/user/index``
+    :param user: the user name in the URL, if any
+    :param password: kept in memory only; never shown by ``repr``
+    """
+
+    url: str
+    user: str = ""
+    password: str = ""
+
+    def __repr__(self) -> str:
+        return f"IndexUrl({self.url!r})"
+
+    @property
+    def simple(self) -> str:
+        """The URL of the simple repository API, with its trailing slash."""
+        return f"{self.url}/+simple/"
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a run works on.
+
+    :param root: the folder of ``pyproject.toml``; every path below is absolute
+    :param targets: the (python, platform) pairs, in the order they are listed
+    :param requirements: the requirement files
+    :param constraints: the constraint files
+    :param index: the one index, or None for the private devpi-server
+    :param wheelhouse: the folder that crosses the gap
+    """
+
+    root: Path
+    targets: tuple[Target, ...]
+    requirements: tuple[Path, ...]
+    constraints: tuple[Path, ...]
+    index: IndexUrl | None
+    wheelhouse: Path
+
+
+def load(root: Path, environ: Mapping[str, str] = os.environ) -> Config:
+    """Read ``pyproject.toml`` in ``root``, if there is one, and ``DEVPI_INDEX``.
+
+    :raises InvalidInputError: with every problem of the table together
+    """
+    path = root / "pyproject.toml"
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInputError(
+            "pyproject.toml cannot be read:", [Problem(str(error), str(path))]
+        ) from None
+    tool = table.get("tool", {})
+    settings = tool.get("devpi-warmup", {}) if isinstance(tool, dict) else {}
+    problems = list(_check_types(settings))
+    if problems:
+        raise InvalidInputError("[tool.devpi-warmup] in pyproject.toml is wrong:", problems)
+
+    targets = _targets(settings, problems)
+    constraints = _files(root, settings.get("constraints"), "constraints", problems)
+    requirements = _files(root, settings.get("requirements"), "requirements", problems)
+    if settings.get("requirements") is None:
+        requirements = _glob(root, DEFAULT_REQUIREMENTS)
+    if settings.get("constraints") is None:
+        constraints = _glob(root, DEFAULT_CONSTRAINTS)
+    requirements = tuple(path for path in requirements if path not in constraints)
+    if not requirements and not problems:
+        problems.append(
+            Problem(
+                f"no requirement files: nothing matches {DEFAULT_REQUIREMENTS!r}",
+                hint='write requirements/main.txt, or name files with requirements = ["…"]',
+            )
+        )
+    index = _index(settings, environ, problems)
+    if problems:
+        raise InvalidInputError("[tool.devpi-warmup] in pyproject.toml is wrong:", problems)
+    return Config(
+        root=root,
+        targets=targets,
+        requirements=requirements,
+        constraints=constraints,
+        index=index,
+        wheelhouse=root / settings.get("wheelhouse", "wheelhouse"),
+    )
+
+
+def parse_index_url(text: str) -> IndexUrl:
+    """Take an index URL apart.
+
+    :param text: ``http://host:3141/user/index``, with or without ``/+simple`` and a
+        trailing slash, with or without ``user:password@``
+    :raises ValueError: the text is not such a URL; the message never holds the password
+    """
+    split = urlsplit(text.strip())
+    try:
+        port = split.port
+    except ValueError:
+        raise ValueError("the port of the index URL is not a number") from None
+    if split.scheme not in {"http", "https"} or not split.hostname:
+        raise ValueError("the index URL must be like https://devpi.example.com/user/index")
+    if split.query or split.fragment:
+        raise ValueError("the index URL must not have a query or a fragment")
+    path = split.path.rstrip("/").removesuffix("/+simple").rstrip("/")
+    host = f"[{split.hostname}]" if ":" in split.hostname else split.hostname
+    netloc = host if port is None else f"{host}:{port}"
+    return IndexUrl(
+        url=urlunsplit((split.scheme, netloc, path, "", "")),
+        user=split.username or "",
+        password=split.password or "",
+    )
+
+
+def _check_types(settings: object) -> list[Problem]:
+    if not isinstance(settings, dict):
+        return [Problem("it must be a table", hint="write [tool.devpi-warmup]")]
+    problems = []
+    for key, value in settings.items():
+        if key in _LISTS:
+            if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+                hint = f'write {key} = ["…", "…"], each value in quotes'
+                problems.append(Problem(f"{key} must be a list of strings", hint=hint))
+        elif key in _STRINGS:
+            if not isinstance(value, str):
+                problems.append(Problem(f"{key} must be a string", hint=f'write {key} = "…"'))
+        else:
+            known = (*_LISTS, *_STRINGS)
+            nearest = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known)}"
+            problems.append(Problem(f"unknown key {key!r}", hint=hint))
+    return problems
+
+
+def _targets(settings: Mapping[str, list[str]], problems: list[Problem]) -> tuple[Target, ...]:
+    own_python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    pythons = settings.get("pythons", [own_python])
+    platforms = settings.get("platforms", list(DEFAULT_PLATFORMS))
+    targets: dict[str, Target] = {}
+    for key, values in (("pythons", pythons), ("platforms", platforms)):
+        if not values:
+            problems.append(Problem(f"{key} is empty", hint="name at least one"))
+        for value in values:
+            probe = (value, "win_amd64") if key == "pythons" else ("3.13", value)
+            try:
+                Target(*probe)
+            except InvalidTargetError as error:
+                problems.append(Problem(error.args[0], key, error.hint))
+    if problems:
+        return ()
+    for python in pythons:
+        for platform in platforms:
+            target = Target(python, platform)
+            if target.id in targets:
+                problems.append(
+                    Problem(f"{target.id} stands there twice", "pythons, platforms", "name it once")
+                )
+            targets[target.id] = target
+    everything = list(targets)
+    for pattern in settings.get("exclude", []):
+        matches = fnmatch.filter(everything, pattern)
+        if not matches:
+            nearest = difflib.get_close_matches(pattern, everything, n=1, cutoff=0.0)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else ""
+            problems.append(Problem(f"{pattern!r} excludes no target", "exclude", hint))
+        for match in matches:
+            targets.pop(match, None)
+    if everything and not targets:
+        problems.append(Problem("every target is excluded", "exclude", "leave at least one"))
+    return tuple(targets.values())
+
+
+def _glob(root: Path, pattern: str) -> tuple[Path, ...]:
+    return tuple(sorted(path for path in root.glob(pattern) if path.is_file()))
+
+
+def _files(
+    root: Path, patterns: list[str] | None, key: str, problems: list[Problem]
+) -> tuple[Path, ...]:
+    found: dict[Path, None] = {}
+    for pattern in patterns or ():
+        if Path(pattern).is_absolute():
+            matches: tuple[Path, ...] = (Path(pattern),) if Path(pattern).is_file() else ()
+        else:
+            matches = _glob(root, pattern)
+        if not matches:
+            hint = f"paths start at {root.name}/, where pyproject.toml is"
+            problems.append(Problem(f"no file {pattern!r}", key, hint))
+        found.update(dict.fromkeys(matches))
+    if patterns == [] and key == "requirements":
+        problems.append(Problem("requirements is empty", hint="name at least one file"))
+    return tuple(found)
+
+
+def _index(
+    settings: Mapping[str, str], environ: Mapping[str, str], problems: list[Problem]
+) -> IndexUrl | None:
+    where, text = "DEVPI_INDEX", environ.get("DEVPI_INDEX", "").strip()
+    if not text:
+        where, text = "index-url", settings.get("index-url", "").strip()
+    if not text:
+        return None
+    try:
+        index = parse_index_url(text)
+    except ValueError as error:
+        hint = "https://devpi.example.com/user/index, with or without /+simple"
+        problems.append(Problem(str(error), where, hint))
+        return None
+    if where == "index-url" and index.password:
+        hint = "a file in git is no place for it: use DEVPI_INDEX or a netrc file"
+        problems.append(Problem("index-url holds a password", where, hint))
+    return index
