@@ -9,9 +9,10 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 
 from devpi_warmup.errors import InvalidTargetError
@@ -152,13 +153,20 @@ class Target:
             *compatible_tags(version, self.interpreter, self.platforms),
         )
 
+    def rank(self, tags: frozenset[Tag]) -> int | None:
+        """Return how well the tags of a wheel fit: 0 is best, None not at all."""
+        if tags not in self._known_ranks:
+            places = (self._places[tag] for tag in tags if tag in self._places)
+            self._known_ranks[tags] = min(places, default=None)
+        return self._known_ranks[tags]
+
     @cached_property
-    def tag_ranks(self) -> dict[Tag, int]:
-        """The place of each tag in :attr:`tags`; 0 is the best."""
-        ranks: dict[Tag, int] = {}
-        for rank, tag in enumerate(self.tags):
-            ranks.setdefault(tag, rank)
-        return ranks
+    def _places(self) -> dict[Tag, int]:
+        return {tag: place for place, tag in reversed(list(enumerate(self.tags)))}
+
+    @cached_property
+    def _known_ranks(self) -> dict[frozenset[Tag], int | None]:
+        return {}  # one page has thousands of wheels, and a few hundred different tags
 
     @cached_property
     def markers(self) -> dict[str, str]:
@@ -183,6 +191,13 @@ class Target:
             "sys_platform": sys_platform,
         }
 
+    def fits_python(self, requires_python: str) -> bool:
+        """Whether a Requires-Python admits this version; one that does not parse admits all.
+
+        As pip's ``_check_link_requires_python`` (pip/_internal/index/package_finder.py).
+        """
+        return _specifier_admits(requires_python, self.full_version)
+
     @property
     def pip_flags(self) -> tuple[str, ...]:
         """The options that make pip choose wheels for this target.
@@ -200,6 +215,14 @@ class Target:
     def _pip_platforms(self) -> tuple[str, ...]:
         # pip expands macOS by itself, and the Linux names hardly at all.
         return (self.platform,) if self.platform.startswith("macosx") else self.platforms
+
+
+@lru_cache(maxsize=None)
+def _specifier_admits(specifier: str, version: str) -> bool:
+    try:
+        return SpecifierSet(specifier).contains(version, prereleases=True)
+    except InvalidSpecifier:
+        return True
 
 
 def _check_python(python: str) -> None:

@@ -1,0 +1,105 @@
+"""Why no file of a project will do, in words that name the reason of each class of files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from packaging.specifiers import SpecifierSet
+    from packaging.version import Version
+
+    from devpi_warmup.index import IndexFile, Page, Wheel
+    from devpi_warmup.requirements import RootRequirement
+    from devpi_warmup.targets import Target
+
+HINT = "relax one of these requirements, or exclude the target in [tool.devpi-warmup]"
+_SHOWN = 5
+
+
+class _Requirement(Protocol):
+    @property
+    def root(self) -> RootRequirement | None: ...
+
+
+class _Information(Protocol):
+    @property
+    def requirement(self) -> _Requirement: ...
+    @property
+    def parent(self) -> object | None: ...
+
+
+def wanted_by(information: Iterable[_Information]) -> str:
+    """Say who wants what, one line each, without repetitions."""
+    lines: dict[str, None] = {}
+    for cause in information:
+        root = cause.requirement.root
+        who = root.where if root is not None else str(cause.parent)
+        lines[f"      {cause.requirement}, wanted by {who}"] = None
+    shown = list(lines)[:_SHOWN]
+    if len(lines) > _SHOWN:
+        shown.append(f"      and {len(lines) - _SHOWN} more")
+    return "\n  ".join(shown)
+
+
+def why_none(
+    page: Page, specifier: SpecifierSet, target: Target, broken: Mapping[IndexFile, str]
+) -> list[str]:
+    """Say which versions exist and why each class of them does not fit."""
+    if not page.known:
+        return [f"the index has no project {page.project}"]
+    if not page.wheels:
+        sdists = sum(file.filename.endswith((".tar.gz", ".zip")) for file in page.others)
+        return [f"the index has no wheel of it, only {sdists} sdists: nothing is built here"]
+    versions = sorted({wheel.version for wheel in page.wheels})
+    reasons = [f"the index has wheels of {_list(versions)}"]
+    asked = set(specifier.filter(versions))
+    if not asked:
+        older = set(specifier.filter(versions, prereleases=True))
+        if older:
+            return [*reasons, f"only pre-releases match {specifier}: {_list(sorted(older))}"]
+        return [*reasons, f"none of them matches {specifier}"]
+    classes: dict[str, set[Version]] = {}
+    fitting = set()
+    for wheel in page.wheels:
+        if wheel.version not in asked:
+            continue
+        reason = _reason(wheel, target, broken)
+        if reason is None:
+            fitting.add(wheel.version)
+        else:
+            classes.setdefault(reason, set()).add(wheel.version)
+    if asked & fitting:
+        return [*reasons, f"each of them matches alone ({_list(sorted(fitting))}), not together"]
+    found = sorted(
+        {tag.platform for wheel in page.wheels if wheel.version == max(asked) for tag in wheel.tags}
+    )
+    for reason, which in classes.items():
+        line = f"{reason}: {_list(sorted(which))}"
+        if reason == _NO_TAG and max(asked) in which:
+            line += f" ({max(asked)} has wheels for: {', '.join(found)})"
+        reasons.append(line)
+    return reasons
+
+
+_NO_TAG = "no wheel for this target"
+
+
+def _reason(wheel: Wheel, target: Target, broken: Mapping[IndexFile, str]) -> str | None:
+    if wheel.file in broken:
+        return broken[wheel.file]
+    if target.rank(wheel.tags) is None:
+        return _NO_TAG
+    if not target.fits_python(wheel.file.requires_python):
+        return f"needs Python {wheel.file.requires_python}, the target has {target.full_version}"
+    if wheel.file.yanked:
+        return "yanked"
+    return None
+
+
+def _list(versions: list[Version]) -> str:
+    if len(versions) <= _SHOWN:
+        return ", ".join(map(str, versions))
+    newest = ", ".join(map(str, reversed(versions[-_SHOWN:])))
+    return f"{len(versions)} versions, newest {newest}"

@@ -1,0 +1,111 @@
+"""Pin and Lock ↔ requirements text and pylock (PEP 751)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import tomli_w
+from packaging.markers import Marker
+from packaging.pylock import Package, PackageWheel, Pylock
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from devpi_warmup import __version__
+from devpi_warmup.wheelhouse import write_text
+
+if TYPE_CHECKING:
+    from packaging.utils import NormalizedName
+
+    from devpi_warmup.index import IndexFile
+    from devpi_warmup.targets import Target
+    from devpi_warmup.wheelhouse import Wheelhouse
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One project at one version as one exact file.
+
+    :param file: where the index has it
+    :param sha256: of the bytes in the wheelhouse
+    :param size: bytes
+    :param extras: extras somebody wants of it
+    :param via: who wants it: projects, or requirement files as ``-r requirements/main.txt``
+    :param direct: whether a requirement names the file by URL, past the index
+    """
+
+    project: NormalizedName
+    version: Version
+    file: IndexFile
+    sha256: str
+    size: int
+    extras: tuple[str, ...]
+    via: tuple[str, ...]
+    requires_python: str
+    direct: bool = False
+
+    def __str__(self) -> str:
+        extras = f"[{','.join(self.extras)}]" if self.extras else ""
+        return f"{self.project}{extras}=={self.version}"
+
+
+@dataclass(frozen=True)
+class Lock:
+    """All pins of one target, by project name."""
+
+    target: Target
+    pins: tuple[Pin, ...]
+
+    def write(self, wheelhouse: Wheelhouse) -> None:
+        """Write both forms of the lock into the wheelhouse.
+
+        :raises WheelhouseError: it cannot be written
+        """
+        write_text(wheelhouse.lock_path(self.target.id), self.to_requirements())
+        write_text(wheelhouse.pylock_path(self.target.id), self.to_pylock())
+
+    def to_requirements(self) -> str:
+        """Write the lock as a requirements file with hashes, which any pip reads."""
+        lines = [
+            f"# {self.target.id}: {len(self.pins)} pins, written by devpi-warmup {__version__}.",
+            "# Inside the gap, beside the wheels:",
+            "#   pip install --no-index --find-links wheelhouse --require-hashes "
+            f"-r wheelhouse/locks/{self.target.id}.txt",
+        ]
+        for pin in self.pins:
+            lines += [f"{pin} \\", f"    --hash=sha256:{pin.sha256}"]
+            lines += [f"    # via {', '.join(pin.via)}"] if pin.via else []
+        return "\n".join(lines) + "\n"
+
+    def to_pylock(self) -> str:
+        """Write the lock as ``pylock.<id>.toml``; its paths are relative to ``locks/``.
+
+        :raises packaging.pylock.PylockValidationError: never, or there is a fault here
+        """
+        markers = self.target.markers
+        keys = ("implementation_name", "python_version", "sys_platform")
+        environment = " and ".join(f'{key} == "{markers[key]}"' for key in keys)
+        pylock = Pylock(
+            lock_version=Version("1.0"),
+            environments=[Marker(environment)],
+            created_by="devpi-warmup",
+            packages=[_package(pin) for pin in self.pins],
+        )
+        pylock.validate()
+        return tomli_w.dumps(cast("dict[str, Any]", pylock.to_dict()))
+
+
+def _package(pin: Pin) -> Package:
+    return Package(
+        name=pin.project,
+        version=pin.version,
+        requires_python=SpecifierSet(pin.requires_python) if pin.requires_python else None,
+        wheels=[
+            PackageWheel(
+                name=pin.file.filename,
+                path=f"../{pin.file.filename}",
+                size=pin.size,
+                hashes={"sha256": pin.sha256},
+            )
+        ],
+    )

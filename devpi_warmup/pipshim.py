@@ -1,0 +1,32 @@
+"""Run pip as if on another machine: ``python -I pipshim.py MARKERS.json install …``.
+
+pip takes tags for another platform, but evaluates markers on the one it runs on
+(https://github.com/pypa/pip/issues/11664). All of pip's marker evaluation goes through one
+function of its vendored packaging; here that function returns the target's markers. This
+file runs in the isolated environment of a session: it may import pip and nothing of ours.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+
+def main() -> int:
+    """Replace the marker environment, make sure that it took, and hand over to pip."""
+    environment = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    from pip._vendor.packaging import markers  # noqa: PLC0415
+
+    markers.default_environment = environment.copy
+    # The canary: a pip that asks elsewhere must not be believed.
+    probe = " and ".join(f'{key} == "{value}"' for key, value in environment.items() if value)
+    if not markers.Marker(probe).evaluate():
+        sys.stderr.write("ERROR: this pip does not take the markers of another machine\n")
+        return 3
+    sys.argv = ["pip", *sys.argv[2:]]
+    from pip._internal.cli.main import main as pip_main  # noqa: PLC0415 - after the change above
+
+    return int(pip_main())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""The process runner: the one door to other programs, and the way to cut them off the network."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# A proxy nobody listens on: port 9 is "discard", and loopback never leaves the machine.
+_DEAD_PROXY = "http://127.0.0.1:9"
+_PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
+
+
+@dataclass(frozen=True)
+class Completed:
+    """How a program ended: its exit status and what it wrote."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+    def last_lines(self, count: int = 4) -> str:
+        """Return the last non-empty lines of stderr, or of stdout where that is empty."""
+        lines = [line for line in self.stderr.splitlines() if line.strip()]
+        lines = lines or [line for line in self.stdout.splitlines() if line.strip()]
+        return "\n".join(lines[-count:])
+
+
+class Runner(Protocol):
+    """Runs a program to its end. Tests give a double."""
+
+    def __call__(
+        self, argv: Sequence[str], *, env: Mapping[str, str], timeout: float | None = None
+    ) -> Completed:
+        """Run ``argv`` under ``env``; ``timeout`` in seconds.
+
+        :raises subprocess.TimeoutExpired: after the program was killed
+        """
+
+
+def run(
+    argv: Sequence[str], *, env: Mapping[str, str], timeout: float | None = None
+) -> Completed:
+    """Run a program with no standard input and read both its streams; see :class:`Runner`."""
+    done = subprocess.run(
+        list(argv),
+        env=dict(env),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=timeout,
+        check=False,
+    )
+    return Completed(done.returncode, done.stdout, done.stderr)
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """A way to run a program without network.
+
+    :param name: how to call it in a report
+    :param prefix: goes before the argv
+    :param env: goes over the environment
+    """
+
+    name: str
+    prefix: tuple[str, ...]
+    env: Mapping[str, str]
+
+
+@functools.cache
+def isolation() -> Isolation:
+    """Return the strongest isolation this system allows."""
+    proxies = {
+        name: _DEAD_PROXY for key in _PROXY_VARIABLES for name in (key, key.upper())
+    } | {"no_proxy": "", "NO_PROXY": ""}
+    unshare = shutil.which("unshare") if sys.platform == "linux" else None
+    if unshare is not None:
+        # -r maps this user to root of a new user namespace, which needs no privilege.
+        prefix = (unshare, "-r", "-n", "--")
+        if run([*prefix, "true"], env=os.environ).returncode == 0:
+            return Isolation("an empty network namespace", prefix, proxies)
+    return Isolation("dead proxies", (), proxies)

@@ -1,0 +1,121 @@
+"""The referee: real pip resolves a lock offline, with dependencies, as the target would.
+
+pip is another implementation than ours. What it must accept is the lock with its hashes *and*
+the user's own requirements and constraints, with their markers evaluated by pip: so a
+requirement that we dropped by mistake is found here as well.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from devpi_warmup.ambient import clean_environment
+from devpi_warmup.errors import WarmupError
+from devpi_warmup.process import isolation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from devpi_warmup.lock import Lock
+    from devpi_warmup.process import Runner
+    from devpi_warmup.requirements import RequirementSet, RootRequirement
+
+_SHIM = Path(__file__).with_name("pipshim.py")
+
+
+class RefereeError(WarmupError):
+    """pip does not accept the lock."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """pip accepts the lock.
+
+    :param pip_version: of the pip that was asked
+    """
+
+    pip_version: str
+
+
+def referee(
+    lock: Lock, requirements: RequirementSet, wheelhouse: Path, *, python: str, runner: Runner
+) -> Verdict:
+    """Have the pip of ``python`` resolve the lock offline under the target's markers and tags.
+
+    :param wheelhouse: the folder with the files
+    :param python: an interpreter with pip, of any version and platform
+    :raises RefereeError: pip refuses; with its own last lines
+    """
+    with tempfile.TemporaryDirectory(prefix="devpi-warmup-") as folder:
+        work = Path(folder)
+        (work / "markers.json").write_text(json.dumps(lock.target.markers), encoding="utf-8")
+        (work / "lock.txt").write_text(lock.to_requirements(), encoding="utf-8")
+        (work / "wanted.txt").write_text(_lines(requirements.requirements), encoding="utf-8")
+        (work / "allowed.txt").write_text(_lines(requirements.constraints), encoding="utf-8")
+        argv = [
+            *isolation().prefix,
+            *(python, "-I", str(_SHIM), str(work / "markers.json")),
+            *("install", "--dry-run", "--ignore-installed", "--quiet", "--no-cache-dir"),
+            *("--no-index", f"--find-links={wheelhouse}", "--only-binary=:all:"),
+            *("--require-hashes", f"--report={work / 'report.json'}"),
+            *lock.target.pip_flags,
+            # The lock first: pip takes the hashes of a project from its first requirement.
+            *("-r", str(work / "lock.txt"), "-r", str(work / "wanted.txt")),
+            *("-c", str(work / "allowed.txt")),
+        ]
+        env = clean_environment() | dict(isolation().env)
+        done = runner(argv, env=env)
+        if done.returncode != 0:
+            raise RefereeError(
+                f"pip refuses the lock offline:\n{_indent(done.last_lines())}",
+                hint="run it again; if it stays, this is a fault of devpi-warmup: please report it",
+            )
+        report = json.loads((work / "report.json").read_text(encoding="utf-8"))
+    _compare(lock, report)
+    return Verdict(str(report["pip_version"]))
+
+
+def _lines(roots: Sequence[RootRequirement]) -> str:
+    # A direct URL would send pip to the network; the lock holds its file by hash.
+    lines = []
+    for root in roots:
+        requirement = root.requirement
+        extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+        marker = f" ; {requirement.marker}" if requirement.marker else ""
+        specifier = "" if root.url is not None else str(requirement.specifier)
+        lines.append(f"{requirement.name}{extras}{specifier}{marker}\n")
+    return "".join(lines)
+
+
+def _compare(lock: Lock, report: dict[str, list[dict[str, dict[str, object]]]]) -> None:
+    """Hold what pip would install against the pins: project, version and sha256."""
+    ours = {(str(pin.project), str(pin.version), pin.sha256) for pin in lock.pins}
+    theirs = set()
+    for item in report["install"]:
+        metadata, download = item["metadata"], item["download_info"]
+        archive = download["archive_info"]
+        assert isinstance(archive, dict)  # noqa: S101 - pip's documented report format
+        name, version = canonicalize_name(str(metadata["name"])), str(metadata["version"])
+        theirs.add((name, version, str(archive["hashes"]["sha256"])))
+    if {(n, _normal(v), h) for n, v, h in ours} != {(n, _normal(v), h) for n, v, h in theirs}:
+        difference = sorted({f"{n}=={v}" for n, v, _ in ours ^ theirs})
+        raise RefereeError(
+            f"pip would install something else offline: {', '.join(difference)}",
+            hint="this is a fault of devpi-warmup: please report it",
+        )
+
+
+def _normal(version: str) -> str:
+    from packaging.version import Version  # noqa: PLC0415
+
+    return str(Version(version))
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"      {line}" for line in text.splitlines())

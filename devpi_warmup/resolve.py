@@ -1,0 +1,509 @@
+"""RequirementSet + Target + Index → Lock, by pip's rules.
+
+``resolvelib`` is pip's own algorithm; :class:`_Provider` gives it pip's preferences, so that
+the outcome is pip's, and so that backtracking does not open hundreds of wheels. The rules are
+those of pip/_internal/resolution/resolvelib/ (provider.py, factory.py, candidates.py) and of
+pip/_internal/index/package_finder.py, release 26.3.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
+from resolvelib import AbstractProvider, BaseReporter, ResolutionImpossible, Resolver
+from resolvelib.resolvers import RequirementInformation, ResolutionTooDeep, Result
+
+from devpi_warmup import explain
+from devpi_warmup.errors import ResolutionError
+from devpi_warmup.gather import BrokenWheelError, Memo
+from devpi_warmup.index import IndexFile, Wheel, parse_wheel
+from devpi_warmup.lock import Lock, Pin
+from devpi_warmup.requirements import RequirementSet, RootRequirement, for_target, redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from devpi_warmup.gather import Gatherer, Metadata
+    from devpi_warmup.targets import Target
+
+BUDGET = 100  # wheels of one project that may be opened for one target
+_MAX_ROUNDS = 200_000
+_PROMOTED_AFTER = 5  # conflicts, after which pip resolves a project earlier
+_PYTHON = NormalizedName("<python>")  # no project can have this name
+
+Hashes: TypeAlias = "frozenset[str] | None"  # None: any digest will do
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One wheel, possibly with extras; without a wheel, the target's Python itself."""
+
+    project: NormalizedName
+    extras: frozenset[str]
+    version: Version
+    wheel: Wheel | None
+
+    @property
+    def identifier(self) -> str:
+        return _identifier(self.project, self.extras)
+
+    def __str__(self) -> str:
+        return f"{self.identifier} {self.version}"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A requirement as the resolver sees it.
+
+    :param exact: the one candidate that will do: a direct URL, or an extra's own base
+    :param root: where it stands in the user's files, if it does
+    """
+
+    project: NormalizedName
+    extras: frozenset[str] = frozenset()
+    specifier: SpecifierSet = field(default_factory=SpecifierSet)
+    hashes: Hashes = None
+    exact: Candidate | None = None
+    root: RootRequirement | None = None
+
+    @property
+    def identifier(self) -> str:
+        return _identifier(self.project, self.extras)
+
+    def __str__(self) -> str:
+        if self.project == _PYTHON:
+            return f"Python {self.specifier}"
+        if self.exact is not None:
+            return f"{self.identifier}=={self.exact.version}"
+        return f"{self.identifier}{self.specifier}"
+
+
+Causes: TypeAlias = "Sequence[RequirementInformation[Wanted, Candidate]]"
+
+
+def resolve(requirements: RequirementSet, target: Target, gatherer: Gatherer) -> Lock:
+    """Choose one file for every project the target needs, and gather the files.
+
+    :raises ResolutionError: there is no such set; says why, for this target
+    :raises FileError: a file of the set cannot be had
+    :raises IndexFailure: the index does not answer
+    """
+    broken: dict[IndexFile, str] = {}
+    while True:
+        provider = _Provider(requirements, target, gatherer, broken)
+        try:
+            result = provider.solve()
+        except BrokenWheelError as error:
+            # pip passes over such a wheel too; nothing chosen so far may depend on it.
+            assert provider.opening is not None  # noqa: S101
+            broken[provider.opening.file] = str(error)
+            continue
+        finally:
+            provider.finished = True
+        return _lock(result, provider, gatherer)
+
+
+class _Provider(AbstractProvider[Wanted, Candidate, str]):
+    """pip's preferences for one target."""
+
+    def __init__(
+        self,
+        requirements: RequirementSet,
+        target: Target,
+        gatherer: Gatherer,
+        broken: Mapping[IndexFile, str],
+    ) -> None:
+        self.target = target
+        self.broken = broken
+        self.finished = False
+        self.opening: Wheel | None = None
+        self.direct: dict[NormalizedName, Candidate] = {}
+        self._gatherer = gatherer
+        self._python = Candidate(_PYTHON, frozenset(), Version(target.full_version), None)
+        self._constraints = _constraints(for_target(requirements.constraints, target))
+        self._user_order: dict[str, int] = {}
+        self._roots = self._root_wants(for_target(requirements.requirements, target))
+        self._conflicts: defaultdict[str, int] = defaultdict(int)
+        self._promoted: set[str] = set()
+        self._looked: set[tuple[str, SpecifierSet]] = set()
+        self._information: dict[str, Causes] = {}
+        self._opened: defaultdict[NormalizedName, set[IndexFile]] = defaultdict(set)
+        self._usable: Memo[NormalizedName, list[tuple[int, Wheel]]] = Memo(self._rank_all)
+        self._matching: dict[tuple[NormalizedName, SpecifierSet, Hashes], list[Wheel]] = {}
+
+    def solve(self) -> Result[Wanted, Candidate, str]:
+        self._look_ahead(self._roots)
+        resolver = Resolver(self, BaseReporter[Wanted, Candidate, str]())
+        try:
+            return resolver.resolve(self._roots, max_rounds=_MAX_ROUNDS)
+        except ResolutionImpossible as error:
+            raise self._explained(list(error.causes)) from None
+        except ResolutionTooDeep:
+            raise ResolutionError(
+                f"the requirements need over {_MAX_ROUNDS} steps to resolve",
+                hint="pin some versions, or add constraints",
+            ) from None
+
+    # What resolvelib asks -------------------------------------------------------------------
+
+    def identify(self, requirement_or_candidate: Wanted | Candidate) -> str:
+        return requirement_or_candidate.identifier
+
+    def narrow_requirement_selection(
+        self,
+        identifiers: Iterable[str],
+        resolutions: Mapping[str, Candidate],
+        candidates: Mapping[str, Iterator[Candidate]],
+        information: Mapping[str, Iterator[RequirementInformation[Wanted, Candidate]]],
+        backtrack_causes: Causes,
+    ) -> Iterable[str]:
+        """Python first, then what the last conflict was about, then what conflicts often."""
+        conflicting = set()
+        for requirement, parent in backtrack_causes:
+            for cause in (requirement, parent):
+                if cause is None:
+                    continue
+                name = cause.identifier
+                conflicting.add(name)
+                if name not in resolutions:
+                    self._conflicts[name] += 1
+                    if self._conflicts[name] >= _PROMOTED_AFTER:
+                        self._promoted.add(name)
+        open_ = list(identifiers)
+        if _PYTHON in open_:
+            return [_PYTHON]
+        return (
+            [name for name in open_ if name in conflicting]
+            or [name for name in open_ if name in self._promoted]
+            or open_
+        )
+
+    def get_preference(
+        self,
+        identifier: str,
+        resolutions: Mapping[str, Candidate],
+        candidates: Mapping[str, Iterator[Candidate]],
+        information: Mapping[str, Iterator[RequirementInformation[Wanted, Candidate]]],
+        backtrack_causes: Causes,
+    ) -> tuple[bool, bool, bool, bool, float, bool, str]:
+        """Sort by: promoted, direct, pinned, upper-bounded, the user's order, bounded, name."""
+        self._information[identifier] = list(information[identifier])
+        wants = [requirement for requirement, _ in self._information[identifier]]
+        specifiers = [specifier for wanted in wants for specifier in wanted.specifier]
+        pinned = any(s.operator[:2] == "==" and "*" not in s.version for s in specifiers)
+        bounded_above = any(
+            s.operator in {"<", "<=", "~="} or (s.operator == "==" and "*" in s.version)
+            for s in specifiers
+        )
+        return (
+            identifier not in self._promoted,
+            all(wanted.exact is None for wanted in wants),
+            not pinned,
+            not bounded_above,
+            self._user_order.get(identifier, math.inf),
+            not specifiers,
+            identifier,
+        )
+
+    def find_matches(
+        self,
+        identifier: str,
+        requirements: Mapping[str, Iterator[Wanted]],
+        incompatibilities: Mapping[str, Iterator[Candidate]],
+    ) -> Iterable[Candidate]:
+        own = list(requirements[identifier])
+        project, extras = own[0].project, own[0].extras
+        rejected = set(incompatibilities.get(identifier, ()))
+        if project == _PYTHON:
+            fits = all(self.is_satisfied_by(wanted, self._python) for wanted in own)
+            return [self._python] if fits and self._python not in rejected else []
+        base = list(requirements.get(project, ())) if extras else []
+        constraint = self._constraints.get(project, Wanted(project))
+        if exact := {w.exact for w in (*own, *base) if w.exact is not None}:
+            return [
+                candidate
+                for found in exact
+                if (candidate := Candidate(project, extras, found.version, found.wheel))
+                not in rejected
+                and self.is_satisfied_by(constraint, candidate)
+                and all(self.is_satisfied_by(wanted, candidate) for wanted in own)
+            ]
+        return [
+            candidate
+            for wheel in self.search(project, [constraint, *own, *base])
+            if (candidate := Candidate(project, extras, wheel.version, wheel)) not in rejected
+        ]
+
+    def is_satisfied_by(self, requirement: Wanted, candidate: Candidate) -> bool:
+        if requirement.exact is not None:
+            return candidate.wheel == requirement.exact.wheel
+        # find_matches has decided on pre-releases already.
+        return requirement.specifier.contains(candidate.version, prereleases=True)
+
+    def get_dependencies(self, candidate: Candidate) -> Iterable[Wanted]:
+        if candidate.wheel is None:
+            return []
+        self._spend(candidate.wheel)
+        self.opening = candidate.wheel
+        return list(self._wants(candidate, self._gatherer.metadata(candidate.wheel)))
+
+    def _wants(self, candidate: Candidate, metadata: Metadata) -> Iterator[Wanted]:
+        extras = candidate.extras & metadata.extras
+        if candidate.extras:
+            base = Candidate(candidate.project, frozenset(), candidate.version, candidate.wheel)
+            yield Wanted(candidate.project, exact=base)
+        elif str(metadata.requires_python):
+            yield Wanted(_PYTHON, specifier=metadata.requires_python)
+        for requirement in metadata.requires:
+            if not self._applies(requirement, extras):
+                continue
+            if requirement.url is not None:
+                raise ResolutionError(
+                    f"{candidate} requires {requirement.name} from {redact(requirement.url)}, "
+                    "which is past the index and cannot be had inside the gap",
+                    hint=f"choose a version of {candidate.project} that requires it by name",
+                )
+            yield from _split(requirement, _extras(requirement), None)
+
+    # How a wheel is chosen ------------------------------------------------------------------
+
+    def search(self, project: NormalizedName, wants: Sequence[Wanted]) -> list[Wheel]:
+        """Return the wheels that satisfy all wants together, best first, one a version."""
+        specifier = SpecifierSet()
+        hashes: Hashes = None
+        for wanted in wants:
+            specifier &= wanted.specifier
+            if wanted.hashes is not None:
+                hashes = wanted.hashes if hashes is None else hashes & wanted.hashes
+        key = (project, specifier, hashes)
+        if key not in self._matching:
+            self._matching[key] = self._search(project, specifier, hashes)
+        return self._matching[key]
+
+    def _search(
+        self, project: NormalizedName, specifier: SpecifierSet, hashes: Hashes
+    ) -> list[Wheel]:
+        ranked = list(specifier.filter(self._usable(project), key=lambda pair: pair[1].version))
+        if hashes is not None:
+            ranked = [p for p in ranked if p[1].file.sha256 in hashes or not p[1].file.sha256]
+        ranked.sort(key=partial(_sort_key, hashes), reverse=True)
+        # PEP 592: a yanked file serves only a requirement that pins what only yanked files have.
+        only_yanked = all(wheel.file.yanked for _, wheel in ranked)
+        yanked_too = only_yanked and _is_pinned(specifier)
+        best: dict[Version, Wheel] = {}
+        for _, wheel in ranked:
+            if yanked_too or not wheel.file.yanked:
+                best.setdefault(wheel.version, wheel)
+        return list(best.values())
+
+    def _rank_all(self, project: NormalizedName) -> list[tuple[int, Wheel]]:
+        wheels = self._gatherer.page(project).wheels
+        return [(rank, wheel) for wheel in wheels if (rank := self._rank(wheel)) is not None]
+
+    def _rank(self, wheel: Wheel) -> int | None:
+        """Return how well the tags of a wheel fit (0 is best); None where it cannot be used."""
+        rank = self.target.rank(wheel.tags)
+        if rank is None or (self.broken and wheel.file in self.broken):
+            return None
+        return rank if self.target.fits_python(wheel.file.requires_python) else None
+
+    def _spend(self, wheel: Wheel) -> None:
+        opened = self._opened[wheel.project]
+        opened.add(wheel.file)
+        if len(opened) > BUDGET:
+            wants = explain.wanted_by(self._information.get(wheel.project, []))
+            raise ResolutionError(
+                f"{wheel.project}: {BUDGET} of its wheels were opened and none fits\n{wants}",
+                hint=f"these requirements fight: pin {wheel.project}, or what wants it",
+            )
+
+    # What is wanted -------------------------------------------------------------------------
+
+    def _root_wants(self, roots: Sequence[RootRequirement]) -> list[Wanted]:
+        wants: list[Wanted] = []
+        for position, root in enumerate(roots):
+            extras = _extras(root.requirement)
+            if root.url is None:
+                lines = list(_split(root.requirement, extras, root))
+            else:
+                exact = self._direct_candidate(root, root.url)
+                self.direct[root.name] = exact
+                lines = [Wanted(root.name, exact=exact, root=root)]
+                lines += [Wanted(root.name, extras, exact=exact, root=root)] if extras else []
+            self._user_order.setdefault(lines[0].identifier, position)
+            wants.extend(lines)
+        # As pip does: bases first, so that what has extras meets fewer candidates.
+        wants.sort(key=lambda wanted: bool(wanted.extras))
+        return wants
+
+    def _direct_candidate(self, root: RootRequirement, url: str) -> Candidate:
+        filename = url.rpartition("/")[2]
+        if len(root.hashes) > 1:
+            raise ResolutionError(
+                f"{root.where}: {root} has {len(root.hashes)} hashes for one file",
+                hint="leave the one that is right",
+            )
+        wheel = parse_wheel(root.name, IndexFile(filename, url, next(iter(root.hashes), "")))
+        if wheel is None or self.target.rank(wheel.tags) is None:
+            raise ResolutionError(
+                f"{root.where}: {redact(url)} is no wheel for this target",
+                hint=f"add a marker such as ; sys_platform == {self.target.markers['sys_platform']!r}"
+                " to each of its wheels",
+            )
+        if wheel.file in self.broken:
+            raise ResolutionError(f"{root.where}: {self.broken[wheel.file]}")
+        return Candidate(root.name, frozenset(), wheel.version, wheel)
+
+    def _applies(self, requirement: Requirement, extras: Iterable[str]) -> bool:
+        marker = requirement.marker
+        return marker is None or any(
+            marker.evaluate({**self.target.markers, "extra": extra})
+            for extra in sorted(extras) or [""]
+        )
+
+    def _look_ahead(self, wants: Iterable[Wanted]) -> None:
+        """Gather in the background what these requirements alone would lead to.
+
+        It is a guess, and no more: what the resolver then asks for is mostly there already,
+        and a wrong guess costs one wheel that does not stay.
+        """
+        for wanted in wants:
+            key = (wanted.identifier, wanted.specifier)
+            if wanted.project == _PYTHON or wanted.exact is not None or key in self._looked:
+                continue
+            self._looked.add(key)
+            self._gatherer.ahead(partial(self._guess, wanted), self._follow)
+
+    def _guess(self, wanted: Wanted) -> Candidate | None:
+        if self.finished:
+            return None
+        constraint = self._constraints.get(wanted.project, Wanted(wanted.project))
+        for wheel in self.search(wanted.project, [constraint, wanted]):
+            return Candidate(wanted.project, wanted.extras, wheel.version, wheel)
+        return None
+
+    def _follow(self, candidate: Candidate) -> None:
+        if not self.finished and candidate.wheel is not None:
+            metadata = self._gatherer.metadata(candidate.wheel)
+            self._look_ahead(list(self._wants(candidate, metadata)))
+
+    def _explained(self, causes: Causes) -> ResolutionError:
+        lines = []
+        for project in dict.fromkeys(requirement.project for requirement, _ in causes):
+            own = [cause for cause in causes if cause.requirement.project == project]
+            lines.append(f"{project if project != _PYTHON else 'Python'}:")
+            lines.append(explain.wanted_by(own))
+            if project == _PYTHON:
+                lines.append(f"      the target has {self.target.full_version}")
+                continue
+            if all(cause.requirement.exact is None for cause in own):
+                wants = [self._constraints.get(project, Wanted(project))]
+                wants += [cause.requirement for cause in own]
+                lines += self._why_none(project, wants)
+        text = "\n  ".join(["no set of files satisfies the requirements", *lines])
+        return ResolutionError(text, hint=explain.HINT)
+
+    def _why_none(self, project: NormalizedName, wants: Sequence[Wanted]) -> list[str]:
+        specifier = SpecifierSet()
+        for wanted in wants:
+            specifier &= wanted.specifier
+        if constraint := wants[0].root:
+            line = f"      constrained to {constraint.requirement.specifier} by {constraint.where}"
+        else:
+            line = ""
+        page = self._gatherer.page(project)
+        reasons = explain.why_none(page, specifier, self.target, self.broken)
+        if any(wanted.hashes is not None for wanted in wants) and not reasons[1:]:
+            reasons.append("no such file has one of the hashes that --hash allows")
+        return [line] * bool(line) + [f"      {reason}" for reason in reasons]
+
+
+def _extras(requirement: Requirement) -> frozenset[str]:
+    return frozenset(map(canonicalize_name, requirement.extras))
+
+
+def _split(
+    requirement: Requirement, extras: frozenset[str], root: RootRequirement | None
+) -> Iterator[Wanted]:
+    """Turn ``a[x]>=1`` into ``a>=1`` and ``a[x]>=1``, so that the base is decided first."""
+    name = canonicalize_name(requirement.name)
+    hashes = root.hashes or None if root else None
+    if extras and requirement.specifier:
+        yield Wanted(name, specifier=requirement.specifier, hashes=hashes, root=root)
+    yield Wanted(name, extras, requirement.specifier, hashes=hashes, root=root)
+
+
+def _constraints(roots: Iterable[RootRequirement]) -> dict[NormalizedName, Wanted]:
+    constraints: dict[NormalizedName, Wanted] = {}
+    for root in roots:
+        known = constraints.get(root.name)
+        specifier, hashes = root.requirement.specifier, root.hashes or None
+        if known is not None:
+            specifier &= known.specifier
+            if known.hashes is not None:
+                hashes = known.hashes if hashes is None else known.hashes & hashes
+        constraints[root.name] = Wanted(root.name, specifier=specifier, hashes=hashes, root=root)
+    return constraints
+
+
+def _identifier(project: NormalizedName, extras: frozenset[str]) -> str:
+    return f"{project}[{','.join(sorted(extras))}]" if extras else project
+
+
+def _sort_key(hashes: Hashes, pair: tuple[int, Wheel]) -> tuple[bool, bool, Version, int, object]:
+    # pip/_internal/index/package_finder.py, CandidateEvaluator._sort_key
+    rank, wheel = pair
+    allowed = hashes is not None and wheel.file.sha256 in hashes
+    return allowed, not wheel.file.yanked, wheel.version, -rank, wheel.build
+
+
+def _is_pinned(specifier: SpecifierSet) -> bool:
+    return any(
+        s.operator == "===" or (s.operator == "==" and not s.version.endswith(".*"))
+        for s in specifier
+    )
+
+
+def _lock(
+    result: Result[Wanted, Candidate, str], provider: _Provider, gatherer: Gatherer
+) -> Lock:
+    extras: defaultdict[NormalizedName, set[str]] = defaultdict(set)
+    via: defaultdict[NormalizedName, set[str]] = defaultdict(set)
+    wheels: dict[NormalizedName, Wheel] = {}
+    for identifier, candidate in result.mapping.items():
+        if candidate.wheel is None:
+            continue
+        wheels[candidate.project] = candidate.wheel
+        extras[candidate.project] |= candidate.extras
+        for requirement, parent in result.criteria[identifier].information:
+            if requirement.root is not None:
+                via[candidate.project].add(f"-r {requirement.root.where.rpartition(':')[0]}")
+            elif parent is not None and parent.project != candidate.project:
+                via[candidate.project].add(parent.project)
+    projects = sorted(wheels)
+    stored = gatherer.files([wheels[project].file for project in projects])
+    pins = []
+    for project, file in zip(projects, stored, strict=True):
+        wheel = wheels[project]
+        pins.append(
+            Pin(
+                project=project,
+                version=wheel.version,
+                file=wheel.file,
+                sha256=file.sha256,
+                size=file.size,
+                extras=tuple(sorted(extras[project])),
+                via=tuple(sorted(via[project])),
+                requires_python=str(gatherer.metadata(wheel).requires_python),
+                direct=project in provider.direct,
+            )
+        )
+    return Lock(provider.target, tuple(pins))

@@ -1,0 +1,135 @@
+"""What the sessions of the noxfile do. The only module that knows nox.
+
+At import it needs nothing but nox, since ``verify`` runs inside the gap; the engine and its
+libraries are imported by the first warmup.
+"""
+
+from __future__ import annotations
+
+import atexit
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nox
+import nox.virtualenv
+from packaging.tags import platform_tags
+
+from devpi_warmup import install, process, report, requirements
+from devpi_warmup.errors import WarmupError
+from devpi_warmup.wheelhouse import Wheelhouse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from devpi_warmup.config import Config
+    from devpi_warmup.targets import Target
+    from devpi_warmup.warmup import Run
+
+_FAMILIES = {"win": "windows", "mac": "macos"}
+
+
+class HostVirtualEnv(nox.virtualenv.VirtualEnv):
+    """A virtualenv on nox's own interpreter: the python of a warmup only names its target."""
+
+    def __init__(self, location: str, interpreter: str | None = None, **kwargs: Any) -> None:
+        super().__init__(location, interpreter=None, **kwargs)
+
+
+def parameters(targets: Iterable[Target]) -> list[Any]:
+    """Return targets as nox parameters: ids like ``cp313-win_amd64``, tags like ``windows``."""
+    return [
+        nox.param(
+            target.python,
+            target.platform,
+            id=target.id,
+            tags=[_FAMILIES.get(target.platform[:3], "linux")],
+        )
+        for target in targets
+    ]
+
+
+def installable_here(targets: Iterable[Target]) -> list[Target]:
+    """Return the targets whose platform is one of this machine's own."""
+    own = set(platform_tags())
+    return [target for target in targets if target.platform in own]
+
+
+@dataclass
+class Warmup:
+    """The warmup sessions of one nox run; they share one :class:`Run`.
+
+    :param failures: why a target is missing, by id; None for a covered one
+    """
+
+    config: Config
+    failures: dict[str, str | None] = field(default_factory=dict)
+    _run: Run | None = None
+    _broken: str = ""
+
+    def session(self, session: nox.Session, target: Target) -> None:
+        """Gather everything one target needs, and have pip confirm it."""
+        session.notify("coverage")
+        try:
+            self._open(session).warm(target, python=_python(session))
+        except WarmupError as error:
+            self.failures[target.id] = str(error)
+            session.error(f"{target.id} is missing: {error}")
+        self.failures[target.id] = None
+
+    def coverage(self, session: nox.Session) -> None:
+        """Print the coverage table; fail where a target is not covered."""
+        self.close()
+        wheelhouse = Wheelhouse(self.config.wheelhouse)
+        targets = [t for t in self.config.targets if not self.failures or t.id in self.failures]
+        rows = report.rows(wheelhouse, targets, self.failures)
+        print(report.table(rows), flush=True)  # noqa: T201 - the result of the run
+        missing = [row.target for row in rows if row.state != "covered"]
+        if missing:
+            session.error(f"missing: {', '.join(missing)}")
+
+    def close(self) -> None:
+        """End the run: stop transfers and the private server, free the wheelhouse."""
+        run, self._run = self._run, None
+        if run is not None:
+            run.close()
+
+    def _open(self, session: nox.Session) -> Run:
+        if self._broken:
+            raise WarmupError(self._broken)
+        if self._run is None:
+            from devpi_warmup.warmup import Run  # noqa: PLC0415 - see the module's docstring
+
+            try:
+                self._run = Run(self.config, python=_python(session))
+            except WarmupError as error:
+                self._broken = f"the run could not begin: {str(error).splitlines()[0]}"
+                raise
+            atexit.register(self.close)  # after Ctrl-C there is no coverage session
+        return self._run
+
+
+def verify(session: nox.Session, config: Config, target: Target) -> None:
+    """Install the lock of a target offline on its real interpreter."""
+    wheelhouse = Wheelhouse(config.wheelhouse)
+    try:
+        wanted = requirements.load(config.requirements, config.constraints, root=config.root)
+        filenames = install.check_ready(wheelhouse, target, wanted.digest)
+        done = install.install(
+            target, filenames, wheelhouse.path, python=_python(session), runner=process.run
+        )
+    except WarmupError as error:
+        session.error(f"{target.id} is missing: {error}")
+    for module, reason in done.failed_imports:
+        session.warn(f"{target.id}: import {module} fails: {reason}")
+    imported = done.modules - len(done.failed_imports)
+    print(  # noqa: T201 - the result of the session
+        f"{target.id} installed: {done.distributions} distributions, pip check passes, "
+        f"{imported} of {done.modules} modules imported; network kept away by {done.isolation}",
+        flush=True,
+    )
+
+
+def _python(session: nox.Session) -> str:
+    return str(Path(session.bin) / ("python.exe" if sys.platform == "win32" else "python"))

@@ -1,0 +1,107 @@
+"""One warmup run: resolve, gather, lock, referee, enter into the manifest; target by target."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from devpi_warmup import ambient, process, report, requirements
+from devpi_warmup.errors import WarmupError
+from devpi_warmup.gather import Gatherer
+from devpi_warmup.index import Index
+from devpi_warmup.referee import referee
+from devpi_warmup.resolve import resolve
+from devpi_warmup.server import PrivateServer
+from devpi_warmup.wheelhouse import Wheelhouse
+
+if TYPE_CHECKING:
+    from devpi_warmup.ambient import Ambient
+    from devpi_warmup.config import Config, IndexUrl
+    from devpi_warmup.lock import Lock
+    from devpi_warmup.targets import Target
+
+PRIVATE_FOLDER = ".devpi"
+
+
+class Run:
+    """What all targets of a run share: the index, the wheelhouse, what was gathered so far."""
+
+    def __init__(self, config: Config, *, python: str) -> None:
+        """Open everything a run needs.
+
+        :param python: an interpreter with pip, whose settings say how to connect
+        :raises WarmupError: the requirements, the index, the server or the wheelhouse is no good
+        """
+        for library in ("urllib3", "filelock"):
+            # nox shows every debug line of every library; theirs name each request.
+            logging.getLogger(library).setLevel(logging.WARNING)
+        self._requirements = requirements.load(
+            config.requirements, config.constraints, root=config.root
+        )
+        self._wheelhouse = Wheelhouse(config.wheelhouse)
+        self._stack = ExitStack()
+        try:
+            settings = ambient.read(process.run, python)
+            if settings.ignored:
+                report.say(f"ignored settings of pip: {', '.join(settings.ignored)}")
+            self._stack.enter_context(self._wheelhouse.held())
+            url = config.index or self._private_index(config, settings)
+            index = Index(url, ambient=settings)
+            self._gatherer = Gatherer(index, self._wheelhouse)
+            self._stack.callback(self._gatherer.close)
+            index.check()
+        except BaseException:
+            self._stack.close()
+            raise
+        shown = config.index.url if config.index else f"private devpi-server ({PRIVATE_FOLDER}/)"
+        self._ledger = report.Ledger(self._wheelhouse, self._requirements, shown)
+
+    def close(self) -> None:
+        """Stop every transfer and the private server; free the wheelhouse."""
+        self._stack.close()
+
+    def warm(self, target: Target, *, python: str) -> None:
+        """Gather one target and have the pip of ``python`` confirm it.
+
+        :raises WarmupError: the target is missing, and why; the manifest says so too
+        """
+        try:
+            lock = self._gather(target)
+            verdict = referee(
+                lock,
+                self._requirements,
+                self._wheelhouse.path,
+                python=python,
+                runner=process.run,
+            )
+        except WarmupError as error:
+            self._ledger.missing(target, str(error))
+            raise
+        self._ledger.covered(lock, pip_version=verdict.pip_version)
+        report.say(f"{target.id}: covered, pip {verdict.pip_version} accepts the lock offline")
+
+    def _private_index(self, config: Config, settings: Ambient) -> IndexUrl:
+        server = PrivateServer(config.root / PRIVATE_FOLDER, ambient=settings, say=report.say)
+        url = server.start()
+        self._stack.callback(server.stop)
+        report.say(
+            "no index is configured, so a private devpi-server keeps every file in "
+            f"{PRIVATE_FOLDER}/data, which can be carried"
+        )
+        return url
+
+    def _gather(self, target: Target) -> Lock:
+        gatherer = self._gatherer
+        files, size = gatherer.downloaded_files, gatherer.downloaded_bytes
+        with report.progress(target) as gatherer.progress:
+            lock = resolve(self._requirements, target, gatherer)
+        self._ledger.begin(lock)
+        for pin in lock.pins:
+            gatherer.published(pin.file)
+        lock.write(self._wheelhouse)
+        report.say(
+            f"{target.id}: {len(lock.pins)} pins, {gatherer.downloaded_files - files} files "
+            f"downloaded ({report.megabytes(gatherer.downloaded_bytes - size)})"
+        )
+        return lock

@@ -1,0 +1,147 @@
+"""The wheelhouse on disk: files that appear whole or not at all, locks, the manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from devpi_warmup.errors import WheelhouseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MANIFEST = "manifest.json"
+LOCKS = "locks"
+_STAGING = ".staging"
+_LOCK = ".lock"
+_BLOCK = 1 << 20  # bytes
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file on disk whose sha256 has been computed from its bytes; size in bytes."""
+
+    path: Path
+    sha256: str
+    size: int
+
+
+class Wheelhouse:
+    """The folder that crosses the gap."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the wheelhouse for one run, and clear what a killed run left.
+
+        :raises WheelhouseError: another run holds it, or it cannot be written
+        """
+        from filelock import FileLock, Timeout  # noqa: PLC0415 - verify does without it
+
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.path / _LOCK, timeout=0):
+                shutil.rmtree(self.staging, ignore_errors=True)
+                (self.path / LOCKS).mkdir(exist_ok=True)
+                self.staging.mkdir()
+                try:
+                    yield
+                finally:
+                    shutil.rmtree(self.staging, ignore_errors=True)
+        except Timeout:
+            raise WheelhouseError(
+                f"another warmup is at work on {self.path.name}/",
+                hint="wait until it ends, then run this again",
+            ) from None
+        except OSError as error:
+            raise write_error(self.path, error) from None
+
+    @property
+    def staging(self) -> Path:
+        """Where downloads lie until a lock wants them; on the same disk, so a move is atomic."""
+        return self.path / _STAGING
+
+    def find(self, filename: str, sha256: str) -> StoredFile | None:
+        """Return the file of that name, if its bytes have that digest."""
+        path = self.path / filename
+        if not sha256 or not path.is_file():
+            return None
+        return StoredFile(path, sha256, path.stat().st_size) if digest(path) == sha256 else None
+
+    def publish(self, stored: StoredFile, filename: str) -> StoredFile:
+        """Move a staged file to its final name, in one step.
+
+        :raises WheelhouseError: the wheelhouse cannot be written
+        """
+        path = self.path / filename
+        if stored.path != path:
+            try:
+                os.replace(stored.path, path)  # noqa: PTH105 - the name says it is atomic
+            except OSError as error:
+                raise write_error(self.path, error) from None
+        return StoredFile(path, stored.sha256, stored.size)
+
+    def lock_path(self, target_id: str) -> Path:
+        """Return where the lock of a target lies, as text that any pip reads."""
+        return self.path / LOCKS / f"{target_id}.txt"
+
+    def pylock_path(self, target_id: str) -> Path:
+        """Return where the lock of a target lies as PEP 751 wants it."""
+        return self.path / LOCKS / f"pylock.{target_id}.toml"
+
+    def read_manifest(self) -> dict[str, Any]:
+        """Return the manifest, or {} where there is none that can be read."""
+        try:
+            manifest = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return manifest if isinstance(manifest, dict) else {}
+
+    def write_manifest(self, manifest: dict[str, Any]) -> None:
+        """Write the manifest as one step; no byte changes where nothing else did."""
+        text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        write_text(self.path / MANIFEST, text)
+
+
+def digest(path: Path) -> str:
+    """Return the sha256 of a file's bytes."""
+    sha256 = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            sha256.update(block)
+    return sha256.hexdigest()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all, and not at all where it has that text already.
+
+    :raises WheelhouseError: it cannot be written
+    """
+    data = text.encode()
+    try:
+        if path.is_file() and path.read_bytes() == data:
+            return
+        temporary = path.with_name(f".{path.name}.part")
+        with temporary.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)  # noqa: PTH105 - the name says it is atomic
+    except OSError as error:
+        raise write_error(path.parent, error) from None
+
+
+def write_error(path: Path, error: OSError) -> WheelhouseError:
+    """Turn an error of the file system into words."""
+    return WheelhouseError(
+        f"{path.name}/ cannot be written: {error.strerror or error}",
+        hint="is the disk full, or the folder read-only? What was there before is still there",
+    )

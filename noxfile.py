@@ -1,0 +1,105 @@
+#!/usr/bin/env -S nox -f
+# /// script
+# dependencies = [
+#   "filelock>=3.16",
+#   "mousebender>=2025.1",
+#   "nox>=2025.10.14",
+#   "packaging>=26.2",
+#   "requests>=2.32",
+#   "resolvelib>=1.1",
+#   "rich>=13.9",
+#   "tomli-w>=1.1",
+#   "virtualenv>=20.30",
+#   "tomli>=2; python_version < '3.11'",
+# ]
+# ///
+"""Fill a devpi cache and a wheelhouse for every target, and prove that both work offline.
+
+  nox -s warmup                       every target of [tool.devpi-warmup]
+  nox -s warmup -p 3.13               every platform of one Python
+  nox -s "warmup(cp313-win_amd64)"    one target
+  nox -s coverage                     the table of what the wheelhouse covers
+  nox -s verify -p 3.13               install offline on the real interpreter
+
+Inside the gap, where nothing can be installed first: NOX_SCRIPT_MODE=none nox -s verify
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import nox
+import nox.virtualenv
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))  # nox does not look beside the noxfile
+
+from devpi_warmup import config, sessions  # noqa: E402
+from devpi_warmup.errors import WarmupError  # noqa: E402
+from devpi_warmup.targets import Target  # noqa: E402
+
+nox.needs_version = ">=2025.10.14"
+nox.options.sessions = ["warmup"]
+nox.options.error_on_missing_interpreters = True
+nox.options.download_python = "never"
+nox.virtualenv.ALL_VENVS["host"] = sessions.HostVirtualEnv
+
+try:
+    CONFIG = config.load(HERE)
+except WarmupError as error:
+    sys.exit(str(error))
+
+WARMUP = sessions.Warmup(CONFIG)
+ALL_TARGETS = sessions.parameters(CONFIG.targets)
+OWN_TARGETS = sessions.parameters(sessions.installable_here(CONFIG.targets))
+OFFLINE = ["--no-periodic-update"]  # virtualenv must not look for a newer pip
+
+
+@nox.session(venv_backend="host", venv_params=OFFLINE, reuse_venv=True)
+@nox.parametrize("python,platform", ALL_TARGETS)
+def warmup(session: nox.Session, platform: str) -> None:
+    """Gather everything one target needs, through devpi, and have pip confirm it."""
+    WARMUP.session(session, Target(str(session.python), platform))
+
+
+@nox.session(python=False, default=False)
+def coverage(session: nox.Session) -> None:
+    """Print what the wheelhouse covers; every warmup ends with it."""
+    WARMUP.coverage(session)
+
+
+@nox.session(venv_backend="virtualenv", venv_params=OFFLINE, default=False)
+@nox.parametrize("python,platform", OWN_TARGETS)
+def verify(session: nox.Session, platform: str) -> None:
+    """Install one target from the wheelhouse on its real interpreter, with no network."""
+    sessions.verify(session, CONFIG, Target(str(session.python), platform))
+
+
+@nox.session(default=False)
+def tests(session: nox.Session) -> None:
+    """Run the tests: units first, then real devpi-server, pip, virtualenv and nox."""
+    session.install("-e", ".", "--group", "tests")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report", "--skip-covered")
+
+
+@nox.session(default=False)
+def lint(session: nox.Session) -> None:
+    """Check the format and the style of the code."""
+    session.install("--group", "lint")
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+
+
+@nox.session(default=False)
+def types(session: nox.Session) -> None:
+    """Check the types, strictly."""
+    session.install("-e", ".", "--group", "types", "--group", "tests")
+    session.run("mypy")
+
+
+if __name__ == "__main__":
+    nox.main()
