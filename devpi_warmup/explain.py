@@ -44,9 +44,18 @@ def wanted_by(information: Iterable[_Information]) -> str:
 
 
 def why_none(
-    page: Page, specifier: SpecifierSet, target: Target, broken: Mapping[IndexFile, str]
+    page: Page,
+    specifier: SpecifierSet,
+    hashes: frozenset[str] | None,
+    target: Target,
+    broken: Mapping[IndexFile, str],
 ) -> list[str]:
-    """Say which versions exist and why each class of them does not fit."""
+    """Say which versions exist and why each class of them does not fit.
+
+    :param specifier: of all requirements and constraints together
+    :param hashes: the sha256 digests they allow; None: any
+    :param broken: wheels that were opened and are no good, and why
+    """
     if not page.known:
         return [f"the index has no project {page.project}"]
     if not page.wheels:
@@ -56,9 +65,6 @@ def why_none(
     reasons = [f"the index has wheels of {_list(versions)}"]
     asked = set(specifier.filter(versions))
     if not asked:
-        older = set(specifier.filter(versions, prereleases=True))
-        if older:
-            return [*reasons, f"only pre-releases match {specifier}: {_list(sorted(older))}"]
         return [*reasons, f"none of them matches {specifier}"]
     classes: dict[str, set[Version]] = {}
     fitting = set()
@@ -66,6 +72,8 @@ def why_none(
         if wheel.version not in asked:
             continue
         reason = _reason(wheel, target, broken)
+        if reason is None and hashes is not None and wheel.file.sha256 not in hashes:
+            reason = "not one of the hashes that --hash allows"
         if reason is None:
             fitting.add(wheel.version)
         else:

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from devpi_warmup.gather import Gatherer, Metadata
     from devpi_warmup.targets import Target
 
-BUDGET = 100  # wheels of one project that may be opened for one target
+# Wheels of one project that may be opened for one target. "boto3 botocore aiobotocore" takes
+# pip and us over a hundred honest steps back; what takes more than this has lost its way.
+BUDGET = 400
 _MAX_ROUNDS = 200_000
 _PROMOTED_AFTER = 5  # conflicts, after which pip resolves a project earlier
 _PYTHON = NormalizedName("<python>")  # no project can have this name
@@ -277,15 +279,9 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
 
     def search(self, project: NormalizedName, wants: Sequence[Wanted]) -> list[Wheel]:
         """Return the wheels that satisfy all wants together, best first, one a version."""
-        specifier = SpecifierSet()
-        hashes: Hashes = None
-        for wanted in wants:
-            specifier &= wanted.specifier
-            if wanted.hashes is not None:
-                hashes = wanted.hashes if hashes is None else hashes & wanted.hashes
-        key = (project, specifier, hashes)
+        key = (project, *_combine(wants))
         if key not in self._matching:
-            self._matching[key] = self._search(project, specifier, hashes)
+            self._matching[key] = self._search(*key)
         return self._matching[key]
 
     def _search(
@@ -412,18 +408,23 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
         return ResolutionError(text, hint=explain.HINT)
 
     def _why_none(self, project: NormalizedName, wants: Sequence[Wanted]) -> list[str]:
-        specifier = SpecifierSet()
-        for wanted in wants:
-            specifier &= wanted.specifier
-        if constraint := wants[0].root:
-            line = f"      constrained to {constraint.requirement.specifier} by {constraint.where}"
-        else:
-            line = ""
         page = self._gatherer.page(project)
-        reasons = explain.why_none(page, specifier, self.target, self.broken)
-        if any(wanted.hashes is not None for wanted in wants) and not reasons[1:]:
-            reasons.append("no such file has one of the hashes that --hash allows")
-        return [line] * bool(line) + [f"      {reason}" for reason in reasons]
+        together = _combine(wants)
+        reasons = explain.why_none(page, *together, self.target, self.broken)
+        if constraint := wants[0].root:
+            by = f"constrained to {constraint.requirement.specifier} by {constraint.where}"
+            reasons.insert(0, by)
+        return [f"      {reason}" for reason in reasons]
+
+
+def _combine(wants: Iterable[Wanted]) -> tuple[SpecifierSet, Hashes]:
+    specifier = SpecifierSet()
+    hashes: Hashes = None
+    for wanted in wants:
+        specifier &= wanted.specifier
+        if wanted.hashes is not None:
+            hashes = wanted.hashes if hashes is None else hashes & wanted.hashes
+    return specifier, hashes
 
 
 def _extras(requirement: Requirement) -> frozenset[str]:
@@ -444,13 +445,11 @@ def _split(
 def _constraints(roots: Iterable[RootRequirement]) -> dict[NormalizedName, Wanted]:
     constraints: dict[NormalizedName, Wanted] = {}
     for root in roots:
-        known = constraints.get(root.name)
-        specifier, hashes = root.requirement.specifier, root.hashes or None
-        if known is not None:
-            specifier &= known.specifier
-            if known.hashes is not None:
-                hashes = known.hashes if hashes is None else known.hashes & hashes
-        constraints[root.name] = Wanted(root.name, specifier=specifier, hashes=hashes, root=root)
+        own = Wanted(root.name, frozenset(), root.requirement.specifier, root.hashes or None)
+        specifier, hashes = _combine([constraints.get(root.name, own), own])
+        constraints[root.name] = Wanted(
+            root.name, specifier=specifier, hashes=hashes, root=root
+        )
     return constraints
 
 

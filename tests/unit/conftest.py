@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from catalogue import Catalogue, memory_session
+from pytest_socket import disable_socket, enable_socket
+
+from devpi_warmup import requirements
+from devpi_warmup.config import IndexUrl
+from devpi_warmup.gather import Gatherer
+from devpi_warmup.index import Index
+from devpi_warmup.lock import Lock
+from devpi_warmup.resolve import resolve
+from devpi_warmup.targets import Target
+from devpi_warmup.wheelhouse import Wheelhouse
+
+Resolve = Callable[..., Lock]
+
+
+@pytest.fixture(autouse=True)
+def no_sockets() -> Iterator[None]:
+    disable_socket()
+    yield
+    enable_socket()
+
+
+@pytest.fixture
+def index(catalogue: Catalogue) -> Index:
+    return Index(
+        IndexUrl("http://index.example.com"),
+        make_session=lambda: memory_session(catalogue),
+        sleep=lambda _: None,
+    )
+
+
+@pytest.fixture
+def wheelhouse(tmp_path: Path) -> Iterator[Wheelhouse]:
+    wheelhouse = Wheelhouse(tmp_path / "wheelhouse")
+    with wheelhouse.held():
+        yield wheelhouse
+
+
+@pytest.fixture
+def gatherer(index: Index, wheelhouse: Wheelhouse) -> Iterator[Gatherer]:
+    gatherer = Gatherer(index, wheelhouse)
+    yield gatherer
+    gatherer.close()
+
+
+@pytest.fixture
+def lock(gatherer: Gatherer, tmp_path: Path) -> Resolve:
+    """Resolve requirement lines for a target; cp313-manylinux_2_28_x86_64 unless told."""
+
+    def lock(
+        *lines: str,
+        constraints: tuple[str, ...] = (),
+        python: str = "3.13",
+        platform: str = "manylinux_2_28_x86_64",
+    ) -> Lock:
+        wanted, allowed = tmp_path / "main.txt", tmp_path / "constraints.txt"
+        wanted.write_text("\n".join(lines), encoding="utf-8")
+        allowed.write_text("\n".join(constraints), encoding="utf-8")
+        loaded = requirements.load([wanted], [allowed], root=tmp_path)
+        return resolve(loaded, Target(python, platform), gatherer)
+
+    return lock

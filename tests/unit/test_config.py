@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from devpi_warmup import config
+from devpi_warmup.errors import InvalidInputError
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "requirements"
+    folder.mkdir()
+    (folder / "main.txt").write_text("six\n")
+    return tmp_path
+
+
+def load(project: Path, table: str, **environ: str) -> config.Config:
+    (project / "pyproject.toml").write_text(f"[tool.devpi-warmup]\n{table}\n", encoding="utf-8")
+    return config.load(project, environ)
+
+
+def test_without_a_table_there_are_defaults(project: Path) -> None:
+    found = config.load(project, {})
+    assert [target.platform for target in found.targets] == list(config.DEFAULT_PLATFORMS)
+    assert found.requirements == (project / "requirements" / "main.txt",)
+    assert found.constraints == ()
+    assert found.index is None
+    assert found.wheelhouse == project / "wheelhouse"
+
+
+def test_every_key(project: Path) -> None:
+    (project / "other.in").write_text("six\n")
+    (project / "limits.txt").write_text("six<2\n")
+    found = load(
+        project,
+        """
+        pythons = ["3.9", "3.13t"]
+        platforms = ["win_amd64", "macosx_11_0_arm64"]
+        exclude = ["cp39-macosx*"]
+        requirements = ["requirements/*.txt", "other.in"]
+        constraints = ["limits.txt"]
+        index-url = "https://devpi.example.com/user/index/+simple/"
+        wheelhouse = "carry"
+        """,
+    )
+    ids = [target.id for target in found.targets]
+    assert ids == ["cp39-win_amd64", "cp313t-win_amd64", "cp313t-macosx_11_0_arm64"]
+    assert [path.name for path in found.requirements] == ["main.txt", "other.in"]
+    assert [path.name for path in found.constraints] == ["limits.txt"]
+    assert found.index == config.IndexUrl("https://devpi.example.com/user/index")
+    assert found.wheelhouse == project / "carry"
+
+
+def test_a_constraints_file_among_the_requirements_is_one(project: Path) -> None:
+    (project / "requirements" / "constraints.txt").write_text("six<2\n")
+    found = config.load(project, {})
+    assert [path.name for path in found.requirements] == ["main.txt"]
+    assert [path.name for path in found.constraints] == ["constraints.txt"]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ('python = ["3.9"]', r"unknown key 'python'\n.*did you mean 'pythons'\?"),
+        ("pythons = [3.10]", r"pythons must be a list of strings\n.*in quotes"),
+        ('platforms = "win32"', "platforms must be a list of strings"),
+        ("wheelhouse = 3", "wheelhouse must be a string"),
+        ('platforms = ["win64"]', "platforms: 'win64' is not a platform tag"),
+        ("pythons = []", "pythons is empty"),
+        ('pythons = ["3.9", "3.9.18"]\nplatforms = ["win32"]', "cp39-win32 stands there twice"),
+        ('exclude = ["cp27-*"]', r"'cp27-\*' excludes no target\n.*did you mean"),
+        ('exclude = ["*"]', "every target is excluded"),
+        ('requirements = ["missing.txt"]', "no file 'missing.txt'"),
+        ("requirements = []", "requirements is empty"),
+        ('index-url = "devpi.example.com"', "must be like https://devpi.example.com/user/index"),
+        ('index-url = "https://u:s3cret@devpi.example.com/a/b"', "index-url holds a password"),
+    ],
+)
+def test_a_wrong_table_says_what_and_where(project: Path, table: str, message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message) as caught:
+        load(project, table)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_all_problems_come_together(project: Path) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        load(project, 'pythons = ["3"]\nplatforms = ["win64", "amiga"]\nexclude = []')
+    assert len(caught.value.problems) == 3
+
+
+def test_no_requirement_files(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="no requirement files"):
+        config.load(tmp_path, {})
+
+
+def test_broken_toml(project: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"pyproject\.toml cannot be read"):
+        load(project, "pythons = [")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://host:3141/user/index",
+        "http://host:3141/user/index/",
+        "http://host:3141/user/index/+simple",
+        "http://host:3141/user/index/+simple/",
+        " http://host:3141/user/index\n",
+    ],
+)
+def test_an_index_url_in_each_of_its_forms(text: str) -> None:
+    index = config.parse_index_url(text)
+    assert index.url == "http://host:3141/user/index"
+    assert index.simple == "http://host:3141/user/index/+simple/"
+
+
+def test_the_environment_wins(project: Path) -> None:
+    found = load(
+        project, 'index-url = "https://a.example.com/u/i"', DEVPI_INDEX="https://b.example.com/u/i"
+    )
+    assert found.index is not None
+    assert found.index.url == "https://b.example.com/u/i"
+
+
+def test_a_password_is_kept_apart_and_never_shown() -> None:
+    index = config.parse_index_url("https://user:s3cret@devpi.example.com/user/index")
+    assert index.url == "https://devpi.example.com/user/index"
+    assert (index.user, index.password) == ("user", "s3cret")
+    assert "s3cret" not in repr(index)
+
+
+@pytest.mark.parametrize(
+    "text", ["ftp://u:s3cret@host/x", "https://u:s3cret@host:port/x", "https://u:s3cret@host/x?y=1"]
+)
+def test_a_wrong_index_url_does_not_show_its_password(project: Path, text: str) -> None:
+    with pytest.raises(InvalidInputError, match="DEVPI_INDEX") as caught:
+        load(project, "", DEVPI_INDEX=text)
+    assert "s3cret" not in str(caught.value)

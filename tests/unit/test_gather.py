@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import threading
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from catalogue import Catalogue, Upload, make_zip, metadata
+from packaging.utils import canonicalize_name
+
+from devpi_warmup.errors import FileError, WheelhouseError
+from devpi_warmup.gather import BrokenWheelError, Gatherer, Memo, parse_metadata, read_metadata
+from devpi_warmup.index import IndexFile, Wheel, parse_wheel
+
+SIX = canonicalize_name("six")
+
+
+def wheel_of(gatherer: Gatherer) -> Wheel:
+    return gatherer.page(SIX).wheels[0]
+
+
+def test_one_flight_for_each_file(catalogue: Catalogue, gatherer: Gatherer) -> None:
+    catalogue.add("six", "1.0")
+    file = wheel_of(gatherer).file
+    with ThreadPoolExecutor(8) as pool:
+        stored = list(pool.map(lambda _: gatherer.file(file), range(32)))
+    assert len({item.path for item in stored}) == 1
+    assert catalogue.asked[f"/files/{file.filename}"] == 1
+    assert gatherer.downloaded_files == 1
+
+
+def test_a_file_stays_staged_until_it_is_published(
+    catalogue: Catalogue, gatherer: Gatherer
+) -> None:
+    catalogue.add("six", "1.0")
+    wheel = wheel_of(gatherer)
+    gatherer.metadata(wheel)
+    assert not list(gatherer.wheelhouse.path.glob("*.whl"))
+    stored = gatherer.published(wheel.file)
+    assert stored.path == gatherer.wheelhouse.path / wheel.file.filename
+    assert stored.path.read_bytes() == catalogue.projects["six"][0].data
+    assert gatherer.published(wheel.file) == stored
+
+
+def test_a_file_that_is_there_is_not_fetched(catalogue: Catalogue, gatherer: Gatherer) -> None:
+    upload = catalogue.add("six", "1.0")
+    (gatherer.wheelhouse.path / upload.filename).write_bytes(upload.data)
+    gatherer.published(wheel_of(gatherer).file)
+    assert gatherer.downloaded_files == 0
+
+
+@pytest.mark.parametrize("data", [b"", b"truncated", b"x" * 5000])
+def test_a_file_with_a_wrong_hash_is_replaced(
+    catalogue: Catalogue, gatherer: Gatherer, data: bytes
+) -> None:
+    upload = catalogue.add("six", "1.0")
+    path = gatherer.wheelhouse.path / upload.filename
+    path.write_bytes(data)
+    gatherer.published(wheel_of(gatherer).file)
+    assert path.read_bytes() == upload.data
+
+
+def test_a_file_without_a_hash_is_always_fetched(
+    catalogue: Catalogue, gatherer: Gatherer
+) -> None:
+    filename, data = "six-1.0-py3-none-any.whl", b"from the index"
+    catalogue.upload("six", Upload(filename, data, sha256=""))
+    (gatherer.wheelhouse.path / filename).write_bytes(b"who knows")
+    stored = gatherer.published(wheel_of(gatherer).file)
+    assert stored.path.read_bytes() == data
+
+
+def test_metadata_of_the_index_spares_the_wheel(catalogue: Catalogue, gatherer: Gatherer) -> None:
+    catalogue.add("six", "1.0", requires=("idna",), core_metadata=True)
+    (requirement,) = gatherer.metadata(wheel_of(gatherer)).requires
+    assert requirement.name == "idna"
+    assert gatherer.downloaded_files == 0
+
+
+def test_a_failure_is_not_remembered(catalogue: Catalogue, gatherer: Gatherer) -> None:
+    upload = catalogue.add("six", "1.0")
+    wheel = wheel_of(gatherer)
+    fault = Upload(upload.filename, b"wrong")
+    catalogue.projects["six"] = [fault]
+    with pytest.raises(FileError):
+        gatherer.file(wheel.file)
+    catalogue.projects["six"] = [upload]
+    assert gatherer.file(wheel.file).sha256 == upload.digest
+
+
+def test_a_disk_that_cannot_be_written_has_a_hint(
+    catalogue: Catalogue, gatherer: Gatherer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue.add("six", "1.0")
+    file = wheel_of(gatherer).file
+
+    def full(*_: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("devpi_warmup.index._write", full)
+    with pytest.raises(WheelhouseError, match=r"No space left on device\n.*disk full"):
+        gatherer.file(file)
+
+
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    [
+        ({}, "0 .dist-info folders"),
+        ({"six-1.0.dist-info/WHEEL": ""}, "has no METADATA"),
+        ({"six-1.0.dist-info/METADATA": "", "x-1.dist-info/METADATA": ""}, "2 .dist-info folders"),
+        ({"other-1.0.dist-info/METADATA": ""}, "of another project"),
+    ],
+)
+def test_a_wheel_without_usable_metadata(
+    tmp_path: Path, contents: dict[str, str], message: str
+) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(make_zip(contents))
+    with pytest.raises(BrokenWheelError, match=message):
+        read_metadata(path, "six-1.0-py3-none-any.whl")
+
+
+def test_a_wheel_that_is_no_zip(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"no zip")
+    with pytest.raises(BrokenWheelError, match="is no wheel"):
+        read_metadata(path, "six-1.0-py3-none-any.whl")
+
+
+def test_gigantic_metadata_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("devpi_warmup.gather.MAX_METADATA", 1 << 20)
+    path = tmp_path / "x"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("six-1.0.dist-info/METADATA", "x" * (2 << 20))
+    with pytest.raises(BrokenWheelError, match="over 1 MiB"):
+        read_metadata(path, "six-1.0-py3-none-any.whl")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (metadata("six", "2.0"), "says it is six 2.0"),
+        (metadata("idna", "1.0"), "says it is idna 1.0"),
+        (metadata("six", "none"), "no valid version"),
+        (metadata("six", "1.0", ("idna (>=",)), "invalid requirement"),
+    ],
+)
+def test_metadata_that_contradicts_the_filename(text: str, message: str) -> None:
+    wheel = parse_wheel(SIX, IndexFile("six-1.0-py3-none-any.whl", "x"))
+    assert wheel is not None
+    with pytest.raises(BrokenWheelError, match=message):
+        parse_metadata(text.encode(), wheel)
+
+
+def test_metadata_is_read_as_leniently_as_pip_does() -> None:
+    wheel = parse_wheel(SIX, IndexFile("six-1.0-py3-none-any.whl", "x"))
+    assert wheel is not None
+    text = metadata("Six", "1.0.0", ("idna; extra == 'a'",), ("A_b",), "not a specifier")
+    found = parse_metadata(text.encode(), wheel)
+    assert str(found.requires_python) == ""
+    assert found.extras == {"a-b"}
+
+
+def test_memo_gives_an_error_to_everyone_who_waits() -> None:
+    started, go = threading.Event(), threading.Event()
+
+    def compute(_: str) -> str:
+        started.set()
+        go.wait()
+        raise ValueError("no")
+
+    memo = Memo(compute)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(memo, "key")
+        started.wait()
+        second = pool.submit(memo, "key")
+        go.set()
+        for future in (first, second):
+            with pytest.raises(ValueError, match="no"):
+                future.result()
+
+
+def test_after_closing_nothing_is_begun(gatherer: Gatherer) -> None:
+    gatherer.close()
+    gatherer.ahead(lambda: pytest.fail("begun"), lambda _: None)

@@ -1,0 +1,311 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import requests
+from catalogue import JSON, Answer, Catalogue, memory_session
+from packaging.utils import canonicalize_name
+
+from devpi_warmup.ambient import Ambient
+from devpi_warmup.config import IndexUrl, parse_index_url
+from devpi_warmup.errors import FileError, IndexFailure
+from devpi_warmup.index import Index, IndexFile, parse_wheel
+
+SIX = canonicalize_name("six")
+PAGE = "/+simple/six/"
+
+
+def fault(status: int, **kwargs: str) -> Answer:
+    return Answer(status, "text/html", b"<html></html>", dict(kwargs))
+
+
+@pytest.fixture
+def six(catalogue: Catalogue) -> IndexFile:
+    upload = catalogue.add("six", "1.0", requires_python=">=3.8")
+    return IndexFile(upload.filename, f"http://index.example.com/files/{upload.filename}", upload.digest)
+
+
+@pytest.mark.parametrize("kind", ["json", "html"])
+def test_both_formats_say_the_same(catalogue: Catalogue, index: Index, kind: str) -> None:
+    catalogue.add("six", "1.0", requires_python=">=3.8,<4")
+    catalogue.add("six", "1.1", yanked=True, build="2")
+    if kind == "html":
+        body = catalogue.html("six").encode()
+        catalogue.faults[PAGE] = [Answer(200, "text/html; charset=UTF-8", body)]
+    page = index.page(SIX)
+    assert page.known
+    old, new = page.wheels
+    assert (str(old.version), old.build, old.file.yanked) == ("1.0", (), False)
+    assert old.file.requires_python == ">=3.8,<4"
+    assert old.file.url == "http://index.example.com/files/six-1.0-py3-none-any.whl"
+    assert (str(new.version), new.build, new.file.yanked) == ("1.1", (2, ""), True)
+    assert new.file.sha256 == catalogue.projects["six"][1].digest
+
+
+def test_a_page_of_hostile_and_odd_files(catalogue: Catalogue, index: Index) -> None:
+    names = [
+        "../../six-1.0-py3-none-any.whl",
+        "/etc/six-1.0-py3-none-any.whl",
+        "six-1.0-1/../../x-py3-none-any.whl",
+        "six-1.0-py3-none-any\0.whl",
+        "other-1.0-py3-none-any.whl",
+        "six-not.a.version-py3-none-any.whl",
+        "six-1.0-py36+-none-any.whl",
+        "six-1.0.whl",
+        "six-1.0.tar.gz",
+        "six-1.0-py3-none-any.whl",
+    ]
+    files = [{"filename": name, "url": name, "hashes": {}} for name in names]
+    body = json.dumps({"meta": {"api-version": "1.0"}, "name": "six", "files": files}).encode()
+    catalogue.faults[PAGE] = [Answer(200, JSON, body)]
+    page = index.page(SIX)
+    assert [wheel.file.filename for wheel in page.wheels] == ["six-1.0-py3-none-any.whl"]
+    assert len(page.others) == len(names) - 1
+
+
+@pytest.mark.parametrize("status", [404, 200, 500, 502, 503, 429])
+def test_a_fault_that_goes_away_costs_time_only(
+    catalogue: Catalogue, index: Index, six: IndexFile, status: int
+) -> None:
+    catalogue.faults[PAGE] = [fault(status), fault(status), Answer(299)]
+    assert index.page(SIX).known
+    assert catalogue.asked[PAGE] == 3
+
+
+@pytest.mark.parametrize("status", [404, 200])
+def test_a_project_is_missing_only_after_three_answers(
+    catalogue: Catalogue, index: Index, status: int
+) -> None:
+    catalogue.faults[PAGE] = [fault(status)]
+    page = index.page(SIX)
+    assert not page.known
+    assert catalogue.asked[PAGE] == 3
+
+
+def test_pauses_grow(catalogue: Catalogue) -> None:
+    pauses: list[float] = []
+    index = Index(
+        IndexUrl("http://index.example.com"),
+        make_session=lambda: memory_session(catalogue),
+        sleep=pauses.append,
+    )
+    catalogue.faults[PAGE] = [fault(502)]
+    with pytest.raises(IndexFailure, match=r"answered 502\n.*is the index .* up"):
+        index.page(SIX)
+    assert pauses == [0.5, 1.0, 2.0, 4.0, 8.0]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (requests.ConnectionError("x"), "no connection to the server"),
+        (requests.exceptions.SSLError("x"), "certificate of the server is not trusted"),
+        (requests.exceptions.ProxyError("x"), "the proxy does not answer"),
+        (requests.ReadTimeout("x"), "did not answer in time"),
+        (requests.TooManyRedirects("x"), "redirects in a circle"),
+        (requests.exceptions.ChunkedEncodingError("x"), "ended too early"),
+    ],
+)
+def test_faults_of_the_network_in_words(
+    catalogue: Catalogue, index: Index, error: Exception, message: str
+) -> None:
+    catalogue.faults[PAGE] = [error]
+    with pytest.raises(IndexFailure, match=message):
+        index.page(SIX)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (Answer(200, "application/octet-stream", b"x"), "this is no index"),
+        (Answer(200, "", b"x"), "this is no index: it answers with no content type"),
+        (Answer(200, JSON, b"{broken"), "the page cannot be read"),
+        (Answer(200, JSON, b"[]"), "the page cannot be read"),
+        (Answer(200, JSON, b'{"files": [{"url": "x"}]}'), "the page cannot be read"),
+        (Answer(200, JSON, b'{"files": [{"filename": "x", "url": "y", "hashes": 3}]}'), "be read"),
+        (Answer(200, "text/html", b"\xff\xfe"), "the page cannot be read"),
+        (Answer(200, "text/html", b'<a href="x#frag">x</a>'), "the page cannot be read"),
+        (Answer(400, "text/html", b""), "the server answered 400"),
+        (
+            Answer(200, "text/html", b'<meta name="pypi:repository-version" content="2.0">'),
+            "Unsupported API major version",
+        ),
+    ],
+)
+def test_a_page_that_is_none(
+    catalogue: Catalogue, index: Index, answer: Answer, message: str
+) -> None:
+    catalogue.faults[PAGE] = [answer]
+    with pytest.raises(IndexFailure, match=message):
+        index.page(SIX)
+
+
+def test_a_gigantic_page_is_cut_off(
+    catalogue: Catalogue, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("devpi_warmup.index.MAX_PAGE", 1 << 20)
+    catalogue.faults[PAGE] = [Answer(200, "text/html", b" " * (3 << 20))]
+    with pytest.raises(IndexFailure, match="over 1 MiB"):
+        index.page(SIX)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_names_the_source_of_the_credentials(catalogue: Catalogue, status: int) -> None:
+    catalogue.faults["/u/i/+simple/six/"] = [fault(status)]
+    for text, source in (
+        ("http://me:s3cret@index.example.com/u/i", "the user and password of the index URL"),
+        ("http://index.example.com/u/i", "a netrc file"),
+    ):
+        index = Index(parse_index_url(text), make_session=lambda: memory_session(catalogue))
+        with pytest.raises(IndexFailure, match=f"answered {status} .credentials: {source}") as e:
+            index.page(SIX)
+        assert "s3cret" not in str(e.value)
+    assert catalogue.asked["/u/i/+simple/six/"] == 2  # no second try with the same credentials
+
+
+def test_credentials_go_to_the_index_alone(catalogue: Catalogue, tmp_path: Path) -> None:
+    catalogue.prefix = "/u/i"
+    upload = catalogue.add("six", "1.0")
+    index = Index(
+        parse_index_url("http://me:s3cret@index.example.com/u/i"),
+        make_session=lambda: memory_session(catalogue),
+    )
+    own = index.page(SIX).wheels[0].file
+    index.download(own, tmp_path / "own")
+    index.download(
+        IndexFile(upload.filename, f"http://other.example.com/u/i/files/{upload.filename}"),
+        tmp_path / "other",
+    )
+    sent = ["Authorization" in headers for headers in catalogue.headers]
+    assert sent == [True, True, False]
+
+
+def test_a_download_is_checked(index: Index, six: IndexFile, tmp_path: Path) -> None:
+    sizes: list[int] = []
+    assert index.download(six, tmp_path / "x", progress=sizes.append) == six.sha256
+    assert sum(sizes) == (tmp_path / "x").stat().st_size
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [fault(500), fault(503), Answer(299)],
+        [requests.ConnectionError("cut"), Answer(299)],
+        [Answer(200, body=b"short", headers={"Content-Length": "9999"}), Answer(299)],
+        [Answer(200, body=b"wrong bytes"), Answer(299)],
+    ],
+)
+def test_a_download_is_tried_again(
+    catalogue: Catalogue, index: Index, six: IndexFile, tmp_path: Path, faults: list[Answer]
+) -> None:
+    catalogue.faults[f"/files/{six.filename}"] = list(faults)
+    assert index.download(six, tmp_path / "x") == six.sha256
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (Answer(200, body=b"wrong bytes"), "its sha256 is .*, the index says"),
+        (Answer(200, body=b"short", headers={"Content-Length": "99"}), "ended too early|was cut"),
+        (fault(404), "answered 404"),
+        (fault(502), "answered 502"),
+    ],
+)
+def test_after_a_failed_download_nothing_is_there(
+    catalogue: Catalogue,
+    index: Index,
+    six: IndexFile,
+    tmp_path: Path,
+    answer: Answer,
+    message: str,
+) -> None:
+    catalogue.faults[f"/files/{six.filename}"] = [answer]
+    with pytest.raises(FileError, match=message):
+        index.download(six, tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_closed_index_ends_transfers(index: Index, six: IndexFile, tmp_path: Path) -> None:
+    index.close()
+    with pytest.raises(IndexFailure, match="stopped"):
+        index.download(six, tmp_path / "x")
+
+
+def test_metadata_beside_a_wheel(catalogue: Catalogue, index: Index) -> None:
+    upload = catalogue.add("six", "1.0", core_metadata=True)
+    (wheel,) = index.page(SIX).wheels
+    assert wheel.file.metadata
+    assert index.metadata(wheel.file) == upload.metadata
+    catalogue.faults[f"/files/{upload.filename}.metadata"] = [fault(404)]
+    assert index.metadata(wheel.file) is None
+
+
+def test_metadata_with_another_digest_is_not_believed(catalogue: Catalogue, index: Index) -> None:
+    upload = catalogue.add("six", "1.0", core_metadata=True)
+    url = f"http://index.example.com/files/{upload.filename}"
+    file = IndexFile(upload.filename, url, metadata=True, metadata_sha256="0" * 64)
+    assert index.metadata(file) is None
+
+
+def test_how_to_connect_comes_from_pip(catalogue: Catalogue) -> None:
+    kept = {
+        "cert": "/ca.pem",
+        "client-cert": "/me.pem",
+        "proxy": "http://proxy.example.com:3128",
+        "timeout": "7",
+        "retries": "1",
+    }
+    sessions: list[requests.Session] = []
+
+    def make() -> requests.Session:
+        sessions.append(memory_session(catalogue))
+        return sessions[-1]
+
+    catalogue.faults[PAGE] = [fault(502)]
+    index = Index(
+        IndexUrl("https://index.example.com"),
+        make_session=make,
+        ambient=Ambient(kept, ()),
+        sleep=lambda _: None,
+    )
+    with pytest.raises(IndexFailure):
+        index.page(SIX)
+    assert catalogue.asked[PAGE] == 2
+    (session,) = sessions
+    assert (session.verify, session.cert) == ("/ca.pem", "/me.pem")
+    assert session.proxies["https"] == "http://proxy.example.com:3128"
+
+
+@pytest.mark.parametrize(
+    ("host", "verified"), [("index.example.com", False), ("other.example.com", True)]
+)
+def test_trusted_hosts(catalogue: Catalogue, host: str, verified: bool) -> None:
+    catalogue.add("six", "1")
+    sessions = [memory_session(catalogue)]
+    Index(
+        IndexUrl("https://index.example.com"),
+        make_session=lambda: sessions[0],
+        ambient=Ambient({"trusted-host": f"a.example.com {host}"}, ()),
+    ).page(SIX)
+    assert sessions[0].verify is verified
+
+
+def test_a_proxy_never_stands_before_loopback(catalogue: Catalogue) -> None:
+    catalogue.add("six", "1")
+    sessions = [memory_session(catalogue)]
+    Index(
+        IndexUrl("http://127.0.0.1:3141"),
+        make_session=lambda: sessions[0],
+        ambient=Ambient({"proxy": "http://proxy.example.com"}, ()),
+    ).page(SIX)
+    assert not sessions[0].proxies
+    assert not sessions[0].trust_env
+
+
+def test_a_wheel_with_a_build_tag() -> None:
+    wheel = parse_wheel(SIX, IndexFile("six-1.0-2b-py2.py3-none-any.whl", "x"))
+    assert wheel is not None
+    assert wheel.build == (2, "b")
+    assert {str(tag) for tag in wheel.tags} == {"py2-none-any", "py3-none-any"}

@@ -1,0 +1,324 @@
+from __future__ import annotations
+
+import pytest
+from catalogue import Catalogue, Upload, make_wheel
+from conftest import Resolve
+
+from devpi_warmup import resolve
+from devpi_warmup.errors import FileError, ResolutionError
+from devpi_warmup.lock import Lock
+
+
+def pins(lock: Lock) -> list[str]:
+    return [str(pin) for pin in lock.pins]
+
+
+def files(lock: Lock) -> list[str]:
+    return [pin.file.filename for pin in lock.pins]
+
+
+def test_the_newest_of_everything_with_who_wants_it(catalogue: Catalogue, lock: Resolve) -> None:
+    catalogue.add("app", "1.0", requires=("lib>=1",))
+    catalogue.add("lib", "1.0")
+    upload = catalogue.add("lib", "2.0", requires_python=">=3.8")
+    found = lock("app")
+    assert pins(found) == ["app==1.0", "lib==2.0"]
+    app, lib = found.pins
+    assert app.via == ("-r main.txt",)
+    assert lib.via == ("app",)
+    assert (lib.sha256, lib.size) == (upload.digest, len(upload.data))
+    assert lib.requires_python == ">=3.8"
+
+
+def test_markers_are_those_of_the_target(catalogue: Catalogue, lock: Resolve) -> None:
+    catalogue.add(
+        "app",
+        "1.0",
+        requires=(
+            "colorama; sys_platform == 'win32'",
+            "uvloop; platform_system != 'Windows'",
+            "tomli; python_version < '3.11'",
+            "arm; platform_machine == 'arm64'",
+        ),
+    )
+    for name in ("colorama", "uvloop", "tomli", "arm"):
+        catalogue.add(name, "1")
+    assert pins(lock("app", platform="win_amd64")) == ["app==1.0", "colorama==1"]
+    assert pins(lock("app", python="3.9")) == ["app==1.0", "tomli==1", "uvloop==1"]
+    assert pins(lock("app", platform="macosx_11_0_arm64")) == ["app==1.0", "arm==1", "uvloop==1"]
+
+
+def test_extras(catalogue: Catalogue, lock: Resolve) -> None:
+    catalogue.add(
+        "app",
+        "1.0",
+        requires=("base", "fast; extra == 'speed-up'", "slow; extra == 'b'"),
+        extras=("Speed_Up", "b"),
+    )
+    for name in ("base", "fast", "slow"):
+        catalogue.add(name, "1")
+    assert pins(lock("app[speed.up]==1.0")) == ["app[speed-up]==1.0", "base==1", "fast==1"]
+    assert pins(lock("app[unknown]")) == ["app[unknown]==1.0", "base==1"]
+
+
+def test_an_extra_of_itself(catalogue: Catalogue, lock: Resolve) -> None:
+    requires = ("app[a,b]; extra == 'all'", "x; extra == 'a'", "y; extra == 'b'")
+    catalogue.add("app", "1.0", requires=requires, extras=("all", "a", "b"))
+    catalogue.add("x", "1")
+    catalogue.add("y", "1")
+    assert pins(lock("app[all]")) == ["app[a,all,b]==1.0", "x==1", "y==1"]
+
+
+def test_an_extra_must_agree_with_its_base(catalogue: Catalogue, lock: Resolve) -> None:
+    for version in ("1.0", "2.0"):
+        catalogue.add("app", version, requires=("x; extra == 'a'",), extras=("a",))
+    catalogue.add("x", "1", requires=("app<2",))
+    assert pins(lock("app[a]")) == ["app[a]==1.0", "x==1"]
+
+
+def test_backtracking(catalogue: Catalogue, lock: Resolve) -> None:
+    catalogue.add("app", "2.0", requires=("lib>=2",))
+    catalogue.add("app", "1.0", requires=("lib>=1",))
+    catalogue.add("other", "1.0", requires=("lib<2",))
+    catalogue.add("lib", "1.0")
+    catalogue.add("lib", "2.0")
+    assert pins(lock("app", "other")) == ["app==1.0", "lib==1.0", "other==1.0"]
+
+
+def test_constraints(catalogue: Catalogue, lock: Resolve) -> None:
+    catalogue.add("app", "1.0", requires=("lib",))
+    for version in ("1.0", "2.0", "3.0"):
+        catalogue.add("lib", version)
+    limits = ("lib<3", "lib<2; sys_platform == 'win32'", "unused==9")
+    assert pins(lock("app", constraints=limits)) == ["app==1.0", "lib==2.0"]
+    assert pins(lock("app", constraints=limits, platform="win32")) == ["app==1.0", "lib==1.0"]
+
+
+def test_pre_releases_as_pep_440_says(catalogue: Catalogue, lock: Resolve) -> None:
+    catalogue.add("lib", "1.0")
+    catalogue.add("lib", "2.0rc1")
+    catalogue.add("only", "1.0a1")
+    assert pins(lock("lib")) == ["lib==1.0"]
+    assert pins(lock("lib>=2.0rc0")) == ["lib==2.0rc1"]
+    assert pins(lock("only")) == ["only==1.0a1"]
+
+
+def test_yanked_files_serve_exact_pins_only(catalogue: Catalogue, lock: Resolve) -> None:
+    catalogue.add("lib", "1.0")
+    catalogue.add("lib", "2.0", yanked=True)
+    assert pins(lock("lib")) == ["lib==1.0"]
+    assert pins(lock("lib==2.0")) == ["lib==2.0"]
+    assert pins(lock("lib===2.0")) == ["lib==2.0"]
+    with pytest.raises(ResolutionError, match="yanked: 2.0"):
+        lock("lib>=2")
+
+
+def test_requires_python_of_the_page_and_of_the_wheel(catalogue: Catalogue, lock: Resolve) -> None:
+    catalogue.add("lib", "1.0")
+    catalogue.add("lib", "2.0", requires_python=">=3.10")
+    filename, data = make_wheel("lib", "3.0", requires_python=">=3.11")
+    catalogue.upload("lib", Upload(filename, data))  # its page does not say so
+    assert pins(lock("lib", python="3.9")) == ["lib==1.0"]
+    assert pins(lock("lib", python="3.10")) == ["lib==2.0"]
+    assert pins(lock("lib", python="3.13")) == ["lib==3.0"]
+
+
+def test_the_best_of_several_wheels(catalogue: Catalogue, lock: Resolve) -> None:
+    for tag in (
+        "py3-none-any",
+        "cp32-abi3-manylinux1_x86_64",
+        "cp313-cp313-manylinux2014_x86_64",
+        "cp313-cp313-manylinux_2_27_x86_64.manylinux_2_28_x86_64",
+        "cp313-cp313-manylinux_2_35_x86_64",
+        "cp313-cp313-win_amd64",
+        "cp39-abi3-macosx_10_9_universal2",
+    ):
+        catalogue.add("lib", "1.0", tag=tag)
+    assert files(lock("lib")) == [
+        "lib-1.0-cp313-cp313-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl"
+    ]
+    assert files(lock("lib", platform="manylinux_2_17_x86_64")) == [
+        "lib-1.0-cp313-cp313-manylinux2014_x86_64.whl"
+    ]
+    assert files(lock("lib", python="3.14")) == ["lib-1.0-cp32-abi3-manylinux1_x86_64.whl"]
+    assert files(lock("lib", platform="macosx_11_0_arm64")) == [
+        "lib-1.0-cp39-abi3-macosx_10_9_universal2.whl"
+    ]
+    assert files(lock("lib", python="3.13t")) == ["lib-1.0-py3-none-any.whl"]
+
+
+def test_build_tags_decide_between_equals(catalogue: Catalogue, lock: Resolve) -> None:
+    for build in ("", "9", "10"):
+        catalogue.add("lib", "1.0", build=build)
+    assert files(lock("lib")) == ["lib-1.0-10-py3-none-any.whl"]
+
+
+def test_hashes_choose_the_file(catalogue: Catalogue, lock: Resolve) -> None:
+    old = catalogue.add("lib", "1.0")
+    catalogue.add("lib", "2.0")
+    assert pins(lock(f"lib --hash=sha256:{old.digest}")) == ["lib==1.0"]
+    with pytest.raises(ResolutionError, match="one of the hashes"):
+        lock(f"lib==2.0 --hash=sha256:{old.digest}")
+
+
+def test_arbitrary_equality_and_exclusions(catalogue: Catalogue, lock: Resolve) -> None:
+    for version in ("1.0", "1.1", "1.2"):
+        catalogue.add("lib", version)
+    assert pins(lock("lib===1.1")) == ["lib==1.1"]
+    assert pins(lock("lib!=1.2,>=1.0")) == ["lib==1.1"]
+    assert pins(lock("lib~=1.0,!=1.2")) == ["lib==1.1"]
+
+
+def test_a_direct_wheel_url(catalogue: Catalogue, lock: Resolve) -> None:
+    catalogue.add("lib", "2.0")
+    special = catalogue.add("lib", "1.5", requires=("x; extra == 'a'",), extras=("a",))
+    catalogue.add("x", "1")
+    catalogue.add("app", "1", requires=("lib>=1",))
+    url = f"https://me:s3cret@other.example.com/files/{special.filename}"
+    found = lock(f"lib[a] @ {url} --hash=sha256:{special.digest}", "app")
+    assert pins(found) == ["app==1", "lib[a]==1.5", "x==1"]
+    assert [pin.direct for pin in found.pins] == [False, True, False]
+    assert "s3cret" not in found.to_requirements() + found.to_pylock()
+    assert pins(lock(url)) == ["lib==1.5"]
+
+
+def test_a_direct_wheel_that_does_not_fit(catalogue: Catalogue, lock: Resolve) -> None:
+    url = "https://devpi.example.com/files/lib-1.0-cp39-cp39-win_amd64.whl"
+    with pytest.raises(ResolutionError, match=r"is no wheel for this target\n.*marker") as caught:
+        lock(url)
+    assert "main.txt:1" in str(caught.value)
+
+
+def test_a_broken_direct_wheel(catalogue: Catalogue, lock: Resolve) -> None:
+    catalogue.upload("lib", Upload("lib-1.0-py3-none-any.whl", b"no zip"))
+    with pytest.raises(ResolutionError, match="main.txt:1: .*is no wheel"):
+        lock("https://devpi.example.com/files/lib-1.0-py3-none-any.whl")
+
+
+def test_a_wrong_hash_of_a_direct_wheel(catalogue: Catalogue, lock: Resolve) -> None:
+    catalogue.add("lib", "1.0")
+    url = "https://devpi.example.com/files/lib-1.0-py3-none-any.whl"
+    with pytest.raises(FileError, match="its sha256 is"):
+        lock(f"{url}#sha256={'0' * 64}")
+
+
+def test_a_broken_wheel_is_passed_over(catalogue: Catalogue, lock: Resolve) -> None:
+    catalogue.add("lib", "1.0")
+    catalogue.upload("lib", Upload("lib-2.0-py3-none-any.whl", b"no zip"))
+    assert pins(lock("lib")) == ["lib==1.0"]
+    with pytest.raises(ResolutionError, match=r"lib-2\.0-py3-none-any\.whl is no wheel"):
+        lock("lib==2.0")
+
+
+def test_a_dependency_past_the_index_is_refused(catalogue: Catalogue, lock: Resolve) -> None:
+    catalogue.add("app", "1", requires=("x @ https://u:s3cret@e.example.com/x-1-py3-none-any.whl",))
+    with pytest.raises(ResolutionError, match="past the index") as caught:
+        lock("app")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_nothing_for_this_target(catalogue: Catalogue, lock: Resolve) -> None:
+    catalogue.add("lib", "1")
+    assert lock("lib; sys_platform == 'win32'").pins == ()
+
+
+# Why not ------------------------------------------------------------------------------------
+
+
+def why(lock: Resolve, *lines: str, **kwargs: object) -> str:
+    with pytest.raises(ResolutionError) as caught:
+        lock(*lines, **kwargs)
+    return str(caught.value)
+
+
+def test_why_no_such_project(catalogue: Catalogue, lock: Resolve) -> None:
+    catalogue.add("app", "1.0", requires=("nothing>=1",))
+    text = why(lock, "app")
+    assert "nothing>=1, wanted by app 1.0" in text
+    assert "the index has no project nothing" in text
+    assert "hint: " in text
+
+
+def test_why_no_such_version(catalogue: Catalogue, lock: Resolve) -> None:
+    for minor in range(12):
+        catalogue.add("lib", f"1.{minor}")
+    text = why(lock, "# first", "lib>=9")
+    assert "lib>=9, wanted by main.txt:2" in text
+    assert "the index has wheels of 12 versions, newest 1.11, 1.10, 1.9, 1.8, 1.7" in text
+    assert "none of them matches >=9" in text
+
+
+def test_why_no_wheel_for_these_tags(catalogue: Catalogue, lock: Resolve) -> None:
+    catalogue.add("lib", "1.0", tag="cp313-cp313-win_amd64")
+    catalogue.add("lib", "1.0", tag="cp313-cp313-macosx_11_0_arm64")
+    catalogue.add("lib", "0.9", requires_python="<3.9", tag="py3-none-any")
+    text = why(lock, "lib")
+    assert "no wheel for this target: 1.0 (1.0 has wheels for: macosx_11_0_arm64, win_amd64)" in text
+    assert "needs Python <3.9, the target has 3.13." in text
+
+
+def test_why_only_sdists(catalogue: Catalogue, lock: Resolve) -> None:
+    catalogue.upload("lib", Upload("lib-1.0.tar.gz", b"x"))
+    assert "the index has no wheel of it, only 1 sdists" in why(lock, "lib")
+
+
+def test_why_the_wheel_needs_another_python(catalogue: Catalogue, lock: Resolve) -> None:
+    filename, data = make_wheel("lib", "1.0", requires_python=">=3.14")
+    catalogue.upload("lib", Upload(filename, data))
+    text = why(lock, "lib")
+    assert "Python >=3.14, wanted by lib 1.0" in text
+    assert "the target has 3.13." in text
+
+
+def test_why_two_requirements_fight(catalogue: Catalogue, lock: Resolve) -> None:
+    catalogue.add("a", "1", requires=("lib<2",))
+    catalogue.add("b", "1", requires=("lib>=2",))
+    catalogue.add("lib", "1.0")
+    catalogue.add("lib", "2.0")
+    text = why(lock, "a", "b")
+    assert "lib<2, wanted by a 1" in text
+    assert "lib>=2, wanted by b 1" in text
+
+
+def test_why_a_constraint_forbids_it(catalogue: Catalogue, lock: Resolve) -> None:
+    catalogue.add("lib", "2.0")
+    text = why(lock, "lib", constraints=("lib<2",))
+    assert "constrained to <2 by constraints.txt:1" in text
+
+
+def test_the_budget_names_what_fights(
+    catalogue: Catalogue, lock: Resolve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolve, "BUDGET", 5)
+    for minor in range(20):
+        catalogue.add("big", f"1.{minor}", requires=("lib<1",))
+    catalogue.add("lib", "1.0")
+    text = why(lock, "big", "lib")
+    assert "big: 5 of its wheels were opened and none fits" in text
+    assert "big, wanted by main.txt:1" in text
+    assert "pin big" in text
+
+
+# What it costs ------------------------------------------------------------------------------
+
+
+def test_targets_share_pages_and_files(catalogue: Catalogue, lock: Resolve) -> None:
+    catalogue.add("app", "1.0", requires=("lib",))
+    catalogue.add("lib", "1.0")
+    for python in ("3.9", "3.10", "3.13"):
+        lock("app", python=python)
+    assert set(catalogue.asked.values()) == {1}
+
+
+def test_an_upper_bound_is_decided_before_it_costs_wheels(
+    catalogue: Catalogue, lock: Resolve
+) -> None:
+    """A free requirement must not walk through versions that a bounded one rules out."""
+    for minor in range(30):
+        catalogue.add("cloud", f"1.{minor}", requires=("date<3",))
+    catalogue.add("date", "2.0")
+    catalogue.add("date", "4.0")
+    found = lock("date", "cloud")
+    assert pins(found) == ["cloud==1.29", "date==2.0"]
+    opened = [path for path in catalogue.asked if "cloud-1" in path]
+    assert len(opened) == 1
