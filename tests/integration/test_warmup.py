@@ -1,0 +1,398 @@
+"""``nox -s warmup`` as a user runs it: a real devpi-server, real pip, real nox."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from catalogue import Answer, Catalogue, served
+from conftest import Devpi, Project, linux_only, mirror
+from filelock import FileLock
+from packaging.pylock import Pylock
+
+from devpi_warmup.server import PrivateServer
+from devpi_warmup.wheelhouse import digest
+
+
+def fill(upstream: Catalogue, prefix: str) -> None:
+    """An application with a dependency for each family of targets."""
+    name = prefix.format
+    upstream.add(
+        name("app"),
+        "1.0",
+        requires=(
+            f"{name('lib')}>=1",
+            f"{name('windows')}; sys_platform == 'win32'",
+            f"{name('old')}; python_version < '3.10'",
+            f"{name('fast')}; extra == 'speed'",
+        ),
+        extras=("speed",),
+    )
+    for tag in ("cp39-cp39-manylinux2014_x86_64", "cp313-cp313-manylinux2014_x86_64"):
+        upstream.add(name("lib"), "2.0", tag=tag)
+    upstream.add(name("lib"), "2.0", tag="cp39-abi3-win_amd64")
+    upstream.add(name("lib"), "1.0")
+    for other in ("windows", "old", "fast"):
+        upstream.add(name(other), "1.0")
+
+
+def test_every_target_is_covered(warmed: Project, devpi: Devpi) -> None:
+    fill(devpi.upstream, "all-{}")
+    warmed.write("all-app[speed]")
+    done = warmed.nox("-s", "warmup")
+    assert done.returncode == 0, done.output
+    assert "4 of 4 targets covered" in done.stdout
+    manifest = warmed.manifest()
+    assert set(warmed.states().values()) == {"covered"}
+    assert manifest["index"] == devpi.index
+    windows = (warmed.wheelhouse / "locks" / "cp39-win_amd64.txt").read_text()
+    names = re.findall(r"^([a-z-]+(?:\[\w+\])?)==", windows, re.MULTILINE)
+    assert names == ["all-app[speed]", "all-fast", "all-lib", "all-old", "all-windows"]
+    assert "# via -r requirements/main.txt" in windows
+    for id_, entry in manifest["targets"].items():
+        lock = warmed.wheelhouse / str(entry["lock"])
+        assert entry["lock_sha256"] == digest(lock)
+        pylock = (warmed.wheelhouse / "locks" / f"pylock.{id_}.toml").read_text()
+        Pylock.from_dict(load_toml(pylock)).validate()
+        for filename, sha256 in entry["files"].items():  # type: ignore[attr-defined]
+            assert digest(warmed.wheelhouse / filename) == sha256
+            assert manifest["files"][filename]["sha256"] == sha256
+    assert sorted(manifest["files"]) == sorted(p.name for p in warmed.wheelhouse.glob("*.whl"))
+    assert not list(warmed.wheelhouse.rglob("*.part"))
+    assert not (warmed.wheelhouse / ".staging").exists()
+
+
+def load_toml(text: str) -> dict[str, object]:
+    import sys
+
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    return tomllib.loads(text)
+
+
+def test_running_again_changes_no_byte_and_downloads_nothing(
+    warmed: Project, devpi: Devpi
+) -> None:
+    fill(devpi.upstream, "again-{}")
+    warmed.write("again-app")
+    assert warmed.nox("-s", "warmup").returncode == 0
+    before = warmed.files()
+    devpi.upstream.asked.clear()
+    done = warmed.nox("-s", "warmup")
+    assert done.returncode == 0
+    assert warmed.files() == before
+    assert not [path for path in devpi.upstream.asked if path.endswith(".whl")]
+    assert done.stderr.count("0 files downloaded") == 4
+
+
+def test_unused_wheels_of_backtracking_do_not_stay(warmed: Project, devpi: Devpi) -> None:
+    devpi.upstream.add("back-app", "2.0", requires=("back-lib>=2",))
+    devpi.upstream.add("back-app", "1.0", requires=("back-lib",))
+    devpi.upstream.add("back-lib", "1.0")
+    warmed.write("back-app", platforms=("win_amd64",))
+    assert warmed.nox("-s", "warmup").returncode == 0
+    names = {path.name for path in warmed.wheelhouse.glob("*.whl")}
+    assert names == {"back_app-1.0-py3-none-any.whl", "back_lib-1.0-py3-none-any.whl"}
+
+
+def test_one_failure_does_not_stop_the_others(warmed: Project, devpi: Devpi) -> None:
+    devpi.upstream.add("half-app", "1.0", tag="py3-none-win_amd64")
+    warmed.write("half-app")
+    done = warmed.nox("-s", "warmup")
+    assert done.returncode == 1
+    assert "2 of 4 targets covered" in done.stdout
+    assert "no wheel for this target: 1.0 (1.0 has wheels for: win_amd64)" in done.stderr
+    assert "missing: cp39-manylinux2014_x86_64, cp313-manylinux2014_x86_64" in done.stderr
+    assert warmed.states() == {
+        "cp39-manylinux2014_x86_64": "missing",
+        "cp39-win_amd64": "covered",
+        "cp313-manylinux2014_x86_64": "missing",
+        "cp313-win_amd64": "covered",
+    }
+    assert "Traceback" not in done.output
+
+
+def test_a_target_that_fails_later_keeps_its_files_but_not_its_state(
+    warmed: Project, devpi: Devpi
+) -> None:
+    devpi.upstream.add("later-app", "1.0")
+    warmed.write("later-app", pythons=("3.13",), platforms=("win_amd64",))
+    assert warmed.nox("-s", "warmup").returncode == 0
+    before = warmed.files()
+    warmed.write("later-app>=2", pythons=("3.13",), platforms=("win_amd64",))
+    assert warmed.nox("-s", "warmup").returncode == 1
+    assert warmed.states() == {"cp313-win_amd64": "missing"}
+    after = warmed.files()
+    assert {k: v for k, v in after.items() if k != "manifest.json"} == {
+        k: v for k, v in before.items() if k != "manifest.json"
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ids"),
+    [
+        (("-p", "3.99"), {"cp399-win_amd64", "cp399-manylinux2014_x86_64"}),
+        (("-s", "warmup(cp39-win_amd64)"), {"cp39-win_amd64"}),
+        (("-s", "warmup", "-p", "3.9"), {"cp39-win_amd64", "cp39-manylinux2014_x86_64"}),
+        (("-t", "windows", "-k", "warmup"), {"cp399-win_amd64", "cp39-win_amd64"}),
+    ],
+)
+def test_selection_needs_no_interpreter(
+    warmed: Project, devpi: Devpi, arguments: tuple[str, ...], ids: set[str]
+) -> None:
+    if "pick-app" not in devpi.upstream.projects:
+        devpi.upstream.add("pick-app", "1.0")
+    warmed.write("pick-app", pythons=("3.9", "3.99"))
+    done = warmed.nox(*arguments)
+    assert done.returncode == 0, done.output
+    assert set(warmed.states()) == ids
+    assert f"{len(ids)} of {len(ids)} targets covered" in done.stdout
+
+
+def test_the_table_of_contents(project: Project) -> None:
+    project.write("six")
+    done = project.nox("-l")
+    assert done.returncode == 0
+    assert "* warmup(cp39-manylinux2014_x86_64) [linux] -> Gather" in done.stdout
+    assert "- coverage -> Print what the wheelhouse covers" in done.stdout
+
+
+def test_coverage_of_an_empty_wheelhouse(project: Project) -> None:
+    project.write("six")
+    done = project.nox("-s", "coverage")
+    assert done.returncode == 1
+    assert "0 of 4 targets covered" in done.stdout
+    assert "it was never warmed up" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("requirement", "more", "message"),
+    [
+        ("-e .", "", "requirements/main.txt:1: the option -e is not allowed here"),
+        ("six", 'plattforms = ["x"]', "did you mean 'platforms'?"),
+    ],
+)
+def test_a_mistake_of_the_user_is_no_traceback(
+    project: Project, requirement: str, more: str, message: str
+) -> None:
+    project.write(requirement, more=more)
+    done = project.nox("-s", "warmup", DEVPI_INDEX="http://127.0.0.1:9/root/pypi")
+    assert done.returncode != 0
+    assert message in done.output
+    assert "Traceback" not in done.output
+    assert done.output.count(message) == 1
+
+
+def test_an_index_that_is_not_there(project: Project) -> None:
+    project.write("six")
+    done = project.nox("-s", "warmup", DEVPI_INDEX="http://127.0.0.1:9/root/pypi", PIP_RETRIES="0")
+    assert done.returncode == 1
+    assert "no connection to the server" in done.stderr
+    assert "is the index http://127.0.0.1:9/root/pypi up" in done.stderr
+    assert "Traceback" not in done.output
+
+
+def test_another_run_on_the_same_wheelhouse(warmed: Project) -> None:
+    warmed.write("six")
+    warmed.wheelhouse.mkdir()
+    with FileLock(warmed.wheelhouse / ".lock"):
+        done = warmed.nox("-s", "warmup")
+    assert done.returncode == 1
+    assert "another warmup is at work on wheelhouse/" in done.stderr
+
+
+def test_hostile_settings_of_pip_change_nothing_and_are_named(
+    warmed: Project, devpi: Devpi, tmp_path: Path
+) -> None:
+    fill(devpi.upstream, "hostile-{}")
+    warmed.write("hostile-app")
+    assert warmed.nox("-s", "warmup").returncode == 0
+    before = warmed.files()
+    for path in warmed.wheelhouse.rglob("*"):
+        if path.is_file():
+            path.unlink()
+    constraint, requirement = tmp_path / "c.txt", tmp_path / "r.txt"
+    constraint.write_text("hostile-lib<2\n")
+    requirement.write_text("not-there\n")
+    decoys = Catalogue()
+    decoys.add("hostile-lib", "9.0")
+    links = tmp_path / "links"
+    links.mkdir()
+    for upload in decoys.projects["hostile-lib"]:
+        (links / upload.filename).write_bytes(upload.data)
+    with served(decoys) as decoy:
+        settings = {
+            "extra-index-url": decoy,
+            "index-url": decoy,
+            "find-links": str(links),
+            "no-binary": ":all:",
+            "constraint": str(constraint),
+            "requirement": str(requirement),
+            "target": str(tmp_path / "target"),
+            "pre": "1",
+            "no-deps": "1",
+        }
+        text = "[global]\n" + "".join(f"{key} = {value}\n" for key, value in settings.items())
+        for folder in ("home/.config/pip", "global/pip"):
+            (tmp_path / folder).mkdir(parents=True)
+            (tmp_path / folder / "pip.conf").write_text(text)
+        done = warmed.nox(
+            "-s",
+            "warmup",
+            HOME=str(tmp_path / "home"),
+            XDG_CONFIG_HOME=str(tmp_path / "home" / ".config"),
+            XDG_CONFIG_DIRS=str(tmp_path / "global"),
+            PYTHONPATH="",
+            **{f"PIP_{key.upper().replace('-', '_')}": value for key, value in settings.items()},
+        )
+    assert done.returncode == 0, done.output
+    assert warmed.files() == before
+    assert not decoys.asked
+    assert not (tmp_path / "target").exists()
+    (line,) = [line for line in done.stderr.splitlines() if "ignored settings of pip" in line]
+    for key in settings:
+        assert f"{key} (environment)" in line
+        assert f"{key} (pip.conf)" in line
+
+
+def test_a_password_is_nowhere(project: Project, tmp_path: Path) -> None:
+    """An index that wants a password, and every output, lock, manifest and command searched."""
+    catalogue = Catalogue()
+    catalogue.add("secret-app", "1.0")
+    project.write("secret-app", platforms=("win_amd64",))
+    with served(catalogue) as url:
+        index = url.removesuffix("/+simple/").replace("http://", "http://me:s3cret-w0rd@")
+        with commands_of_processes() as commands:
+            report = tmp_path / "report.json"
+            done = project.nox("-s", "warmup", "--report", str(report), "-v", DEVPI_INDEX=index)
+    assert done.returncode == 0, done.output
+    everything = [done.output.encode(), *project.files().values(), report.read_bytes(), *commands]
+    assert not [text for text in everything if b"s3cret-w0rd" in text]
+
+
+@contextmanager
+def commands_of_processes() -> Iterator[set[bytes]]:
+    """Collect the command lines of all processes of the machine while the block runs."""
+    found: set[bytes] = set()
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    found.add(path.read_bytes())
+                except OSError:
+                    continue
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    yield found
+    done.set()
+    thread.join()
+
+
+# Killed and interrupted ---------------------------------------------------------------------
+
+
+class Held(Exception):
+    """An answer of the upstream that waits until the test lets go, and then breaks off."""
+
+
+def start_and_wait_for(
+    project: Project, upstream: Catalogue, path: str
+) -> tuple[subprocess.Popen[str], threading.Event]:
+    """Start a warmup; return when the upstream is asked for ``path``, which it does not answer."""
+    asked, go = threading.Event(), threading.Event()
+    respond = upstream.respond
+
+    def hold(asked_path: str, accept: str) -> Answer:
+        if asked_path == path and not go.is_set():
+            asked.set()
+            go.wait()
+            return Answer(500)
+        return respond(asked_path, accept)
+
+    upstream.respond = hold  # type: ignore[method-assign]
+    process = subprocess.Popen(
+        project.command("-s", "warmup"),
+        cwd=project.root,
+        env=project.env(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert asked.wait(120)
+    return process, go
+
+
+@linux_only
+@pytest.mark.parametrize(
+    ("signum", "returncode"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, -15)]
+)
+def test_a_stopped_run_is_simply_run_again(
+    project: Project,
+    make_server: Callable[[Path], PrivateServer],
+    signum: int,
+    returncode: int,
+) -> None:
+    upstream = Catalogue()
+    fill(upstream, "stop-{}")
+    project.write("stop-app", pythons=("3.13",))
+    with served(upstream) as url:
+        private = make_server(project.root / ".devpi")
+        mirror(private, url)
+        private.stop()
+        wheel = "/files/stop_windows-1.0-py3-none-any.whl"  # of the second target
+        process, go = start_and_wait_for(project, upstream, wheel)
+        os.killpg(process.pid, signum)
+        go.set()
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == returncode, output
+        assert "Traceback" not in output
+        whole = {u.filename: u.data for group in upstream.projects.values() for u in group}
+        for name, data in project.files().items():
+            if name.endswith(".whl") and not name.startswith(".staging"):
+                assert data == whole[name]
+        assert project.states() == {"cp313-manylinux2014_x86_64": "covered"}
+        done = project.nox("-s", "warmup")
+    assert done.returncode == 0, done.output
+    assert "2 of 2 targets covered" in done.stdout
+
+
+# The private server -------------------------------------------------------------------------
+
+
+def test_without_an_index_a_private_server_keeps_every_file(
+    project: Project, make_server: Callable[[Path], PrivateServer]
+) -> None:
+    upstream = Catalogue()
+    fill(upstream, "own-{}")
+    project.write("own-app")
+    with served(upstream) as url:
+        private = make_server(project.root / ".devpi")
+        mirror(private, url)
+        private.stop()
+        done = project.nox("-s", "warmup")
+        assert done.returncode == 0, done.output
+        assert "a private devpi-server keeps every file in .devpi/data" in done.stderr
+        assert project.manifest()["index"] == "private devpi-server (.devpi/)"
+        before = project.files()
+        upstream.asked.clear()
+        for path in project.wheelhouse.glob("*.whl"):
+            path.unlink()
+        assert project.nox("-s", "warmup").returncode == 0
+    assert project.files() == before
+    assert not [path for path in upstream.asked if path.endswith(".whl")]
+    # Stopped: nobody holds its data any more.
+    private.start()
+    private.stop()
