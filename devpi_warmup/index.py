@@ -125,11 +125,11 @@ class Index:
             session.close()
 
     def check(self) -> None:
-        """Ask the index for anything at all, so that a wrong address is one clear error.
+        """Ask the index for any page, so that a wrong address is one clear error.
 
         :raises IndexFailure: nothing there answers, or it refuses us
         """
-        self.page(NormalizedName("pip"))
+        self._ask(NormalizedName("pip"))
 
     def page(self, project: NormalizedName) -> Page:
         """Return what the index has of a project.
@@ -140,17 +140,20 @@ class Index:
 
         :raises IndexFailure: the page cannot be had or read
         """
-        url = f"{self.url.simple}{project}/"
         for attempt in range(CONFIRMATIONS):
             if attempt:
                 self._sleep(0.25 * 4**attempt)
-            response = self._get(url, {"Accept": simple.ACCEPT_SUPPORTED}, limit=MAX_PAGE)
-            if response.status == _NOT_FOUND:
-                continue
-            page = _parse_page(project, response)
-            if page.wheels or page.others:
-                return page
-        return Page(project, known=False, wheels=(), others=())
+            page = self._ask(project)
+            if page.known:
+                break
+        return page
+
+    def _ask(self, project: NormalizedName) -> Page:
+        url = f"{self.url.simple}{project}/"
+        response = self._get(url, {"Accept": simple.ACCEPT_SUPPORTED}, limit=MAX_PAGE)
+        if response.status == _NOT_FOUND:
+            return Page(project, known=False, wheels=(), others=())
+        return _parse_page(project, response)
 
     def metadata(self, file: IndexFile) -> bytes | None:
         """Return the METADATA that the index serves beside a wheel (PEP 658), if it does."""
@@ -360,7 +363,7 @@ def _parse_page(project: NormalizedName, response: _Body) -> Page:
             others.append(file)
         else:
             wheels.append(wheel)
-    return Page(project, known=True, wheels=tuple(wheels), others=tuple(others))
+    return Page(project, known=bool(files), wheels=tuple(wheels), others=tuple(others))
 
 
 def _parse_file(item: Mapping[str, Any], page_url: str) -> IndexFile:

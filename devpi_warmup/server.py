@@ -180,7 +180,9 @@ class PrivateServer:
             session.headers["Accept"] = "application/json"
             try:
                 status = _result(session.get(f"{url}/+status", timeout=START_TIMEOUT))
-                config = _result(session.get(f"{url}/{_INDEX}", timeout=START_TIMEOUT))
+                # Without the parameter the answer lists every project of the upstream.
+                index = f"{url}/{_INDEX}?no_projects="
+                config = _result(session.get(index, timeout=START_TIMEOUT))
                 if not config.get("mirror_no_project_list"):
                     # Without it the first unknown project loads a list of all names there are.
                     session.patch(
