@@ -1,0 +1,169 @@
+"""``nox -s verify``: the real installation, offline, on this machine's own interpreter."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from catalogue import make_wheel
+from conftest import OWN_PLATFORM, OWN_PYTHON, Devpi, Project, linux_only
+
+from devpi_warmup.ambient import clean_environment
+from devpi_warmup.process import isolation
+from devpi_warmup.targets import Target
+from devpi_warmup.wheelhouse import digest
+
+pytestmark = linux_only
+TARGET = Target(OWN_PYTHON, OWN_PLATFORM)
+
+
+@pytest.fixture
+def ready(warmed: Project, devpi: Devpi) -> Project:
+    """A project whose wheelhouse covers this machine."""
+    if "ver-app" not in devpi.upstream.projects:
+        devpi.upstream.add("ver-app", "1.0", requires=("ver-lib",))
+        devpi.upstream.add("ver-lib", "1.0")
+    warmed.write("ver-app", pythons=(OWN_PYTHON,), platforms=(OWN_PLATFORM, "win_amd64"))
+    assert warmed.nox("-s", "warmup").returncode == 0
+    del warmed.environ["DEVPI_INDEX"]
+    return warmed
+
+
+def test_installed(ready: Project) -> None:
+    done = ready.nox("-s", "verify", "-p", OWN_PYTHON)
+    assert done.returncode == 0, done.output
+    assert f"{TARGET.id} installed: 2 distributions, pip check passes" in done.stdout
+    assert "2 of 2 modules imported" in done.stdout
+    assert f"network kept away by {isolation().name}" in done.stdout
+    assert "win_amd64" not in done.stdout  # a foreign target is never called installed
+
+
+def test_a_failing_import_is_a_named_warning(warmed: Project, devpi: Devpi) -> None:
+    devpi.upstream.add(
+        "imp-app", "1.0", files={"imp_good.py": "", "imp_bad.py": "import no_such_library"}
+    )
+    warmed.write("imp-app", pythons=(OWN_PYTHON,), platforms=(OWN_PLATFORM,))
+    assert warmed.nox("-s", "warmup").returncode == 0
+    done = warmed.nox("-s", "verify")
+    assert done.returncode == 0, done.output
+    assert "1 of 2 modules imported" in done.stdout
+    assert "import imp_bad fails: ModuleNotFoundError: No module named" in done.stderr
+
+
+def test_without_a_wheelhouse_it_says_what_to_run(project: Project) -> None:
+    project.write("six", pythons=(OWN_PYTHON,), platforms=(OWN_PLATFORM,))
+    done = project.nox("-s", "verify")
+    assert done.returncode == 1
+    assert f'run nox -s "warmup({TARGET.id})" first' in done.stderr
+    assert "Traceback" not in done.output
+
+
+def change_requirements(project: Project) -> None:
+    (project.root / "requirements" / "main.txt").write_text("ver-app\nver-other\n")
+
+
+def remove_lock(project: Project) -> None:
+    (project.wheelhouse / "locks" / f"{TARGET.id}.txt").unlink()
+
+
+def edit_lock(project: Project) -> None:
+    lock = project.wheelhouse / "locks" / f"{TARGET.id}.txt"
+    lock.write_text(lock.read_text() + "# changed\n")
+
+
+def remove_wheel(project: Project) -> None:
+    (project.wheelhouse / "ver_lib-1.0-py3-none-any.whl").unlink()
+
+
+def exchange_wheel(project: Project) -> None:
+    filename, data = make_wheel("ver-lib", "1.0", files={"evil.py": ""})
+    (project.wheelhouse / filename).write_bytes(data)
+
+
+def fail_target(project: Project) -> None:
+    path = project.wheelhouse / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["targets"][TARGET.id] |= {"state": "missing", "reason": "no such project"}
+    path.write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (change_requirements, "the requirements have changed since its warmup"),
+        (remove_lock, "is missing from the wheelhouse"),
+        (edit_lock, "is not the lock of the manifest"),
+        (remove_wheel, "No matching distribution found for ver-lib==1.0"),
+        (exchange_wheel, "THESE PACKAGES DO NOT MATCH THE HASHES|Got "),
+        (fail_target, "its last warmup did not cover it: no such project"),
+    ],
+)
+def test_a_spoiled_wheelhouse_is_not_installed(
+    ready: Project, spoil: Callable[[Project], None], message: str
+) -> None:
+    import re
+
+    spoil(ready)
+    done = ready.nox("-s", "verify")
+    assert done.returncode == 1, done.output
+    assert re.search(message, done.stderr), done.output
+    assert "installed:" not in done.stdout
+    assert "Traceback" not in done.output
+
+
+def test_a_missing_interpreter_is_noxs_own_rule(project: Project) -> None:
+    project.write("six", pythons=("3.99",), platforms=(OWN_PLATFORM,))
+    done = project.nox("-s", "verify", "-p", "3.99")
+    assert done.returncode == 1
+    assert "Python interpreter 3.99 not found" in done.stderr
+
+
+def test_inside_the_gap_nox_alone_is_enough(ready: Project, tmp_path: Path) -> None:
+    """A fresh environment with nothing but nox, in a network namespace with no way out."""
+    home = tmp_path / "only-nox"
+    subprocess.run([sys.executable, "-m", "virtualenv", "-q", str(home)], check=True)
+    python = str(home / "bin" / "python")
+    subprocess.run(
+        [python, "-I", "-m", "pip", "install", "-q", "nox"], check=True, env=clean_environment()
+    )
+    listed = subprocess.run(
+        [python, "-I", "-m", "pip", "list"], check=True, capture_output=True, text=True
+    ).stdout
+    assert not {"requests", "resolvelib", "rich", "mousebender"} & set(listed.split())
+    env = ready.env() | {"PATH": f"{home / 'bin'}:{ready.env()['PATH']}"}
+    done = subprocess.run(
+        [*isolation().prefix, python, "-m", "nox", "-s", "verify", "-p", OWN_PYTHON],
+        cwd=ready.root,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{TARGET.id} installed" in done.stdout
+
+
+@pytest.mark.parametrize("lock", [f"{TARGET.id}.txt", f"pylock.{TARGET.id}.toml"])
+def test_both_locks_install_with_pip_alone(ready: Project, tmp_path: Path, lock: str) -> None:
+    home = tmp_path / "closed"
+    subprocess.run([sys.executable, "-m", "virtualenv", "-q", str(home)], check=True)
+    python = str(home / "bin" / "python")
+    options = ["--require-hashes"] if lock.endswith(".txt") else []
+    done = subprocess.run(
+        [
+            *(*isolation().prefix, python, "-I", "-m", "pip", "install", "--no-index"),
+            *("--find-links", "wheelhouse", *options, "-r", f"wheelhouse/locks/{lock}"),
+        ],
+        cwd=ready.root,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert digest(ready.wheelhouse / "ver_app-1.0-py3-none-any.whl")
+    subprocess.run([python, "-I", "-c", "import ver_app, ver_lib"], check=True)
