@@ -97,7 +97,7 @@ def lint(session: nox.Session) -> None:
 @nox.session(default=False)
 def types(session: nox.Session) -> None:
     """Check the types, strictly."""
-    session.install("-e", ".", "--group", "types", "--group", "tests")
+    session.install("-e", ".", "--group", "types")
     session.run("mypy")
 
 

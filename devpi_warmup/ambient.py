@@ -146,9 +146,7 @@ def clean_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]
     ``os.devnull`` itself must be given: pip compares with it to skip every file
     (pip/_internal/configuration.py). Proxies, certificates and HOME stay.
     """
-    env = {
-        key: value for key, value in environ.items() if not key.startswith(_FOREIGN_PREFIXES)
-    }
+    env = {key: value for key, value in environ.items() if not key.startswith(_FOREIGN_PREFIXES)}
     env.pop("VIRTUAL_ENV", None)
     return env | {
         "PIP_CONFIG_FILE": os.devnull,

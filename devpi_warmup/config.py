@@ -165,41 +165,49 @@ def _check_types(settings: object) -> list[Problem]:
 
 
 def _targets(settings: Mapping[str, list[str]], problems: list[Problem]) -> tuple[Target, ...]:
-    own_python = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    pythons = settings.get("pythons", [own_python])
+    pythons = settings.get("pythons", [f"{sys.version_info[0]}.{sys.version_info[1]}"])
     platforms = settings.get("platforms", list(DEFAULT_PLATFORMS))
-    targets: dict[str, Target] = {}
-    for key, values in (("pythons", pythons), ("platforms", platforms)):
-        if not values:
-            problems.append(Problem(f"{key} is empty", hint="name at least one"))
-        for value in values:
-            probe = (value, "win_amd64") if key == "pythons" else ("3.13", value)
-            try:
-                Target(*probe)
-            except InvalidTargetError as error:
-                problems.append(Problem(error.args[0], key, error.hint))
+    problems += _check_values("pythons", [(python, "win32") for python in pythons])
+    problems += _check_values("platforms", [("3.13", platform) for platform in platforms])
     if problems:
         return ()
+    targets: dict[str, Target] = {}
     for python in pythons:
         for platform in platforms:
             target = Target(python, platform)
             if target.id in targets:
-                problems.append(
-                    Problem(f"{target.id} stands there twice", "pythons, platforms", "name it once")
-                )
+                where = "pythons, platforms"
+                problems.append(Problem(f"{target.id} stands there twice", where, "name it once"))
             targets[target.id] = target
+    problems += _exclude(targets, settings.get("exclude", []))
+    return tuple(targets.values())
+
+
+def _check_values(key: str, probes: list[tuple[str, str]]) -> list[Problem]:
+    problems = [] if probes else [Problem(f"{key} is empty", hint="name at least one")]
+    for python, platform in probes:
+        try:
+            Target(python, platform)
+        except InvalidTargetError as error:
+            problems.append(Problem(error.args[0], key, error.hint))
+    return problems
+
+
+def _exclude(targets: dict[str, Target], patterns: list[str]) -> list[Problem]:
+    """Take the targets out that a pattern matches."""
+    problems = []
     everything = list(targets)
-    for pattern in settings.get("exclude", []):
+    for pattern in patterns:
         matches = fnmatch.filter(everything, pattern)
         if not matches:
             nearest = difflib.get_close_matches(pattern, everything, n=1, cutoff=0.0)
-            hint = f"did you mean {nearest[0]!r}?" if nearest else ""
+            hint = f"did you mean {nearest[0]!r}?"
             problems.append(Problem(f"{pattern!r} excludes no target", "exclude", hint))
         for match in matches:
             targets.pop(match, None)
-    if everything and not targets:
+    if not targets:
         problems.append(Problem("every target is excluded", "exclude", "leave at least one"))
-    return tuple(targets.values())
+    return problems
 
 
 def _glob(root: Path, pattern: str) -> tuple[Path, ...]:

@@ -46,7 +46,7 @@ class InvalidTargetError(WarmupError):
     """A Python version or platform that is not a target."""
 
 
-class IndexFailure(WarmupError):
+class IndexAccessError(WarmupError):
     """The index did not answer as an index should."""
 
 

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from packaging.specifiers import SpecifierSet
+    from packaging.tags import Tag
     from packaging.version import Version
 
     from devpi_warmup.index import IndexFile, Page, Wheel
@@ -66,35 +67,49 @@ def why_none(
     asked = set(specifier.filter(versions))
     if not asked:
         return [*reasons, f"none of them matches {specifier}"]
-    classes: dict[str, set[Version]] = {}
-    fitting = set()
-    for wheel in page.wheels:
-        if wheel.version not in asked:
-            continue
-        reason = _reason(wheel, target, broken)
-        if reason is None and hashes is not None and wheel.file.sha256 not in hashes:
-            reason = "not one of the hashes that --hash allows"
-        if reason is None:
-            fitting.add(wheel.version)
-        else:
-            classes.setdefault(reason, set()).add(wheel.version)
-    if asked & fitting:
-        return [*reasons, f"each of them matches alone ({_list(sorted(fitting))}), not together"]
-    found = sorted(
-        {tag.platform for wheel in page.wheels if wheel.version == max(asked) for tag in wheel.tags}
-    )
+    candidates = [wheel for wheel in page.wheels if wheel.version in asked]
+    classes = _classes(candidates, hashes, target, broken)
+    fitting = sorted(classes.pop("", set()))
+    if fitting:
+        return [*reasons, f"each of them matches alone ({_list(fitting)}), not together"]
+    newest = max(asked)
     for reason, which in classes.items():
         line = f"{reason}: {_list(sorted(which))}"
-        if reason == _NO_TAG and max(asked) in which:
-            line += f" ({max(asked)} has wheels for: {', '.join(found)})"
+        if reason == _NO_TAG and newest in which:
+            tags = {tag for wheel in candidates if wheel.version == newest for tag in wheel.tags}
+            line += f" ({newest} has wheels for: {_tags(tags)})"
         reasons.append(line)
     return reasons
+
+
+def _tags(tags: set[Tag]) -> str:
+    """Name the platforms of tags; their interpreters, where the platform is not the reason."""
+    platforms = {tag.platform for tag in tags}
+    if platforms == {"any"}:
+        return ", ".join(sorted(map(str, tags)))
+    return ", ".join(sorted(platforms))
+
+
+def _classes(
+    wheels: Iterable[Wheel],
+    hashes: frozenset[str] | None,
+    target: Target,
+    broken: Mapping[IndexFile, str],
+) -> dict[str, set[Version]]:
+    """Sort versions by why their wheels do not fit; "" holds those that do."""
+    classes: dict[str, set[Version]] = {}
+    for wheel in wheels:
+        reason = _reason(wheel, target, broken)
+        if not reason and hashes is not None and wheel.file.sha256 not in hashes:
+            reason = "not one of the hashes that --hash allows"
+        classes.setdefault(reason, set()).add(wheel.version)
+    return classes
 
 
 _NO_TAG = "no wheel for this target"
 
 
-def _reason(wheel: Wheel, target: Target, broken: Mapping[IndexFile, str]) -> str | None:
+def _reason(wheel: Wheel, target: Target, broken: Mapping[IndexFile, str]) -> str:
     if wheel.file in broken:
         return broken[wheel.file]
     if target.rank(wheel.tags) is None:
@@ -103,7 +118,7 @@ def _reason(wheel: Wheel, target: Target, broken: Mapping[IndexFile, str]) -> st
         return f"needs Python {wheel.file.requires_python}, the target has {target.full_version}"
     if wheel.file.yanked:
         return "yanked"
-    return None
+    return ""
 
 
 def _list(versions: list[Version]) -> str:

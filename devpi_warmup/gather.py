@@ -54,6 +54,7 @@ class Memo(Generic[Key, Value]):
         self._guard = threading.Lock()
 
     def __call__(self, key: Key) -> Value:
+        """Return the value of a key; an error is raised for all who wait, and not remembered."""
         with self._guard:
             known = self._futures.get(key)
             future = self._futures.setdefault(key, Future()) if known is None else known
@@ -90,9 +91,7 @@ class Gatherer:
         self._pages.shutdown(wait=True, cancel_futures=True)
         self._files.shutdown(wait=True, cancel_futures=True)
 
-    def ahead(
-        self, choose: Callable[[], Value | None], follow: Callable[[Value], None]
-    ) -> None:
+    def ahead(self, choose: Callable[[], Value | None], follow: Callable[[Value], None]) -> None:
         """Do in the background what will probably be wanted: read pages, then open wheels.
 
         Errors are not lost: they come again when the page or the wheel is really wanted.

@@ -7,7 +7,7 @@ import re
 import threading
 import time
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
@@ -17,7 +17,7 @@ from packaging.tags import Tag, parse_tag
 from packaging.utils import BuildTag, NormalizedName, parse_wheel_filename
 from packaging.version import Version
 
-from devpi_warmup.errors import FileError, IndexFailure
+from devpi_warmup.errors import FileError, IndexAccessError
 from devpi_warmup.requirements import redact
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Index:
     def check(self) -> None:
         """Ask the index for any page, so that a wrong address is one clear error.
 
-        :raises IndexFailure: nothing there answers, or it refuses us
+        :raises IndexAccessError: nothing there answers, or it refuses us
         """
         self._ask(NormalizedName("pip"))
 
@@ -138,7 +138,7 @@ class Index:
         :data:`CONFIRMATIONS` times: a cold devpi answers 404, or an empty page, for projects
         that exist.
 
-        :raises IndexFailure: the page cannot be had or read
+        :raises IndexAccessError: the page cannot be had or read
         """
         for attempt in range(CONFIRMATIONS):
             if attempt:
@@ -159,7 +159,7 @@ class Index:
         """Return the METADATA that the index serves beside a wheel (PEP 658), if it does."""
         try:
             response = self._get(f"{file.url}.metadata", {}, limit=MAX_METADATA)
-        except IndexFailure:
+        except IndexAccessError:
             return None  # a promise not kept: the wheel itself has it too
         if response.status != requests.codes.ok:
             return None
@@ -237,7 +237,7 @@ class Index:
                 break
             except requests.RequestException as error:
                 problem = _describe(error)
-        raise IndexFailure(
+        raise IndexAccessError(
             f"{redact(url)}: {problem}",
             hint=f"is the index {self.url.url} up, and the address right? "
             "Proxies and certificates are taken from pip's configuration",
@@ -248,13 +248,11 @@ class Index:
         for piece in self._pieces(response, None):
             body += piece
             if len(body) > limit:
-                raise IndexFailure(f"{redact(url)}: the answer is over {limit >> 20} MiB")
+                raise IndexAccessError(f"{redact(url)}: the answer is over {limit >> 20} MiB")
         kind = response.headers.get("Content-Type", "")
         return _Body(response.status_code, kind, response.url, bytes(body))
 
-    def _request(
-        self, url: str, headers: Mapping[str, str], *, stream: bool
-    ) -> requests.Response:
+    def _request(self, url: str, headers: Mapping[str, str], *, stream: bool) -> requests.Response:
         # Credentials of the index go to the index alone: its pages may link to other hosts.
         own = urlsplit(url)[:2] == urlsplit(self.url.url)[:2]
         auth = (self.url.user, self.url.password) if own and self.url.user else None
@@ -275,14 +273,14 @@ class Index:
         if response.status_code not in {_UNAUTHORIZED, _FORBIDDEN}:
             return
         source = "the user and password of the index URL" if self.url.user else "a netrc file"
-        raise IndexFailure(
+        raise IndexAccessError(
             f"{redact(url)}: the server answered {response.status_code} (credentials: {source})",
             hint="give others in DEVPI_INDEX=https://user:password@… or in a netrc file",
         )
 
     def _pause(self, attempt: int) -> None:
         if self._closed.is_set():
-            raise IndexFailure("the run was stopped")
+            raise IndexAccessError("the run was stopped")
         if attempt:
             self._sleep(min(0.25 * 2**attempt, _LONGEST_PAUSE))
 
@@ -322,17 +320,17 @@ def _parse_filename(
     return name, _version(parts[1]), (), _tags("-".join(parts[2:]))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parse_name(text: str) -> tuple[NormalizedName, Version, BuildTag, frozenset[Tag]]:
     return parse_wheel_filename(f"{text}-0-py3-none-any.whl")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _version(text: str) -> Version:
     return Version(text)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _tags(text: str) -> frozenset[Tag]:
     return parse_tag(text)
 
@@ -340,22 +338,22 @@ def _tags(text: str) -> frozenset[Tag]:
 def _parse_page(project: NormalizedName, response: _Body) -> Page:
     where = redact(response.url)
     if response.status != requests.codes.ok:
-        raise IndexFailure(f"{where}: the server answered {response.status}")
+        raise IndexAccessError(f"{where}: the server answered {response.status}")
     content_type = response.content_type.partition(";")[0].strip().lower()
     try:
         text = response.body.decode()
         details: Any = simple.parse_project_details(text, content_type, project)
         files = [_parse_file(item, response.url) for item in details["files"]]
     except simple.UnsupportedMIMEType:
-        raise IndexFailure(
+        raise IndexAccessError(
             f"{where}: this is no index: it answers with {content_type or 'no content type'}",
             hint="the address of a devpi index is like https://devpi.example.com/user/index",
         ) from None
     except simple.UnsupportedAPIVersion as error:
-        raise IndexFailure(f"{where}: {error}") from None
+        raise IndexAccessError(f"{where}: {error}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"{type(error).__name__}: {str(error)[:200]}"
-        raise IndexFailure(f"{where}: the page cannot be read: {message}") from None
+        raise IndexAccessError(f"{where}: the page cannot be read: {message}") from None
     wheels, others = [], []
     for file in files:
         wheel = parse_wheel(project, file)
@@ -413,18 +411,20 @@ def _connect(session: requests.Session, ambient: Ambient | None, url: IndexUrl) 
         session.trust_env = False
 
 
+# The narrow classes first: most of them are kinds of ConnectionError.
+_WORDS = {
+    requests.exceptions.SSLError: "the certificate of the server is not trusted, or it has no TLS",
+    requests.exceptions.ProxyError: "the proxy does not answer",
+    requests.Timeout: "the server did not answer in time",
+    requests.TooManyRedirects: "it redirects in a circle",
+    requests.exceptions.ChunkedEncodingError: "the answer ended too early",
+    requests.ConnectionError: "no connection to the server, or it was cut",
+}
+
+
 def _describe(error: requests.RequestException) -> str:
     """Say what went wrong without the URL, which may hold a password."""
-    if isinstance(error, requests.exceptions.SSLError):
-        return "the certificate of the server is not trusted, or it speaks no TLS"
-    if isinstance(error, requests.exceptions.ProxyError):
-        return "the proxy does not answer"
-    if isinstance(error, requests.Timeout):
-        return "the server did not answer in time"
-    if isinstance(error, requests.TooManyRedirects):
-        return "it redirects in a circle"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the answer ended too early"
-    if isinstance(error, requests.ConnectionError):
-        return "no connection to the server, or it was cut"
+    for kind, words in _WORDS.items():
+        if isinstance(error, kind):
+            return words
     return type(error).__name__

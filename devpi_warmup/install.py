@@ -96,7 +96,7 @@ def install(
             lines = "\n".join(f"      {line}" for line in done.last_lines().splitlines())
             raise InstallError(
                 f"{problem}:\n{lines}",
-                hint=f"the files do not fit this interpreter ({python}), or were changed on the way",
+                hint=f"the files do not fit this interpreter ({python}), or were changed",
             )
     wheels = [wheelhouse / filename for filename in filenames]
     modules = sorted({module for wheel in wheels for module in top_level_modules(wheel)})
@@ -124,7 +124,7 @@ def _is_init(name: str) -> bool:
 
 def _module(filename: str) -> str:
     if filename.endswith(".py") or filename.endswith(_EXTENSIONS):
-        return filename.split(".")[0]
+        return filename.split(".", maxsplit=1)[0]
     return ""
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from devpi_warmup.wheelhouse import Wheelhouse
 
 
+INSTALL = "pip install --no-index --find-links wheelhouse --require-hashes -r wheelhouse/locks/"
+
+
 @dataclass(frozen=True)
 class Pin:
     """One project at one version as one exact file.
@@ -69,8 +72,7 @@ class Lock:
         lines = [
             f"# {self.target.id}: {len(self.pins)} pins, written by devpi-warmup {__version__}.",
             "# Inside the gap, beside the wheels:",
-            "#   pip install --no-index --find-links wheelhouse --require-hashes "
-            f"-r wheelhouse/locks/{self.target.id}.txt",
+            f"#   {INSTALL}{self.target.id}.txt",
         ]
         for pin in self.pins:
             lines += [f"{pin} \\", f"    --hash=sha256:{pin.sha256}"]

@@ -45,9 +45,7 @@ class Runner(Protocol):
         """
 
 
-def run(
-    argv: Sequence[str], *, env: Mapping[str, str], timeout: float | None = None
-) -> Completed:
+def run(argv: Sequence[str], *, env: Mapping[str, str], timeout: float | None = None) -> Completed:
     """Run a program with no standard input and read both its streams; see :class:`Runner`."""
     done = subprocess.run(
         list(argv),
@@ -80,9 +78,10 @@ class Isolation:
 @functools.cache
 def isolation() -> Isolation:
     """Return the strongest isolation this system allows."""
-    proxies = {
-        name: _DEAD_PROXY for key in _PROXY_VARIABLES for name in (key, key.upper())
-    } | {"no_proxy": "", "NO_PROXY": ""}
+    proxies = {name: _DEAD_PROXY for key in _PROXY_VARIABLES for name in (key, key.upper())} | {
+        "no_proxy": "",
+        "NO_PROXY": "",
+    }
     unshare = shutil.which("unshare") if sys.platform == "linux" else None
     if unshare is not None:
         # -r maps this user to root of a new user namespace, which needs no privilege.

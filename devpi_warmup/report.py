@@ -43,8 +43,13 @@ def progress(target: Target) -> Iterator[Callable[[int], None]]:
         yield count
         return
     from rich.console import Console  # noqa: PLC0415 - verify runs without it
-    from rich.progress import DownloadColumn, Progress, SpinnerColumn, TextColumn  # noqa: PLC0415
-    from rich.progress import TransferSpeedColumn  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415
+        DownloadColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TransferSpeedColumn,
+    )
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), DownloadColumn())
     with Progress(
@@ -119,9 +124,7 @@ class Ledger:
     def _changes(self, id_: str, entry: Mapping[str, Any], lock: Lock) -> bool:
         files: Mapping[str, str] = entry["files"]
         if id_ != lock.target.id:
-            return any(
-                files.get(pin.file.filename, pin.sha256) != pin.sha256 for pin in lock.pins
-            )
+            return any(files.get(pin.file.filename, pin.sha256) != pin.sha256 for pin in lock.pins)
         path = self.wheelhouse.lock_path(id_)
         same_lock = path.is_file() and path.read_text(encoding="utf-8") == lock.to_requirements()
         whole = files == {pin.file.filename: pin.sha256 for pin in lock.pins}

@@ -231,7 +231,7 @@ class _Reader:
         hashes = self._hashes(options, where)
         if hashes is None:
             return None
-        bare = specification.split(" ;")[0].split("; ")[0].strip()
+        bare = specification.split(" ;", maxsplit=1)[0].split("; ", maxsplit=1)[0].strip()
         if _VCS.match(bare):
             self._problem(where, f"{_show(raw)} is a VCS requirement", _UPLOAD)
         elif bare.lower().startswith(("http://", "https://")):
@@ -313,9 +313,7 @@ class _Reader:
         return frozenset(hashes)
 
 
-def for_target(
-    roots: Sequence[RootRequirement], target: Target
-) -> tuple[RootRequirement, ...]:
+def for_target(roots: Sequence[RootRequirement], target: Target) -> tuple[RootRequirement, ...]:
     """Return the lines whose markers hold for the target, without their markers."""
     chosen = []
     for root in roots:

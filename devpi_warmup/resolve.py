@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
@@ -30,6 +29,8 @@ from devpi_warmup.requirements import RequirementSet, RootRequirement, for_targe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from packaging.requirements import Requirement
 
     from devpi_warmup.gather import Gatherer, Metadata
     from devpi_warmup.targets import Target
@@ -96,7 +97,7 @@ def resolve(requirements: RequirementSet, target: Target, gatherer: Gatherer) ->
 
     :raises ResolutionError: there is no such set; says why, for this target
     :raises FileError: a file of the set cannot be had
-    :raises IndexFailure: the index does not answer
+    :raises IndexAccessError: the index does not answer
     """
     broken: dict[IndexFile, str] = {}
     while True:
@@ -351,8 +352,7 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
         if wheel is None or self.target.rank(wheel.tags) is None:
             raise ResolutionError(
                 f"{root.where}: {redact(url)} is no wheel for this target",
-                hint=f"add a marker such as ; sys_platform == {self.target.markers['sys_platform']!r}"
-                " to each of its wheels",
+                hint='give each of its wheels a marker, such as ; sys_platform == "win32"',
             )
         if wheel.file in self.broken:
             raise ResolutionError(f"{root.where}: {self.broken[wheel.file]}")
@@ -447,9 +447,7 @@ def _constraints(roots: Iterable[RootRequirement]) -> dict[NormalizedName, Wante
     for root in roots:
         own = Wanted(root.name, frozenset(), root.requirement.specifier, root.hashes or None)
         specifier, hashes = _combine([constraints.get(root.name, own), own])
-        constraints[root.name] = Wanted(
-            root.name, specifier=specifier, hashes=hashes, root=root
-        )
+        constraints[root.name] = Wanted(root.name, specifier=specifier, hashes=hashes, root=root)
     return constraints
 
 
@@ -471,9 +469,7 @@ def _is_pinned(specifier: SpecifierSet) -> bool:
     )
 
 
-def _lock(
-    result: Result[Wanted, Candidate, str], provider: _Provider, gatherer: Gatherer
-) -> Lock:
+def _lock(result: Result[Wanted, Candidate, str], provider: _Provider, gatherer: Gatherer) -> Lock:
     extras: defaultdict[NormalizedName, set[str]] = defaultdict(set)
     via: defaultdict[NormalizedName, set[str]] = defaultdict(set)
     wheels: dict[NormalizedName, Wheel] = {}

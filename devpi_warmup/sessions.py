@@ -34,6 +34,7 @@ class HostVirtualEnv(nox.virtualenv.VirtualEnv):
     """A virtualenv on nox's own interpreter: the python of a warmup only names its target."""
 
     def __init__(self, location: str, interpreter: str | None = None, **kwargs: Any) -> None:
+        del interpreter  # it need not exist here
         super().__init__(location, interpreter=None, **kwargs)
 
 

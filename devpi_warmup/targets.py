@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -39,9 +39,7 @@ FIRST_FREE_THREADED_MINOR = 13
 
 _PYTHON = re.compile(r"3\.(?P<minor>\d{1,2})(?:\.(?P<patch>\d{1,2}))?(?P<threads>t?)")
 _LINUX_ARCHS = ("x86_64", "i686", "aarch64", "armv7l", "ppc64le", "s390x", "riscv64")
-_MANYLINUX = re.compile(
-    r"manylinux(?:_2_(?P<glibc>\d{1,2})|(?P<alias>1|2010|2014))_(?P<arch>\w+)"
-)
+_MANYLINUX = re.compile(r"manylinux(?:_2_(?P<glibc>\d{1,2})|(?P<alias>1|2010|2014))_(?P<arch>\w+)")
 _MUSLLINUX = re.compile(r"musllinux_1_(?P<musl>\d{1,2})_(?P<arch>\w+)")
 _MACOS = re.compile(r"macosx_(?P<major>\d{1,2})_(?P<minor>\d{1,2})_(?P<arch>arm64|x86_64)")
 _WINDOWS_MACHINES = {"win32": "x86", "win_amd64": "AMD64", "win_arm64": "ARM64"}
@@ -217,7 +215,7 @@ class Target:
         return (self.platform,) if self.platform.startswith("macosx") else self.platforms
 
 
-@lru_cache(maxsize=None)
+@cache
 def _specifier_admits(specifier: str, version: str) -> bool:
     try:
         return SpecifierSet(specifier).contains(version, prereleases=True)

@@ -14,7 +14,7 @@ import json
 import threading
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +25,10 @@ from packaging.utils import canonicalize_name
 from requests.adapters import BaseAdapter
 from urllib3.response import HTTPResponse
 
+from devpi_warmup.lock import Lock
+
+# Resolve requirement lines for a target; a fixture of the unit tests.
+Resolve = Callable[..., Lock]
 JSON = "application/vnd.pypi.simple.v1+json"
 
 
@@ -132,9 +136,7 @@ class Catalogue:
             files=files,
         )
         served = metadata(name, version, requires, extras, requires_python).encode()
-        upload = Upload(
-            filename, data, requires_python, yanked, served if core_metadata else None
-        )
+        upload = Upload(filename, data, requires_python, yanked, served if core_metadata else None)
         return self.upload(name, upload)
 
     def upload(self, name: str, upload: Upload) -> Upload:

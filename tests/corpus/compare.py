@@ -61,9 +61,7 @@ def pip_pins(target: Target, files: list[str], index: str) -> Pins | str:
     }
 
 
-def our_pins(
-    target: Target, wanted: requirements.RequirementSet, gatherer: Gatherer
-) -> Pins | str:
+def our_pins(target: Target, wanted: requirements.RequirementSet, gatherer: Gatherer) -> Pins | str:
     try:
         lock = resolve(wanted, target, gatherer)
     except WarmupError as error:

@@ -110,7 +110,8 @@ def test_a_wheel_of_another_platform(case: Case) -> None:
 
 
 def test_an_accepted_lock_needs_no_network(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    from devpi_warmup import process, referee as module
+    from devpi_warmup import process
+    from devpi_warmup import referee as module
 
     # Without a namespace, proxies that answer nothing must do.
     isolation = process.Isolation("dead proxies", (), process.isolation().env)
@@ -127,9 +128,7 @@ def test_a_pip_that_ignores_the_markers_is_not_believed(tmp_path: Path) -> None:
     for folder in (package, package.parent, package.parent.parent):
         (folder / "__init__.py").touch()
     (package / "markers.py").write_text(
-        "class Marker:\n"
-        "    def __init__(self, text): pass\n"
-        "    def evaluate(self): return False\n"
+        "class Marker:\n    def __init__(self, text): pass\n    def evaluate(self): return False\n"
     )
     (tmp_path / "markers.json").write_text('{"os_name": "nt"}')
     shim = tmp_path / "pipshim.py"

@@ -164,6 +164,8 @@ def pip_files(catalogue: Catalogue, target: Target, root: Path) -> dict[str, str
         return None
     items = json.loads((root / "report.json").read_text())["install"]
     return {
-        canonicalize_name(item["metadata"]["name"]): unquote(item["download_info"]["url"].rpartition("/")[2])
+        canonicalize_name(item["metadata"]["name"]): unquote(
+            item["download_info"]["url"].rpartition("/")[2]
+        )
         for item in items
     }

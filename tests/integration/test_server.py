@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 from catalogue import Catalogue, served
-from conftest import NO_SETTINGS, linux_only, mirror
+from projects import NO_SETTINGS, linux_only, mirror
 
 from devpi_warmup.ambient import Ambient
 from devpi_warmup.errors import ServerError

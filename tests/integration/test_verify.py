@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from catalogue import make_wheel
-from conftest import OWN_PLATFORM, OWN_PYTHON, Devpi, Project, linux_only
+from projects import OWN_PLATFORM, OWN_PYTHON, Devpi, Project, linux_only
 
 from devpi_warmup.ambient import clean_environment
 from devpi_warmup.process import isolation

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 from catalogue import Answer, Catalogue, served
-from conftest import Devpi, Project, linux_only, mirror
 from filelock import FileLock
 from packaging.pylock import Pylock
+from projects import Devpi, Project, linux_only, mirror
 
 from devpi_warmup.server import PrivateServer
 from devpi_warmup.wheelhouse import digest
@@ -79,9 +79,7 @@ def load_toml(text: str) -> dict[str, object]:
     return tomllib.loads(text)
 
 
-def test_running_again_changes_no_byte_and_downloads_nothing(
-    warmed: Project, devpi: Devpi
-) -> None:
+def test_running_again_changes_no_byte_and_downloads_nothing(warmed: Project, devpi: Devpi) -> None:
     fill(devpi.upstream, "again-{}")
     warmed.write("again-app")
     assert warmed.nox("-s", "warmup").returncode == 0
@@ -301,10 +299,6 @@ def commands_of_processes() -> Iterator[set[bytes]]:
 
 
 # Killed and interrupted ---------------------------------------------------------------------
-
-
-class Held(Exception):
-    """An answer of the upstream that waits until the test lets go, and then breaks off."""
 
 
 def start_and_wait_for(

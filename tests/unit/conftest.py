@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from catalogue import Catalogue, memory_session
+from catalogue import Catalogue, Resolve, memory_session
 from pytest_socket import disable_socket, enable_socket
 
 from devpi_warmup import requirements
@@ -15,8 +15,6 @@ from devpi_warmup.lock import Lock
 from devpi_warmup.resolve import resolve
 from devpi_warmup.targets import Target
 from devpi_warmup.wheelhouse import Wheelhouse
-
-Resolve = Callable[..., Lock]
 
 
 @pytest.fixture(autouse=True)

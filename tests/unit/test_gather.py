@@ -61,9 +61,7 @@ def test_a_file_with_a_wrong_hash_is_replaced(
     assert path.read_bytes() == upload.data
 
 
-def test_a_file_without_a_hash_is_always_fetched(
-    catalogue: Catalogue, gatherer: Gatherer
-) -> None:
+def test_a_file_without_a_hash_is_always_fetched(catalogue: Catalogue, gatherer: Gatherer) -> None:
     filename, data = "six-1.0-py3-none-any.whl", b"from the index"
     catalogue.upload("six", Upload(filename, data, sha256=""))
     (gatherer.wheelhouse.path / filename).write_bytes(b"who knows")

@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 
 from devpi_warmup.ambient import Ambient
 from devpi_warmup.config import IndexUrl, parse_index_url
-from devpi_warmup.errors import FileError, IndexFailure
+from devpi_warmup.errors import FileError, IndexAccessError
 from devpi_warmup.index import Index, IndexFile, parse_wheel
 
 SIX = canonicalize_name("six")
@@ -24,7 +24,9 @@ def fault(status: int, **kwargs: str) -> Answer:
 @pytest.fixture
 def six(catalogue: Catalogue) -> IndexFile:
     upload = catalogue.add("six", "1.0", requires_python=">=3.8")
-    return IndexFile(upload.filename, f"http://index.example.com/files/{upload.filename}", upload.digest)
+    return IndexFile(
+        upload.filename, f"http://index.example.com/files/{upload.filename}", upload.digest
+    )
 
 
 @pytest.mark.parametrize("kind", ["json", "html"])
@@ -92,7 +94,7 @@ def test_pauses_grow(catalogue: Catalogue) -> None:
         sleep=pauses.append,
     )
     catalogue.faults[PAGE] = [fault(502)]
-    with pytest.raises(IndexFailure, match=r"answered 502\n.*is the index .* up"):
+    with pytest.raises(IndexAccessError, match=r"answered 502\n.*is the index .* up"):
         index.page(SIX)
     assert pauses == [0.5, 1.0, 2.0, 4.0, 8.0]
 
@@ -112,7 +114,7 @@ def test_faults_of_the_network_in_words(
     catalogue: Catalogue, index: Index, error: Exception, message: str
 ) -> None:
     catalogue.faults[PAGE] = [error]
-    with pytest.raises(IndexFailure, match=message):
+    with pytest.raises(IndexAccessError, match=message):
         index.page(SIX)
 
 
@@ -138,7 +140,7 @@ def test_a_page_that_is_none(
     catalogue: Catalogue, index: Index, answer: Answer, message: str
 ) -> None:
     catalogue.faults[PAGE] = [answer]
-    with pytest.raises(IndexFailure, match=message):
+    with pytest.raises(IndexAccessError, match=message):
         index.page(SIX)
 
 
@@ -147,7 +149,7 @@ def test_a_gigantic_page_is_cut_off(
 ) -> None:
     monkeypatch.setattr("devpi_warmup.index.MAX_PAGE", 1 << 20)
     catalogue.faults[PAGE] = [Answer(200, "text/html", b" " * (3 << 20))]
-    with pytest.raises(IndexFailure, match="over 1 MiB"):
+    with pytest.raises(IndexAccessError, match="over 1 MiB"):
         index.page(SIX)
 
 
@@ -159,7 +161,9 @@ def test_a_refusal_names_the_source_of_the_credentials(catalogue: Catalogue, sta
         ("http://index.example.com/u/i", "a netrc file"),
     ):
         index = Index(parse_index_url(text), make_session=lambda: memory_session(catalogue))
-        with pytest.raises(IndexFailure, match=f"answered {status} .credentials: {source}") as e:
+        with pytest.raises(
+            IndexAccessError, match=f"answered {status} .credentials: {source}"
+        ) as e:
             index.page(SIX)
         assert "s3cret" not in str(e.value)
     assert catalogue.asked["/u/i/+simple/six/"] == 2  # no second try with the same credentials
@@ -229,7 +233,7 @@ def test_after_a_failed_download_nothing_is_there(
 
 def test_a_closed_index_ends_transfers(index: Index, six: IndexFile, tmp_path: Path) -> None:
     index.close()
-    with pytest.raises(IndexFailure, match="stopped"):
+    with pytest.raises(IndexAccessError, match="stopped"):
         index.download(six, tmp_path / "x")
 
 
@@ -270,7 +274,7 @@ def test_how_to_connect_comes_from_pip(catalogue: Catalogue) -> None:
         ambient=Ambient(kept, ()),
         sleep=lambda _: None,
     )
-    with pytest.raises(IndexFailure):
+    with pytest.raises(IndexAccessError):
         index.page(SIX)
     assert catalogue.asked[PAGE] == 2
     (session,) = sessions

@@ -168,7 +168,9 @@ def test_a_secret_of_the_environment_never_shows(tmp_path: Path) -> None:
         )
     assert "s3cret" not in str(caught.value).replace("s3cret!.txt", "")
     loaded = load(
-        tmp_path, "foo @ https://u:${TOKEN}@devpi.example.com/foo-1-py3-none-any.whl", TOKEN="s3cret"
+        tmp_path,
+        "foo @ https://u:${TOKEN}@devpi.example.com/foo-1-py3-none-any.whl",
+        TOKEN="s3cret",
     )
     assert "s3cret" not in str(loaded.requirements[0])
 

@@ -78,9 +78,7 @@ def test_a_minor_version_means_its_newest_patch() -> None:
         ("manylinux2014_x86_64", ("posix", "linux", "Linux", "x86_64", "0")),
     ],
 )
-def test_all_eleven_markers_come_from_the_target(
-    platform: str, expected: tuple[str, ...]
-) -> None:
+def test_all_eleven_markers_come_from_the_target(platform: str, expected: tuple[str, ...]) -> None:
     markers = Target("3.9.18", platform).markers
     keys = ("os_name", "sys_platform", "platform_system", "platform_machine", "platform_release")
     assert tuple(markers[key] for key in keys) == expected

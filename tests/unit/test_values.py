@@ -1,0 +1,303 @@
+"""Locks, the wheelhouse on disk, the ledger, pip's settings: what is written, and when."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from catalogue import Catalogue, Resolve, make_wheel
+from packaging.pylock import Pylock
+
+from devpi_warmup import ambient, report
+from devpi_warmup.errors import InvalidInputError, WarmupError, WheelhouseError
+from devpi_warmup.install import top_level_modules
+from devpi_warmup.lock import Lock
+from devpi_warmup.process import Completed
+from devpi_warmup.report import Ledger
+from devpi_warmup.requirements import RequirementSet
+from devpi_warmup.targets import Target
+from devpi_warmup.wheelhouse import Wheelhouse, write_text
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+WANTED = RequirementSet((), (), "digest")
+
+
+@pytest.fixture
+def small(catalogue: Catalogue, lock: Resolve) -> Lock:
+    catalogue.add("app", "1.0", requires=("lib",), requires_python=">=3.8")
+    catalogue.add("lib", "2.0", tag="cp313-cp313-manylinux_2_28_x86_64")
+    return lock("app")
+
+
+# Locks --------------------------------------------------------------------------------------
+
+
+def test_the_text_of_a_lock(small: Lock) -> None:
+    app, lib = small.pins
+    assert small.to_requirements().splitlines()[3:] == [
+        "app==1.0 \\",
+        f"    --hash=sha256:{app.sha256}",
+        "    # via -r main.txt",
+        "lib==2.0 \\",
+        f"    --hash=sha256:{lib.sha256}",
+        "    # via app",
+    ]
+
+
+def test_a_pylock_names_files_beside_it_and_its_environment(small: Lock) -> None:
+    pylock = Pylock.from_dict(tomllib.loads(small.to_pylock()))
+    (environment,) = pylock.environments or ()
+    assert environment.evaluate(dict(small.target.markers))
+    assert not environment.evaluate(dict(Target("3.13", "win_amd64").markers))
+    selected = list(
+        pylock.select(environment=small.target.markers, tags=small.target.tags)  # type: ignore[arg-type]
+    )
+    assert [str(package.name) for package, _ in selected] == ["app", "lib"]
+    wheel = selected[1][1]
+    assert wheel.path == "../lib-2.0-cp313-cp313-manylinux_2_28_x86_64.whl"
+    assert wheel.size == small.pins[1].size
+
+
+# The wheelhouse -----------------------------------------------------------------------------
+
+
+def test_write_text_is_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.txt"
+    write_text(path, "one")
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(WheelhouseError, match="No space left on device"):
+        write_text(path, "two")
+    assert path.read_text() == "one"
+
+
+def test_write_text_leaves_the_same_text_alone(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+    write_text(path, "one")
+    os.utime(path, ns=(1, 1))
+    write_text(path, "one")
+    assert path.stat().st_mtime_ns == 1
+
+
+def test_a_new_run_clears_what_a_killed_one_left(tmp_path: Path) -> None:
+    wheelhouse = Wheelhouse(tmp_path)
+    wheelhouse.staging.mkdir()
+    (wheelhouse.staging / "partial").touch()
+    with wheelhouse.held():
+        assert not list(wheelhouse.staging.iterdir())
+    assert not wheelhouse.staging.exists()
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_wheelhouse(tmp_path: Path) -> None:
+    folder = tmp_path / "wheelhouse"
+    folder.mkdir()
+    folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    with pytest.raises(WheelhouseError, match="cannot be written"), Wheelhouse(folder).held():
+        pass
+
+
+def test_a_wheelhouse_that_is_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "wheelhouse"
+    path.touch()
+    with pytest.raises(WheelhouseError, match="cannot be written"), Wheelhouse(path).held():
+        pass
+
+
+@pytest.mark.parametrize("text", ["", "{broken", "[]"])
+def test_a_manifest_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "manifest.json").write_text(text)
+    assert Wheelhouse(tmp_path).read_manifest() == {}
+
+
+# The ledger ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ledger(wheelhouse: Wheelhouse) -> Ledger:
+    return Ledger(wheelhouse, WANTED, "https://devpi.example.com/user/index")
+
+
+def enter(ledger: Ledger, lock: Lock) -> None:
+    ledger.begin(lock)
+    lock.write(ledger.wheelhouse)
+    ledger.covered(lock, pip_version="26.3")
+
+
+def states(ledger: Ledger) -> dict[str, str]:
+    targets = ledger.wheelhouse.read_manifest()["targets"]
+    return {id_: entry["state"] for id_, entry in targets.items()}
+
+
+def test_a_covered_target_in_the_manifest(ledger: Ledger, small: Lock) -> None:
+    enter(ledger, small)
+    manifest = ledger.wheelhouse.read_manifest()
+    entry = manifest["targets"][small.target.id]
+    assert entry["state"] == "covered"
+    assert entry["requirements_sha256"] == "digest"
+    assert next(iter(manifest["files"].values())) == {
+        "project": "app",
+        "version": "1.0",
+        "sha256": small.pins[0].sha256,
+        "size": small.pins[0].size,
+        "origin": "index",
+    }
+
+
+def test_a_target_is_struck_out_before_anything_of_it_changes(ledger: Ledger, small: Lock) -> None:
+    enter(ledger, small)
+    before = (ledger.wheelhouse.path / "manifest.json").read_bytes()
+    ledger.begin(small)  # nothing changes
+    assert (ledger.wheelhouse.path / "manifest.json").read_bytes() == before
+    ledger.begin(replace(small, pins=small.pins[:1]))
+    assert states(ledger) == {small.target.id: "missing"}
+
+
+def test_another_target_whose_file_is_replaced_is_struck_out(ledger: Ledger, small: Lock) -> None:
+    enter(ledger, small)
+    other = Target("3.9", "win_amd64")
+    same = replace(small, target=other, pins=small.pins[:1])
+    enter(ledger, same)
+    assert set(states(ledger).values()) == {"covered"}
+    changed = replace(same, pins=(replace(same.pins[0], sha256="0" * 64),))
+    ledger.begin(changed)
+    assert set(states(ledger).values()) == {"missing"}
+    reason = ledger.wheelhouse.read_manifest()["targets"][small.target.id]["reason"]
+    assert "a file of it was replaced for cp39-win_amd64" in reason
+
+
+def test_a_missing_target_has_its_reason(ledger: Ledger, small: Lock) -> None:
+    enter(ledger, small)
+    ledger.missing(small.target, "no such project\n  details")
+    rows = report.rows(ledger.wheelhouse, [small.target], {})
+    assert [(row.state, row.reason) for row in rows] == [("missing", "no such project")]
+    assert ledger.wheelhouse.read_manifest()["files"] == {}
+
+
+def test_the_table(ledger: Ledger, small: Lock) -> None:
+    enter(ledger, small)
+    never = Target("3.9", "win32")
+    failed = Target("3.10", "win32")
+    rows = report.rows(
+        ledger.wheelhouse, [small.target, never, failed], {failed.id: "the index is down\n  more"}
+    )
+    lines = report.table(rows).splitlines()
+    assert lines[1].split()[:3] == [small.target.id, "covered", "2"]
+    assert "missing" in lines[2]
+    assert "it was never warmed up" in lines[2]
+    assert lines[3].endswith("the index is down")
+    assert lines[4] == "1 of 3 targets covered"
+
+
+def test_a_failure_of_this_run_outranks_an_old_manifest(ledger: Ledger, small: Lock) -> None:
+    enter(ledger, small)
+    (row,) = report.rows(ledger.wheelhouse, [small.target], {small.target.id: "server down"})
+    assert row.state == "missing"
+
+
+# Settings of pip ----------------------------------------------------------------------------
+
+LISTING = """\
+:env:.find-links='/links'
+:env:.timeout='60'
+global.cert='/ca.pem'
+global.index-url='https://u:p@devpi.example.com/simple'
+global.no-binary=':all:'
+global.timeout='15'
+global.trusted-host='a.example.com\\nb.example.com:8443'
+install.constraint='/c.txt'
+install.user='true'
+list.format='columns'
+not a setting
+global.broken=x y
+"""
+
+
+def test_settings_are_kept_or_named() -> None:
+    found = ambient.parse(LISTING)
+    assert found.kept["cert"] == "/ca.pem"
+    assert found.timeout == 60.0
+    assert found.retries == 5
+    assert found.trusted_hosts == {"a.example.com", "b.example.com:8443"}
+    assert found.index_url == "https://u:p@devpi.example.com/simple"
+    assert found.ignored == (
+        "constraint (pip.conf)",
+        "find-links (environment)",
+        "index-url (pip.conf)",
+        "no-binary (pip.conf)",
+        "user (pip.conf)",
+    )
+    assert "u:p" not in repr(found)
+
+
+def test_a_configuration_that_pip_cannot_read() -> None:
+    def runner(argv, *, env, timeout=None):
+        assert "PIP_QUIET" not in env
+        return Completed(1, "", "ERROR: Configuration file contains invalid syntax")
+
+    with pytest.raises(WarmupError, match="pip cannot read its own configuration: ERROR"):
+        ambient.read(runner, "python", {"PIP_QUIET": "3"})
+
+
+def test_a_clean_environment() -> None:
+    env = ambient.clean_environment(
+        {
+            "PIP_TARGET": "x",
+            "UV_INDEX": "x",
+            "PYTHONPATH": "x",
+            "VIRTUAL_ENV": "x",
+            "HOME": "/home/me",
+            "https_proxy": "http://proxy.example.com",
+        }
+    )
+    assert env["PIP_CONFIG_FILE"] == os.devnull
+    assert env["HOME"] == "/home/me"
+    assert env["https_proxy"] == "http://proxy.example.com"
+    assert not {"PIP_TARGET", "UV_INDEX", "PYTHONPATH", "VIRTUAL_ENV"} & env.keys()
+
+
+# Modules of a wheel -------------------------------------------------------------------------
+
+
+def test_modules_that_can_be_imported(tmp_path: Path) -> None:
+    filename, data = make_wheel(
+        "x",
+        "1",
+        files={
+            "package/__init__.py": "",
+            "package/deep/__init__.py": "",
+            "compiled/__init__.cpython-313-x86_64-linux-gnu.so": "",
+            "single.py": "",
+            "fast.cpython-313-x86_64-linux-gnu.so": "",
+            "win.cp313-win_amd64.pyd": "",
+            "4f__mypyc.cpython-313-x86_64-linux-gnu.so": "",
+            "namespace/part.py": "",
+            "data.txt": "",
+            "hook.pth": "",
+            "x-1.data/purelib/__init__.py": "",
+        },
+    )
+    (tmp_path / filename).write_bytes(data)
+    assert list(top_level_modules(tmp_path / filename)) == [
+        "compiled",
+        "fast",
+        "package",
+        "single",
+        "win",
+    ]
+
+
+def test_errors_are_shown_with_their_hints() -> None:
+    assert str(WarmupError("no", hint="yes")) == "no\n    hint: yes"
+    assert str(InvalidInputError("wrong:", [])) == "wrong:"
