@@ -87,6 +87,17 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def measure(session: nox.Session) -> None:
+    """Measure against pip and uv: -- benchmark, corpus, independent or kills."""
+    scripts = HERE / "tests" / "measure"
+    script = scripts / f"{session.posargs[0] if session.posargs else ''}.py"
+    if not script.is_file():
+        session.error("name one: nox -s measure -- benchmark, corpus, independent or kills")
+    session.install("-e", ".", "--group", "measure")
+    session.run("python", str(script), *session.posargs[1:])
+
+
+@nox.session(default=False)
 def lint(session: nox.Session) -> None:
     """Check the format and the style of the code."""
     session.install("--group", "lint")

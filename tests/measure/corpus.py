@@ -1,8 +1,8 @@
-"""Compare our locks with those of pip itself, over an index: ``compare.py INDEX [SET …]``.
+"""Compare our locks with those of pip itself: ``nox -s measure -- corpus [SET …]``.
 
 pip runs under the shim of the referee, so it resolves for the target and not for this machine.
 It resolves from the index here, with no lock to lean on: version and sha256 must be the same.
-Run it with ``nox -s corpus``; it needs an index and some time, so the tests do not contain it.
+It needs an index and some time, so the tests do not contain it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import indexes
 from packaging.utils import canonicalize_name
 
 from devpi_warmup import config, requirements
 from devpi_warmup.ambient import clean_environment
+from devpi_warmup.config import IndexUrl
 from devpi_warmup.errors import WarmupError
 from devpi_warmup.gather import Gatherer
 from devpi_warmup.index import Index
@@ -70,10 +72,14 @@ def our_pins(target: Target, wanted: requirements.RequirementSet, gatherer: Gath
 
 
 def main() -> int:
-    index = config.parse_index_url(sys.argv[1])
+    with indexes.index() as index:
+        return compare(index, sys.argv[1:])
+
+
+def compare(index: IndexUrl, names: list[str]) -> int:
     sets = tomllib.loads((HERE / "sets.toml").read_text(encoding="utf-8"))["sets"]
-    names = sys.argv[2:] or list(sets)
-    targets = config.load(HERE.parent.parent, {}).targets
+    names = names or list(sets)
+    targets = config.load(indexes.ROOT, {}).targets
     equal = refused = 0
     differences = []
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -1,0 +1,125 @@
+"""What the engine costs: the shipped targets from a warm server into an empty wheelhouse.
+
+Three ways, one after the other in each round: our engine (resolve and download), a plain
+concurrent fetch of the very same files, and the usual loop around pip download. Absolute times
+mean little; the ratios of the medians are the result. ``nox -s measure -- benchmark [ROUNDS]``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import requests
+from indexes import ROOT, index
+
+from devpi_warmup import config, requirements
+from devpi_warmup.ambient import clean_environment
+from devpi_warmup.config import parse_index_url
+from devpi_warmup.gather import Gatherer
+from devpi_warmup.index import FILE_CONNECTIONS, Index
+from devpi_warmup.resolve import resolve
+from devpi_warmup.wheelhouse import Wheelhouse
+
+Result = dict[str, object]
+
+
+def engine(url: str, folder: Path) -> Result:
+    loaded = config.load(ROOT, {})
+    wanted = requirements.load(loaded.requirements, loaded.constraints, root=ROOT)
+    wheelhouse = Wheelhouse(folder)
+    start = time.perf_counter()
+    with wheelhouse.held():
+        gatherer = Gatherer(Index(parse_index_url(url)), wheelhouse)
+        files = {}
+        for target in loaded.targets:
+            for pin in resolve(wanted, target, gatherer).pins:
+                gatherer.published(pin.file)
+                files[pin.file.url] = pin.sha256
+        gatherer.close()
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": seconds, "files": files, "MiB": peak}
+
+
+def fetch(files: dict[str, str], folder: Path) -> float:
+    threads = threading.local()
+
+    def one(item: tuple[str, str]) -> None:
+        url, sha256 = item
+        if not hasattr(threads, "session"):
+            threads.session = requests.Session()
+            threads.session.trust_env = False
+        digest = hashlib.sha256()
+        path = folder / url.rpartition("/")[2]
+        with threads.session.get(url, stream=True, timeout=60) as answer, path.open("wb") as file:
+            for piece in answer.iter_content(1 << 18):
+                digest.update(piece)
+                file.write(piece)
+        assert digest.hexdigest() == sha256
+
+    start = time.perf_counter()
+    with ThreadPoolExecutor(FILE_CONNECTIONS) as pool:
+        list(pool.map(one, files.items()))
+    return time.perf_counter() - start
+
+
+def loop(url: str, folder: Path) -> float:
+    loaded = config.load(ROOT, {})
+    start = time.perf_counter()
+    for target in loaded.targets:
+        subprocess.run(
+            [
+                *(sys.executable, "-I", "-m", "pip", "download", "--quiet", "--no-cache-dir"),
+                *("--only-binary=:all:", f"--index-url={url}/+simple/", f"--dest={folder}"),
+                *(f"--python-version={target.python}", f"--platform={target.platform}"),
+                *[f"--requirement={path}" for path in loaded.requirements],
+            ],
+            env=clean_environment(),
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--engine"]:  # in a process of its own, for its memory
+        print(json.dumps(engine(sys.argv[2], Path(sys.argv[3]))))
+        return
+    rounds = int(sys.argv[1]) if sys.argv[1:] else 5
+    seconds: dict[str, list[float]] = {"engine": [], "fetch": [], "loop": []}
+    with index() as url:
+        for number in range(rounds + 1):
+            with tempfile.TemporaryDirectory() as folder:
+                places = [Path(folder, name) for name in seconds]
+                for place in places:
+                    place.mkdir()
+                argv = [sys.executable, __file__, "--engine", url.url, str(places[0])]
+                result = json.loads(subprocess.run(argv, capture_output=True, check=True).stdout)
+                if number == 0:
+                    continue  # the server is warm now
+                seconds["engine"].append(result["seconds"])
+                seconds["fetch"].append(fetch(result["files"], places[1]))
+                seconds["loop"].append(loop(url.url, places[2]))
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    for name, values in seconds.items():
+        shown = " ".join(f"{value:.2f}" for value in values)
+        print(f"{name:<7} median {medians[name]:6.2f} s   ({shown})")
+    print(
+        f"{len(result['files'])} files; engine : fetch = {medians['engine'] / medians['fetch']:.2f}"
+    )
+    print(f"engine : loop = 1 : {medians['loop'] / medians['engine']:.1f}")
+    print(f"peak memory of the engine {result['MiB']:.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()
