@@ -53,7 +53,10 @@ def _stop_with_parent() -> None:
     sys.stdin.buffer.read()
     if sys.platform == "win32":
         os._exit(1)
-    os.kill(os.getpid(), signal.SIGINT)
+    # To the main thread by name: any other would take the signal, and leave it in its select().
+    main_thread = threading.main_thread().ident
+    assert main_thread is not None  # noqa: S101
+    signal.pthread_kill(main_thread, signal.SIGINT)
 
 
 if __name__ == "__main__":
