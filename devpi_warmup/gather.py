@@ -19,13 +19,15 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from devpi_warmup.errors import FileError
-from devpi_warmup.index import FILE_CONNECTIONS, MAX_METADATA, PAGE_CONNECTIONS
+from devpi_warmup.index import MAX_METADATA
+from devpi_warmup.transport import FILE_CONNECTIONS, SMALL_CONNECTIONS
 from devpi_warmup.wheelhouse import StoredFile, Wheelhouse, write_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
     from pathlib import Path
 
+    from devpi_warmup.devpi import Devpi, Proof
     from devpi_warmup.index import Index, IndexFile, Page, Wheel
 
 Key = TypeVar("Key", bound="Hashable")
@@ -72,22 +74,28 @@ class Memo(Generic[Key, Value]):
 class Gatherer:
     """Pages, files and metadata of one index, for one wheelhouse."""
 
-    def __init__(self, index: Index, wheelhouse: Wheelhouse) -> None:
+    def __init__(self, index: Index, wheelhouse: Wheelhouse, devpi: Devpi | None = None) -> None:
+        """Share one index and one wheelhouse.
+
+        :param devpi: the server that must hold every file, where the index is a devpi
+        """
         self.index = index
         self.wheelhouse = wheelhouse
         self.page: Memo[NormalizedName, Page] = Memo(index.page)
         self.file: Memo[IndexFile, StoredFile] = Memo(self._fetch)
         self.metadata: Memo[Wheel, Metadata] = Memo(self._metadata)
+        self.proofs: dict[IndexFile, Proof] = {}
         self.published: Memo[IndexFile, StoredFile] = Memo(self._publish)
         self.downloaded_files = 0
         self.downloaded_bytes = 0
         self.progress: Callable[[int], None] | None = None
-        self._pages = ThreadPoolExecutor(PAGE_CONNECTIONS, thread_name_prefix="pages")
+        self._devpi = devpi
+        self._pages = ThreadPoolExecutor(SMALL_CONNECTIONS, thread_name_prefix="pages")
         self._files = ThreadPoolExecutor(FILE_CONNECTIONS, thread_name_prefix="files")
 
     def close(self) -> None:
         """Stop every transfer; what is not in the wheelhouse yet is gone."""
-        self.index.close()
+        self.index.transport.close()
         self._pages.shutdown(wait=True, cancel_futures=True)
         self._files.shutdown(wait=True, cancel_futures=True)
 
@@ -121,20 +129,36 @@ class Gatherer:
     def _publish(self, file: IndexFile) -> StoredFile:
         return self.wheelhouse.publish(self.file(file), file.filename)
 
+    def sweep(self, wanted: Iterable[IndexFile]) -> dict[IndexFile, Proof]:
+        """Ask devpi once more whether it holds each file, several at once; fetch nothing."""
+        files = list(wanted)
+        if self._devpi is None:
+            return {}
+        sizes = [self.file(file).size for file in files]
+        proofs = self._files.map(self._devpi.holds, files, sizes)
+        return dict(zip(files, proofs, strict=True))
+
     def _fetch(self, file: IndexFile) -> StoredFile:
-        found = self.wheelhouse.find(file.filename, file.sha256)
-        if found is not None:
-            return found
-        path = self.wheelhouse.staging / f"{uuid4().hex}-{file.filename[-100:]}"
         try:
-            sha256 = self.index.download(file, path, progress=self.progress)
-            size = path.stat().st_size
+            stored = self.wheelhouse.find(file.filename, file.sha256) or self._download(file)
+            if self._devpi is not None:
+                # In this very thread, and so on the connection that has just carried the file.
+                self.proofs[file] = self._devpi.warm(file, stored.size, self._scratch())
         except OSError as error:
-            path.unlink(missing_ok=True)
             raise write_error(self.wheelhouse.path, error) from None
+        return stored
+
+    def _download(self, file: IndexFile) -> StoredFile:
+        path = self._scratch()
+        transport = self.index.transport
+        sha256 = transport.download(file.url, file.sha256, path, progress=self.progress)
+        size = path.stat().st_size
         self.downloaded_files += 1
         self.downloaded_bytes += size
         return StoredFile(path, sha256, size)
+
+    def _scratch(self) -> Path:
+        return self.wheelhouse.staging / uuid4().hex
 
     def _metadata(self, wheel: Wheel) -> Metadata:
         data = self.index.metadata(wheel.file) if wheel.file.metadata else None

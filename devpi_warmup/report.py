@@ -13,11 +13,14 @@ from devpi_warmup.wheelhouse import LOCKS, Wheelhouse, digest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from devpi_warmup.devpi import Proof
+    from devpi_warmup.index import IndexFile
     from devpi_warmup.lock import Lock
     from devpi_warmup.requirements import RequirementSet
     from devpi_warmup.targets import Target
 
 FORMAT = 1
+WARM, COLD = "warm", "not warm"
 UNFINISHED = "its warmup has not finished"
 _LINE_EVERY = 100_000_000  # bytes between two lines of progress in a log
 
@@ -87,8 +90,11 @@ class Ledger:
                 entry |= {"state": "missing", "reason": reason}
         self._write(targets)
 
-    def covered(self, lock: Lock, *, pip_version: str) -> None:
-        """Enter a target whose lock the referee has accepted."""
+    def covered(self, lock: Lock, proofs: Mapping[IndexFile, Proof], *, pip_version: str) -> None:
+        """Enter a target whose lock the referee has accepted.
+
+        :param proofs: what devpi says of each file, where the index is a devpi
+        """
         entry = self._entry(lock.target, "covered", None)
         entry["lock_sha256"] = digest(self.wheelhouse.lock_path(lock.target.id))
         entry["pip"] = pip_version
@@ -100,10 +106,19 @@ class Ledger:
                 "sha256": pin.sha256,
                 "size": pin.size,
                 "origin": "direct URL" if pin.direct else "index",
+                "warm": "direct URL" if pin.direct else _warmth(proofs.get(pin.file)),
             }
             for pin in lock.pins
         }
         self._write(self._targets() | {lock.target.id: entry}, files)
+
+    def proven(self, proofs: Mapping[IndexFile, Proof]) -> None:
+        """Enter the last word of devpi on files of this run."""
+        files = self.wheelhouse.read_manifest().get("files", {})
+        for file, proof in proofs.items():
+            if file.filename in files:
+                files[file.filename]["warm"] = _warmth(proof)
+        self._write(self._targets(), files)
 
     def missing(self, target: Target, reason: str) -> None:
         """Enter a target that is not covered, and why. Its old lock and files stay."""
@@ -151,15 +166,35 @@ class Ledger:
         )
 
 
+def _warmth(proof: Proof | None) -> str:
+    """Return ``warm``, or why it is not shown that devpi holds a file."""
+    if proof is None:
+        return "cannot be shown: the index is no devpi"
+    if proof.warmth.value == WARM:
+        return WARM
+    return f"{proof.warmth.value}: {proof.reason}"
+
+
 @dataclass(frozen=True)
 class Row:
-    """One line of the coverage table."""
+    """One line of the coverage table.
+
+    :param warm: how many files devpi is shown to hold
+    :param shown: how many it could be asked for
+    """
 
     target: str
     state: str
     pins: int
     size: int
+    warm: int
+    shown: int
     reason: str
+
+    @property
+    def good(self) -> bool:
+        """Whether the target is covered, and warm as far as that can be shown."""
+        return self.state == "covered" and self.warm == self.shown
 
 
 def rows(
@@ -170,31 +205,39 @@ def rows(
     :param failures: why a target failed in this very run, where it did; it outranks the manifest
     """
     manifest = wheelhouse.read_manifest()
-    files = manifest.get("files", {})
     entries = manifest.get("targets", {})
     found = []
     for target in targets:
-        entry = entries.get(target.id)
-        if failure := failures.get(target.id):
-            found.append(Row(target.id, "missing", 0, 0, failure.splitlines()[0]))
+        entry = entries.get(target.id, {"state": "missing", "reason": "it was never warmed up"})
+        failure = failures.get(target.id) or entry["reason"]
+        if failure:
+            found.append(Row(target.id, "missing", 0, 0, 0, 0, failure.splitlines()[0]))
             continue
-        if entry is None:
-            found.append(Row(target.id, "missing", 0, 0, "it was never warmed up"))
-            continue
-        size = sum(files[name]["size"] for name in entry["files"])
-        reason = (entry["reason"] or "").splitlines()
-        pins = len(entry["files"])
-        found.append(Row(target.id, entry["state"], pins, size, reason[0] if reason else ""))
+        files = [manifest["files"][name] for name in entry["files"]]
+        warmths = [file["warm"] for file in files]
+        cold = [f"{f['project']} {f['warm']}" for f in files if f["warm"].startswith(COLD)]
+        found.append(
+            Row(
+                target=target.id,
+                state=entry["state"],
+                pins=len(files),
+                size=sum(file["size"] for file in files),
+                warm=warmths.count(WARM),
+                shown=warmths.count(WARM) + len(cold),
+                reason=", ".join(cold),
+            )
+        )
     return found
 
 
 def table(found: Sequence[Row]) -> str:
     """Return the coverage table as plain text, for stdout."""
     width = max((len(row.target) for row in found), default=0)
-    lines = [f"{'target':<{width}}  state    pins       size"]
+    lines = [f"{'target':<{width}}  state    pins       size  warm"]
     for row in found:
         line = f"{row.target:<{width}}  {row.state:<7}  {row.pins:>4}  {megabytes(row.size):>9}"
-        lines.append(f"{line}  {row.reason}".rstrip())
+        warm = f"{row.warm} of {row.shown}" if row.shown else "-"
+        lines.append(f"{line}  {warm:<8}  {row.reason}".rstrip())
     covered = sum(row.state == "covered" for row in found)
     lines.append(f"{covered} of {len(found)} targets covered")
     return "\n".join(lines)

@@ -80,15 +80,22 @@ class Warmup:
         self.failures[target.id] = None
 
     def coverage(self, session: nox.Session) -> None:
-        """Print the coverage table; fail where a target is not covered."""
-        self.close()
+        """Ask devpi a last time, print the coverage table; fail where a target is not good."""
+        try:
+            if self._run is not None:
+                self._run.sweep()
+        except WarmupError as error:
+            session.error(f"devpi does not say what it holds: {error}")
+        finally:
+            self.close()
         wheelhouse = Wheelhouse(self.config.wheelhouse)
         targets = [t for t in self.config.targets if not self.failures or t.id in self.failures]
         rows = report.rows(wheelhouse, targets, self.failures)
         print(report.table(rows), flush=True)  # noqa: T201 - the result of the run
-        missing = [row.target for row in rows if row.state != "covered"]
-        if missing:
+        if missing := [row.target for row in rows if row.state != "covered"]:
             session.error(f"missing: {', '.join(missing)}")
+        if cold := [row.target for row in rows if not row.good]:
+            session.error(f"covered, but devpi does not hold every file: {', '.join(cold)}")
 
     def close(self) -> None:
         """End the run: stop transfers and the private server, free the wheelhouse."""

@@ -7,12 +7,14 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from devpi_warmup import ambient, process, report, requirements
+from devpi_warmup.devpi import detect
 from devpi_warmup.errors import WarmupError
 from devpi_warmup.gather import Gatherer
 from devpi_warmup.index import Index
 from devpi_warmup.referee import referee
 from devpi_warmup.resolve import resolve
 from devpi_warmup.server import PrivateServer
+from devpi_warmup.transport import Transport
 from devpi_warmup.wheelhouse import Wheelhouse
 
 if TYPE_CHECKING:
@@ -47,14 +49,18 @@ class Run:
                 report.say(f"ignored settings of pip: {', '.join(settings.ignored)}")
             self._stack.enter_context(self._wheelhouse.held())
             url = config.index or self._private_index(config, settings)
-            index = Index(url, ambient=settings)
-            self._gatherer = Gatherer(index, self._wheelhouse)
+            transport = Transport(url, ambient=settings)
+            index = Index(transport)
+            devpi = detect(transport, index.check())
+            self._gatherer = Gatherer(index, self._wheelhouse, devpi)
             self._stack.callback(self._gatherer.close)
-            index.check()
         except BaseException:
             self._stack.close()
             raise
         shown = config.index.url if config.index else f"private devpi-server ({PRIVATE_FOLDER}/)"
+        if devpi is None:
+            report.say(f"{shown} is no devpi that answers for itself: warm cannot be shown here")
+        self._locks: list[Lock] = []
         self._ledger = report.Ledger(self._wheelhouse, self._requirements, shown)
 
     def close(self) -> None:
@@ -78,8 +84,17 @@ class Run:
         except WarmupError as error:
             self._ledger.missing(target, str(error))
             raise
-        self._ledger.covered(lock, pip_version=verdict.pip_version)
+        self._ledger.covered(lock, self._gatherer.proofs, pip_version=verdict.pip_version)
+        self._locks.append(lock)
         report.say(f"{target.id}: covered, pip {verdict.pip_version} accepts the lock offline")
+
+    def sweep(self) -> None:
+        """Ask devpi a last time for every file of every covered target; note the answers.
+
+        :raises WarmupError: devpi does not answer
+        """
+        files = {pin.file for lock in self._locks for pin in lock.pins if not pin.direct}
+        self._ledger.proven(self._gatherer.sweep(files))
 
     def _private_index(self, config: Config, settings: Ambient) -> IndexUrl:
         server = PrivateServer(config.root / PRIVATE_FOLDER, ambient=settings, say=report.say)

@@ -19,6 +19,7 @@ from devpi_warmup.referee import RefereeError, Verdict, referee
 from devpi_warmup.requirements import RequirementSet
 from devpi_warmup.resolve import resolve
 from devpi_warmup.targets import Target
+from devpi_warmup.transport import Transport
 from devpi_warmup.wheelhouse import Wheelhouse
 
 WINDOWS = Target("3.9", "win_amd64")
@@ -41,7 +42,9 @@ class Case:
         self.wanted = requirements.load([root / "main.txt"], [root / "limits.txt"], root=root)
         self.wheelhouse = Wheelhouse(root / "wheelhouse with a space")
         index = Index(
-            IndexUrl("http://index.example.com"), make_session=lambda: memory_session(catalogue)
+            Transport(
+                IndexUrl("http://index.example.com"), make_session=lambda: memory_session(catalogue)
+            )
         )
         with self.wheelhouse.held():
             gatherer = Gatherer(index, self.wheelhouse)

@@ -23,6 +23,7 @@ from devpi_warmup.process import run
 from devpi_warmup.requirements import RequirementSet
 from devpi_warmup.resolve import resolve
 from devpi_warmup.targets import Target
+from devpi_warmup.transport import Transport
 from devpi_warmup.wheelhouse import Wheelhouse
 
 NAMES = ("ant", "bee", "cat", "dog", "elk")
@@ -129,9 +130,11 @@ def our_files(
     catalogue: Catalogue, loaded: RequirementSet, target: Target, root: Path
 ) -> dict[str, str] | None:
     index = Index(
-        IndexUrl("http://index.example.com"),
-        make_session=lambda: memory_session(catalogue),
-        sleep=lambda _: None,
+        Transport(
+            IndexUrl("http://index.example.com"),
+            make_session=lambda: memory_session(catalogue),
+            sleep=lambda _: None,
+        )
     )
     wheelhouse = Wheelhouse(root / "wheelhouse")
     with wheelhouse.held():

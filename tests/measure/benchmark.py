@@ -26,8 +26,9 @@ from devpi_warmup import config, requirements
 from devpi_warmup.ambient import clean_environment
 from devpi_warmup.config import parse_index_url
 from devpi_warmup.gather import Gatherer
-from devpi_warmup.index import FILE_CONNECTIONS, Index
+from devpi_warmup.index import Index
 from devpi_warmup.resolve import resolve
+from devpi_warmup.transport import FILE_CONNECTIONS, Transport
 from devpi_warmup.wheelhouse import Wheelhouse
 
 Result = dict[str, object]
@@ -39,7 +40,7 @@ def engine(url: str, folder: Path) -> Result:
     wheelhouse = Wheelhouse(folder)
     start = time.perf_counter()
     with wheelhouse.held():
-        gatherer = Gatherer(Index(parse_index_url(url)), wheelhouse)
+        gatherer = Gatherer(Index(Transport(parse_index_url(url))), wheelhouse)
         files = {}
         for target in loaded.targets:
             for pin in resolve(wanted, target, gatherer).pins:

@@ -26,6 +26,7 @@ from devpi_warmup.index import Index
 from devpi_warmup.process import run
 from devpi_warmup.resolve import resolve
 from devpi_warmup.targets import Target
+from devpi_warmup.transport import Transport
 from devpi_warmup.wheelhouse import Wheelhouse
 
 if sys.version_info >= (3, 11):
@@ -93,7 +94,7 @@ def compare(index: IndexUrl, names: list[str]) -> int:
                 lines = [line[3:] for line in sets[name] if line.startswith("-c ")]
                 allowed.write_text("\n".join(lines), encoding="utf-8")
                 loaded = requirements.load([wanted], [allowed], root=Path(folder))
-                gatherer = Gatherer(Index(index), wheelhouse)
+                gatherer = Gatherer(Index(Transport(index)), wheelhouse)
                 ours = [our_pins(target, loaded, gatherer) for target in targets]
                 gatherer.close()
             files = ["-r", str(wanted), "-c", str(allowed)]

@@ -14,6 +14,7 @@ from devpi_warmup.index import Index
 from devpi_warmup.lock import Lock
 from devpi_warmup.resolve import resolve
 from devpi_warmup.targets import Target
+from devpi_warmup.transport import Transport
 from devpi_warmup.wheelhouse import Wheelhouse
 
 
@@ -27,9 +28,11 @@ def no_sockets() -> Iterator[None]:
 @pytest.fixture
 def index(catalogue: Catalogue) -> Index:
     return Index(
-        IndexUrl("http://index.example.com"),
-        make_session=lambda: memory_session(catalogue),
-        sleep=lambda _: None,
+        Transport(
+            IndexUrl("http://index.example.com"),
+            make_session=lambda: memory_session(catalogue),
+            sleep=lambda _: None,
+        )
     )
 
 

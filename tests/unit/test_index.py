@@ -12,6 +12,7 @@ from devpi_warmup.ambient import Ambient
 from devpi_warmup.config import IndexUrl, parse_index_url
 from devpi_warmup.errors import FileError, IndexAccessError
 from devpi_warmup.index import Index, IndexFile, parse_wheel
+from devpi_warmup.transport import Transport
 
 SIX = canonicalize_name("six")
 PAGE = "/+simple/six/"
@@ -89,9 +90,11 @@ def test_a_project_is_missing_only_after_three_answers(
 def test_pauses_grow(catalogue: Catalogue) -> None:
     pauses: list[float] = []
     index = Index(
-        IndexUrl("http://index.example.com"),
-        make_session=lambda: memory_session(catalogue),
-        sleep=pauses.append,
+        Transport(
+            IndexUrl("http://index.example.com"),
+            make_session=lambda: memory_session(catalogue),
+            sleep=pauses.append,
+        )
     )
     catalogue.faults[PAGE] = [fault(502)]
     with pytest.raises(IndexAccessError, match=r"answered 502\n.*is the index .* up"):
@@ -160,7 +163,9 @@ def test_a_refusal_names_the_source_of_the_credentials(catalogue: Catalogue, sta
         ("http://me:s3cret@index.example.com/u/i", "the user and password of the index URL"),
         ("http://index.example.com/u/i", "a netrc file"),
     ):
-        index = Index(parse_index_url(text), make_session=lambda: memory_session(catalogue))
+        index = Index(
+            Transport(parse_index_url(text), make_session=lambda: memory_session(catalogue))
+        )
         with pytest.raises(
             IndexAccessError, match=f"answered {status} .credentials: {source}"
         ) as e:
@@ -173,14 +178,15 @@ def test_credentials_go_to_the_index_alone(catalogue: Catalogue, tmp_path: Path)
     catalogue.prefix = "/u/i"
     upload = catalogue.add("six", "1.0")
     index = Index(
-        parse_index_url("http://me:s3cret@index.example.com/u/i"),
-        make_session=lambda: memory_session(catalogue),
+        Transport(
+            parse_index_url("http://me:s3cret@index.example.com/u/i"),
+            make_session=lambda: memory_session(catalogue),
+        )
     )
     own = index.page(SIX).wheels[0].file
-    index.download(own, tmp_path / "own")
-    index.download(
-        IndexFile(upload.filename, f"http://other.example.com/u/i/files/{upload.filename}"),
-        tmp_path / "other",
+    index.transport.download(own.url, own.sha256, tmp_path / "own")
+    index.transport.download(
+        f"http://other.example.com/u/i/files/{upload.filename}", "", tmp_path / "other"
     )
     sent = ["Authorization" in headers for headers in catalogue.headers]
     assert sent == [True, True, False]
@@ -188,7 +194,10 @@ def test_credentials_go_to_the_index_alone(catalogue: Catalogue, tmp_path: Path)
 
 def test_a_download_is_checked(index: Index, six: IndexFile, tmp_path: Path) -> None:
     sizes: list[int] = []
-    assert index.download(six, tmp_path / "x", progress=sizes.append) == six.sha256
+    assert (
+        index.transport.download(six.url, six.sha256, tmp_path / "x", progress=sizes.append)
+        == six.sha256
+    )
     assert sum(sizes) == (tmp_path / "x").stat().st_size
 
 
@@ -205,7 +214,7 @@ def test_a_download_is_tried_again(
     catalogue: Catalogue, index: Index, six: IndexFile, tmp_path: Path, faults: list[Answer]
 ) -> None:
     catalogue.faults[f"/files/{six.filename}"] = list(faults)
-    assert index.download(six, tmp_path / "x") == six.sha256
+    assert index.transport.download(six.url, six.sha256, tmp_path / "x") == six.sha256
 
 
 @pytest.mark.parametrize(
@@ -227,14 +236,14 @@ def test_after_a_failed_download_nothing_is_there(
 ) -> None:
     catalogue.faults[f"/files/{six.filename}"] = [answer]
     with pytest.raises(FileError, match=message):
-        index.download(six, tmp_path / "x")
+        index.transport.download(six.url, six.sha256, tmp_path / "x")
     assert not (tmp_path / "x").exists()
 
 
 def test_a_closed_index_ends_transfers(index: Index, six: IndexFile, tmp_path: Path) -> None:
-    index.close()
+    index.transport.close()
     with pytest.raises(IndexAccessError, match="stopped"):
-        index.download(six, tmp_path / "x")
+        index.transport.download(six.url, six.sha256, tmp_path / "x")
 
 
 def test_metadata_beside_a_wheel(catalogue: Catalogue, index: Index) -> None:
@@ -269,10 +278,12 @@ def test_how_to_connect_comes_from_pip(catalogue: Catalogue) -> None:
 
     catalogue.faults[PAGE] = [fault(502)]
     index = Index(
-        IndexUrl("https://index.example.com"),
-        make_session=make,
-        ambient=Ambient(kept, ()),
-        sleep=lambda _: None,
+        Transport(
+            IndexUrl("https://index.example.com"),
+            make_session=make,
+            ambient=Ambient(kept, ()),
+            sleep=lambda _: None,
+        )
     )
     with pytest.raises(IndexAccessError):
         index.page(SIX)
@@ -289,9 +300,11 @@ def test_trusted_hosts(catalogue: Catalogue, host: str, verified: bool) -> None:
     catalogue.add("six", "1")
     sessions = [memory_session(catalogue)]
     Index(
-        IndexUrl("https://index.example.com"),
-        make_session=lambda: sessions[0],
-        ambient=Ambient({"trusted-host": f"a.example.com {host}"}, ()),
+        Transport(
+            IndexUrl("https://index.example.com"),
+            make_session=lambda: sessions[0],
+            ambient=Ambient({"trusted-host": f"a.example.com {host}"}, ()),
+        )
     ).page(SIX)
     assert sessions[0].verify is verified
 
@@ -300,9 +313,11 @@ def test_a_proxy_never_stands_before_loopback(catalogue: Catalogue) -> None:
     catalogue.add("six", "1")
     sessions = [memory_session(catalogue)]
     Index(
-        IndexUrl("http://127.0.0.1:3141"),
-        make_session=lambda: sessions[0],
-        ambient=Ambient({"proxy": "http://proxy.example.com"}, ()),
+        Transport(
+            IndexUrl("http://127.0.0.1:3141"),
+            make_session=lambda: sessions[0],
+            ambient=Ambient({"proxy": "http://proxy.example.com"}, ()),
+        )
     ).page(SIX)
     assert not sessions[0].proxies
     assert not sessions[0].trust_env

@@ -18,7 +18,18 @@ PACKAGE = ROOT / "devpi_warmup"
 # A newcomer reads from the top to the bottom; a module imports only what stands above it.
 ORDER = (
     *("__init__", "errors", "targets", "config", "requirements", "process", "ambient"),
-    *("wheelhouse", "index", "gather", "lock", "explain", "resolve", "pipshim", "referee"),
+    *(
+        "wheelhouse",
+        "transport",
+        "index",
+        "devpi",
+        "gather",
+        "lock",
+        "explain",
+        "resolve",
+        "pipshim",
+        "referee",
+    ),
     *("install", "serve", "server", "report", "warmup", "sessions"),
 )
 

@@ -132,7 +132,7 @@ def ledger(wheelhouse: Wheelhouse) -> Ledger:
 def enter(ledger: Ledger, lock: Lock) -> None:
     ledger.begin(lock)
     lock.write(ledger.wheelhouse)
-    ledger.covered(lock, pip_version="26.3")
+    ledger.covered(lock, {}, pip_version="26.3")
 
 
 def states(ledger: Ledger) -> dict[str, str]:
@@ -152,6 +152,7 @@ def test_a_covered_target_in_the_manifest(ledger: Ledger, small: Lock) -> None:
         "sha256": small.pins[0].sha256,
         "size": small.pins[0].size,
         "origin": "index",
+        "warm": "cannot be shown: the index is no devpi",
     }
 
 

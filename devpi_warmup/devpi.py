@@ -1,0 +1,126 @@
+"""Ask what only devpi can be asked: whether a file is in its own store.
+
+A complete download with the right hash does not show it: devpi commits after the last byte, and
+a commit can be lost. Its own view of a file does, and asking for it never reaches the upstream
+(devpi_server/views.py, ``_pkgserv``): ``last_modified`` in the JSON view means committed, and
+``Cache-Control: immutable`` of a HEAD means that the file lies on the disk now.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from devpi_warmup.index import IndexFile
+    from devpi_warmup.transport import Answer, Transport
+
+_JSON = "application/json"
+# A cache in between answers in devpi's place; what it holds says nothing of devpi's own store.
+_CACHE_HEADERS = ("Age", "X-Cache", "X-Cache-Status", "CF-Cache-Status", "X-Served-By")
+
+
+class Warmth(Enum):
+    """Whether devpi holds a file."""
+
+    WARM = "warm"
+    COLD = "not warm"
+    UNKNOWN = "cannot be shown"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Whether devpi holds a file, and how that was shown, or why it was not."""
+
+    warmth: Warmth
+    reason: str
+
+
+def detect(transport: Transport, headers: Mapping[str, str]) -> Devpi | None:
+    """Return the devpi-server behind an index, if it is one.
+
+    :param headers: of any page of the index
+    """
+    if "X-Devpi-Api-Version" not in headers:
+        return None
+    return Devpi(transport, bare=headers.get("Server", "").startswith("waitress"))
+
+
+class Devpi:
+    """The devpi-server behind the index."""
+
+    def __init__(self, transport: Transport, *, bare: bool) -> None:
+        """Ask one server.
+
+        :param bare: whether nothing stands before it that could answer in its place
+        """
+        self._transport = transport
+        self._bare = bare
+
+    def warm(self, file: IndexFile, size: int, scratch: Path) -> Proof:
+        """Make sure that devpi holds a file: ask, fetch it through devpi if need be, ask again.
+
+        After a download by the same thread the first question is answered by the connection
+        that carried the file, so devpi has finished the commit before it reads the question.
+
+        :param size: bytes
+        :param scratch: a path for the bytes on their way through; nothing stays there
+        :raises FileError: devpi cannot deliver the file
+        :raises IndexAccessError: devpi does not answer
+        """
+        proof = self.holds(file, size)
+        if proof.warmth is Warmth.COLD and self._own(file):
+            self._transport.download(file.url, file.sha256, scratch)
+            scratch.unlink()
+            proof = self.holds(file, size)
+        return proof
+
+    def holds(self, file: IndexFile, size: int) -> Proof:
+        """Ask whether a file of that many bytes lies in devpi's store; it fetches nothing.
+
+        :raises IndexAccessError: devpi does not answer
+        """
+        if not self._own(file):
+            return Proof(Warmth.UNKNOWN, "its URL leads past the devpi server")
+        if not self._bare:
+            head = self._transport.ask("HEAD", file.url, {"Accept": _JSON})
+            if head.content_type != _JSON:
+                return _static(head, size)
+        view = self._transport.ask("GET", file.url, {"Accept": _JSON})
+        if not _result(view).get("last_modified"):
+            return Proof(Warmth.COLD, f"devpi has not committed it (status {view.status})")
+        head = self._transport.ask("HEAD", file.url, {})
+        if "immutable" not in head.headers.get("Cache-Control", ""):
+            return Proof(Warmth.COLD, "devpi has committed it, but it is not on its disk")
+        if head.headers.get("Content-Length") != str(size):
+            return Proof(Warmth.COLD, f"it is not {size} bytes long on devpi's disk")
+        return Proof(Warmth.WARM, "committed and on devpi's disk")
+
+    def _own(self, file: IndexFile) -> bool:
+        return urlsplit(file.url)[:2] == urlsplit(self._transport.url.url)[:2]
+
+
+def _static(head: Answer, size: int) -> Proof:
+    """Judge an answer that is not devpi's: a web server's own, from devpi's +files on disk."""
+    cache = [name for name in _CACHE_HEADERS if name in head.headers]
+    if cache:
+        return Proof(Warmth.UNKNOWN, f"a cache answers in devpi's place ({cache[0]})")
+    if head.status != requests.codes.ok or head.headers.get("Content-Length") != str(size):
+        return Proof(Warmth.COLD, f"the web server before devpi answers {head.status}")
+    return Proof(Warmth.WARM, "on the disk of the web server before devpi")
+
+
+def _result(view: Answer) -> dict[str, object]:
+    try:
+        found = json.loads(view.body)["result"]
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return found if isinstance(found, dict) else {}
