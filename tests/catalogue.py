@@ -230,7 +230,11 @@ class _Adapter(BaseAdapter):
         headers.setdefault("Content-Length", str(len(answer.body)))
         response = requests.Response()
         response.raw = HTTPResponse(
-            io.BytesIO(answer.body), headers=headers, status=answer.status, preload_content=False
+            io.BytesIO(answer.body),
+            headers=headers,
+            status=answer.status,
+            preload_content=False,
+            request_method=request.method,
         )
         response.status_code = answer.status
         response.headers.update(headers)

@@ -1,0 +1,143 @@
+"""Servers that lie about what they hold, and things before them that answer in their place."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from catalogue import Answer, Catalogue, memory_session
+
+from devpi_warmup import report
+from devpi_warmup.config import IndexUrl
+from devpi_warmup.devpi import Devpi, Warmth, detect
+from devpi_warmup.errors import FileError
+from devpi_warmup.gather import Gatherer
+from devpi_warmup.index import Index, IndexFile
+from devpi_warmup.transport import Transport
+from devpi_warmup.wheelhouse import Wheelhouse
+
+PATH = "/files/six-1.0-py3-none-any.whl"
+COMMITTED = json.dumps({"type": "releasefilemeta", "result": {"last_modified": "then"}}).encode()
+UNCOMMITTED = json.dumps({"type": "releasefilemeta", "result": {}}).encode()
+META = Answer(200, "application/json", COMMITTED)
+COLD_META = Answer(200, "application/json", UNCOMMITTED)
+
+
+def on_disk(size: int, **headers: str) -> Answer:
+    immutable = {"Cache-Control": "max-age=365000000, immutable", "Content-Length": str(size)}
+    return Answer(200, "application/octet-stream", b"", immutable | headers)
+
+
+@pytest.fixture
+def transport(catalogue: Catalogue) -> Transport:
+    return Transport(
+        IndexUrl("http://index.example.com"),
+        make_session=lambda: memory_session(catalogue),
+        sleep=lambda _: None,
+    )
+
+
+@pytest.fixture
+def six(catalogue: Catalogue) -> IndexFile:
+    upload = catalogue.add("six", "1.0")
+    return IndexFile(upload.filename, f"http://index.example.com{PATH}", upload.digest)
+
+
+def test_only_a_devpi_is_asked(transport: Transport) -> None:
+    assert detect(transport, {"Server": "waitress"}) is None
+    assert detect(transport, {"X-Devpi-Api-Version": "2"}) is not None
+
+
+@pytest.mark.parametrize(
+    ("answers", "warmth", "reason"),
+    [
+        ([META, on_disk(7)], Warmth.WARM, "on devpi's disk"),
+        ([COLD_META], Warmth.COLD, "not committed"),
+        ([META, on_disk(8)], Warmth.COLD, "not 7 bytes"),
+        ([META, Answer(200, "x")], Warmth.COLD, "not on its disk"),
+        ([META, Answer(302, "x", b"")], Warmth.COLD, "not on its disk"),
+        ([Answer(404, "application/json", b"{}")], Warmth.COLD, "status 404"),
+        ([Answer(200, "application/json", b"[]")], Warmth.COLD, "not committed"),
+        ([Answer(200, "application/octet-stream", b"wheel")], Warmth.COLD, "not committed"),
+    ],
+)
+def test_devpi_itself(
+    catalogue: Catalogue,
+    transport: Transport,
+    six: IndexFile,
+    answers: list[Answer],
+    warmth: Warmth,
+    reason: str,
+) -> None:
+    catalogue.faults[PATH] = [*answers, answers[-1]]
+    proof = Devpi(transport, bare=True).holds(six, 7)
+    assert proof.warmth is warmth
+    assert reason in proof.reason
+
+
+@pytest.mark.parametrize(
+    ("answers", "warmth", "reason"),
+    [
+        ([Answer(200, "application/json"), META, on_disk(7)], Warmth.WARM, "on devpi's disk"),
+        ([on_disk(7)], Warmth.WARM, "web server before devpi"),
+        ([on_disk(6)], Warmth.COLD, "web server before devpi answers"),
+        ([Answer(403, "text/html")], None, ""),
+        ([on_disk(7, Age="12")], Warmth.UNKNOWN, "a cache answers in devpi's place (Age)"),
+        ([on_disk(7, **{"X-Cache": "HIT"})], Warmth.UNKNOWN, "(X-Cache)"),
+    ],
+)
+def test_something_before_devpi(
+    catalogue: Catalogue,
+    transport: Transport,
+    six: IndexFile,
+    answers: list[Answer],
+    warmth: Warmth | None,
+    reason: str,
+) -> None:
+    catalogue.faults[PATH] = [*answers, answers[-1]]
+    devpi = Devpi(transport, bare=False)
+    if warmth is None:
+        with pytest.raises(Exception, match="answered 403"):
+            devpi.holds(six, 7)
+        return
+    proof = devpi.holds(six, 7)
+    assert proof.warmth is warmth
+    assert reason in proof.reason
+
+
+def test_a_devpi_that_never_commits_is_never_warm(
+    catalogue: Catalogue, transport: Transport, six: IndexFile, tmp_path: Path
+) -> None:
+    catalogue.faults[PATH] = [COLD_META, Answer(299), COLD_META]
+    proof = Devpi(transport, bare=True).warm(six, 7, tmp_path / "x")
+    assert proof.warmth is Warmth.COLD
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_devpi_that_cannot_deliver_is_an_error(
+    catalogue: Catalogue, transport: Transport, six: IndexFile, tmp_path: Path
+) -> None:
+    catalogue.faults[PATH] = [COLD_META, Answer(404)]
+    with pytest.raises(FileError, match="answered 404"):
+        Devpi(transport, bare=True).warm(six, 7, tmp_path / "x")
+
+
+def test_the_sweep_finds_what_was_lost_since(
+    catalogue: Catalogue, transport: Transport, six: IndexFile, wheelhouse: Wheelhouse
+) -> None:
+    size = len(catalogue.projects["six"][0].data)
+    gatherer = Gatherer(Index(transport), wheelhouse, Devpi(transport, bare=True))
+    catalogue.faults[PATH] = [Answer(299), META, on_disk(size), COLD_META]
+    gatherer.file(six)
+    assert gatherer.proofs[six].warmth is Warmth.WARM
+    assert gatherer.sweep([six])[six].warmth is Warmth.COLD
+    gatherer.close()
+
+
+def test_a_cold_file_is_not_good() -> None:
+    warm = report.Row("cp313-win32", "covered", 2, 9, warm=2, shown=2, reason="")
+    cold = report.Row("cp313-win32", "covered", 2, 9, warm=1, shown=2, reason="six not warm: no")
+    assert warm.good
+    assert not cold.good
+    assert report.table([cold]).splitlines()[1].endswith("1 of 2    six not warm: no")
