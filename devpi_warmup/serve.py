@@ -19,6 +19,8 @@ def main() -> int:
     folder = Path(sys.argv[1])
     lock = (folder / "data.lock").open("a+b")
     _lock(lock)
+    # A run in the background of a shell has SIGINT ignored, and so would its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     data = folder / "data"
     if not data.exists():

@@ -324,6 +324,8 @@ def start_and_wait_for(
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # The tests may run in the background of a shell, which has Ctrl-C ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert asked.wait(120)
     return process, go
