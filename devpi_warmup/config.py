@@ -107,7 +107,7 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Config:
         )
     index = _index(settings, environ, problems)
     if problems:
-        raise InvalidInputError("[tool.devpi-warmup] in pyproject.toml is wrong:", problems)
+        raise InvalidInputError("the configuration is wrong:", problems)
     return Config(
         root=root,
         targets=targets,

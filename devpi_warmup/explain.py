@@ -77,16 +77,16 @@ def why_none(
         line = f"{reason}: {_list(sorted(which))}"
         if reason == _NO_TAG and newest in which:
             tags = {tag for wheel in candidates if wheel.version == newest for tag in wheel.tags}
-            line += f" ({newest} has wheels for: {_tags(tags)})"
+            line += f" ({newest} has wheels for: {_tags(tags, target)})"
         reasons.append(line)
     return reasons
 
 
-def _tags(tags: set[Tag]) -> str:
-    """Name the platforms of tags; their interpreters, where the platform is not the reason."""
+def _tags(tags: set[Tag], target: Target) -> str:
+    """Name the platforms of tags, or what else of them does not fit."""
     platforms = {tag.platform for tag in tags}
-    if platforms == {"any"}:
-        return ", ".join(sorted(map(str, tags)))
+    if own := platforms & {"any", *target.platforms}:
+        return ", ".join(sorted(str(tag) for tag in tags if tag.platform in own))
     return ", ".join(sorted(platforms))
 
 

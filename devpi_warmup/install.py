@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from devpi_warmup.ambient import clean_environment
 from devpi_warmup.errors import WarmupError
+from devpi_warmup.manifest import why_missing
 from devpi_warmup.process import isolation
-from devpi_warmup.wheelhouse import LOCKS, digest
+from devpi_warmup.wheelhouse import LOCKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -53,24 +54,13 @@ def check_ready(
     """Return the filenames of the target's lock, if its warmup was the last word on it.
 
     :param requirements_digest: of the requirement files as they are now
-    :raises InstallError: there is no lock, or not of these requirements, or not of this manifest
+    :raises InstallError: it is not covered, or something of it has changed since
     """
-    hint = f'run nox -s "warmup({target.id})" first, where there is a network'
-    entry = wheelhouse.read_manifest().get("targets", {}).get(target.id)
-    if entry is None:
+    if reason := why_missing(wheelhouse, target, requirements_digest):
         raise InstallError(
-            f"{wheelhouse.path.name}/ has nothing of {target.id} in its manifest", hint=hint
+            reason, hint=f'run nox -s "warmup({target.id})" first, where there is a network'
         )
-    if entry["state"] != "covered":
-        raise InstallError(f"its last warmup did not cover it: {entry['reason']}", hint=hint)
-    lock = wheelhouse.lock_path(target.id)
-    if not lock.is_file():
-        raise InstallError(f"{LOCKS}/{lock.name} is missing from the wheelhouse", hint=hint)
-    if digest(lock) != entry["lock_sha256"]:
-        raise InstallError(f"{LOCKS}/{lock.name} is not the lock of the manifest", hint=hint)
-    if requirements_digest != entry["requirements_sha256"]:
-        raise InstallError("the requirements have changed since its warmup", hint=hint)
-    return tuple(entry["files"])
+    return tuple(wheelhouse.read_manifest()["targets"][target.id]["files"])
 
 
 def install(

@@ -54,10 +54,14 @@ class Pin:
 
 @dataclass(frozen=True)
 class Lock:
-    """All pins of one target, by project name."""
+    """All pins of one target, by project name.
+
+    :param notes: what the user may want to know, such as an extra that does not exist
+    """
 
     target: Target
     pins: tuple[Pin, ...]
+    notes: tuple[str, ...] = ()
 
     def write(self, wheelhouse: Wheelhouse) -> None:
         """Write both forms of the lock into the wheelhouse.

@@ -404,7 +404,9 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
                 wants = [self._constraints.get(project, Wanted(project))]
                 wants += [cause.requirement for cause in own]
                 lines += self._why_none(project, wants)
-        text = "\n  ".join(["no set of files satisfies the requirements", *lines])
+        projects = ", ".join(dict.fromkeys(requirement.project for requirement, _ in causes))
+        title = f"no set of files satisfies the requirements on {projects}"
+        text = "\n  ".join([title.replace(_PYTHON, "Python"), *lines])
         return ResolutionError(text, hint=explain.HINT)
 
     def _why_none(self, project: NormalizedName, wants: Sequence[Wanted]) -> list[str]:
@@ -501,4 +503,10 @@ def _lock(result: Result[Wanted, Candidate, str], provider: _Provider, gatherer:
                 direct=project in provider.direct,
             )
         )
-    return Lock(provider.target, tuple(pins))
+    notes = [
+        f"{pin.project} {pin.version} has no extra {extra!r}, wanted by {', '.join(pin.via)}"
+        for pin in pins
+        for extra in pin.extras
+        if extra not in gatherer.metadata(wheels[pin.project]).extras
+    ]
+    return Lock(provider.target, tuple(pins), tuple(notes))

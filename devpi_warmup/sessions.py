@@ -90,8 +90,17 @@ class Warmup:
             self.close()
         wheelhouse = Wheelhouse(self.config.wheelhouse)
         targets = [t for t in self.config.targets if not self.failures or t.id in self.failures]
-        rows = report.rows(wheelhouse, targets, self.failures)
+        try:
+            wanted = _requirements(self.config).digest
+        except WarmupError as error:
+            session.error(str(error))
+        rows = report.rows(wheelhouse, targets, wanted, self.failures)
         print(report.table(rows), flush=True)  # noqa: T201 - the result of the run
+        if strangers := report.strangers(wheelhouse, self.config.targets):
+            report.say(
+                f"{len(strangers)} wheels in {wheelhouse.path.name}/ are of no target of this "
+                f"configuration, such as {strangers[0]}; they may be deleted"
+            )
         if missing := [row.target for row in rows if row.state != "covered"]:
             session.error(f"missing: {', '.join(missing)}")
         if cold := [row.target for row in rows if not row.good]:
@@ -107,10 +116,15 @@ class Warmup:
         if self._broken:
             raise WarmupError(self._broken)
         if self._run is None:
-            from devpi_warmup.warmup import Run  # noqa: PLC0415 - see the module's docstring
-
             try:
+                # Here and not above: see the docstring of this module.
+                from devpi_warmup.warmup import Run  # noqa: PLC0415
+
                 self._run = Run(self.config, python=_python(session))
+            except ImportError as error:
+                self._broken = f"a library of the engine is missing: {error.name}"
+                hint = "run nox without NOX_SCRIPT_MODE=none, where it can install what it needs"
+                raise WarmupError(self._broken, hint=hint) from None
             except WarmupError as error:
                 self._broken = f"the run could not begin: {str(error).splitlines()[0]}"
                 raise
@@ -122,8 +136,7 @@ def verify(session: nox.Session, config: Config, target: Target) -> None:
     """Install the lock of a target offline on its real interpreter."""
     wheelhouse = Wheelhouse(config.wheelhouse)
     try:
-        wanted = requirements.load(config.requirements, config.constraints, root=config.root)
-        filenames = install.check_ready(wheelhouse, target, wanted.digest)
+        filenames = install.check_ready(wheelhouse, target, _requirements(config).digest)
         done = install.install(
             target, filenames, wheelhouse.path, python=_python(session), runner=process.run
         )
@@ -137,6 +150,10 @@ def verify(session: nox.Session, config: Config, target: Target) -> None:
         f"{imported} of {done.modules} modules imported; network kept away by {done.isolation}",
         flush=True,
     )
+
+
+def _requirements(config: Config) -> requirements.RequirementSet:
+    return requirements.load(config.requirements, config.constraints, root=config.root)
 
 
 def _python(session: nox.Session) -> str:

@@ -11,6 +11,7 @@ from devpi_warmup.devpi import detect
 from devpi_warmup.errors import WarmupError
 from devpi_warmup.gather import Gatherer
 from devpi_warmup.index import Index
+from devpi_warmup.manifest import Ledger
 from devpi_warmup.referee import referee
 from devpi_warmup.resolve import resolve
 from devpi_warmup.server import PrivateServer
@@ -61,7 +62,7 @@ class Run:
         if devpi is None:
             report.say(f"{shown} is no devpi that answers for itself: warm cannot be shown here")
         self._locks: list[Lock] = []
-        self._ledger = report.Ledger(self._wheelhouse, self._requirements, shown)
+        self._ledger = Ledger(self._wheelhouse, self._requirements, shown)
 
     def close(self) -> None:
         """Stop every transfer and the private server; free the wheelhouse."""
@@ -84,6 +85,8 @@ class Run:
         except WarmupError as error:
             self._ledger.missing(target, str(error))
             raise
+        for note in lock.notes:
+            report.say(f"{target.id}: {note}")
         self._ledger.covered(lock, self._gatherer.proofs, pip_version=verdict.pip_version)
         self._locks.append(lock)
         report.say(f"{target.id}: covered, pip {verdict.pip_version} accepts the lock offline")

@@ -89,6 +89,10 @@ class Wheelhouse:
                 raise write_error(self.path, error) from None
         return StoredFile(path, stored.sha256, stored.size)
 
+    def lock_paths(self, target_id: str) -> tuple[Path, Path]:
+        """Return both forms of the lock of a target."""
+        return self.lock_path(target_id), self.pylock_path(target_id)
+
     def lock_path(self, target_id: str) -> Path:
         """Return where the lock of a target lies, as text that any pip reads."""
         return self.path / LOCKS / f"{target_id}.txt"

@@ -95,11 +95,11 @@ def fail_target(project: Project) -> None:
     ("spoil", "message"),
     [
         (change_requirements, "the requirements have changed since its warmup"),
-        (remove_lock, "is missing from the wheelhouse"),
-        (edit_lock, "is not the lock of the manifest"),
-        (remove_wheel, "No matching distribution found for ver-lib==1.0"),
-        (exchange_wheel, "THESE PACKAGES DO NOT MATCH THE HASHES|Got "),
-        (fail_target, "its last warmup did not cover it: no such project"),
+        (remove_lock, "txt is missing from wheelhouse/"),
+        (edit_lock, "txt is not the file that its warmup left there"),
+        (remove_wheel, "ver_lib-1.0-py3-none-any.whl is missing from wheelhouse/"),
+        (exchange_wheel, "whl is not the file that its warmup left there"),
+        (fail_target, "is missing: no such project"),
     ],
 )
 def test_a_spoiled_wheelhouse_is_not_installed(
@@ -108,6 +108,9 @@ def test_a_spoiled_wheelhouse_is_not_installed(
     import re
 
     spoil(ready)
+    table = ready.nox("-s", "coverage")
+    assert table.returncode == 1
+    assert re.search(message.replace("is missing: ", ""), table.stdout), table.output
     done = ready.nox("-s", "verify")
     assert done.returncode == 1, done.output
     assert re.search(message, done.stderr), done.output

@@ -30,7 +30,7 @@ ORDER = (
         "pipshim",
         "referee",
     ),
-    *("install", "serve", "server", "report", "warmup", "sessions"),
+    *("manifest", "install", "serve", "server", "report", "warmup", "sessions"),
 )
 
 

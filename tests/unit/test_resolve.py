@@ -57,7 +57,9 @@ def test_extras(catalogue: Catalogue, lock: Resolve) -> None:
     for name in ("base", "fast", "slow"):
         catalogue.add(name, "1")
     assert pins(lock("app[speed.up]==1.0")) == ["app[speed-up]==1.0", "base==1", "fast==1"]
-    assert pins(lock("app[unknown]")) == ["app[unknown]==1.0", "base==1"]
+    typo = lock("app[unknown]")
+    assert pins(typo) == ["app[unknown]==1.0", "base==1"]
+    assert typo.notes == ("app 1.0 has no extra 'unknown', wanted by -r main.txt",)
 
 
 def test_an_extra_of_itself(catalogue: Catalogue, lock: Resolve) -> None:
@@ -256,6 +258,13 @@ def test_why_no_wheel_for_these_tags(catalogue: Catalogue, lock: Resolve) -> Non
         "no wheel for this target: 1.0 (1.0 has wheels for: macosx_11_0_arm64, win_amd64)" in text
     )
     assert "needs Python <3.9, the target has 3.13." in text
+
+
+def test_why_no_wheel_of_this_interpreter(catalogue: Catalogue, lock: Resolve) -> None:
+    catalogue.add("lib", "1.0", tag="cp313-cp313-win_amd64")
+    catalogue.add("lib", "1.0", tag="cp313-cp313-win32")
+    text = why(lock, "lib", python="3.13t", platform="win_amd64")
+    assert "(1.0 has wheels for: cp313-cp313-win_amd64)" in text
 
 
 def test_why_only_sdists(catalogue: Catalogue, lock: Resolve) -> None:

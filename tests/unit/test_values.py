@@ -14,10 +14,11 @@ from packaging.pylock import Pylock
 
 from devpi_warmup import ambient, report
 from devpi_warmup.errors import InvalidInputError, WarmupError, WheelhouseError
+from devpi_warmup.gather import Gatherer
 from devpi_warmup.install import top_level_modules
 from devpi_warmup.lock import Lock
+from devpi_warmup.manifest import Ledger, why_missing
 from devpi_warmup.process import Completed
-from devpi_warmup.report import Ledger
 from devpi_warmup.requirements import RequirementSet
 from devpi_warmup.targets import Target
 from devpi_warmup.wheelhouse import Wheelhouse, write_text
@@ -31,10 +32,13 @@ WANTED = RequirementSet((), (), "digest")
 
 
 @pytest.fixture
-def small(catalogue: Catalogue, lock: Resolve) -> Lock:
+def small(catalogue: Catalogue, lock: Resolve, gatherer: Gatherer) -> Lock:
     catalogue.add("app", "1.0", requires=("lib",), requires_python=">=3.8")
     catalogue.add("lib", "2.0", tag="cp313-cp313-manylinux_2_28_x86_64")
-    return lock("app")
+    found = lock("app")
+    for pin in found.pins:
+        gatherer.published(pin.file)
+    return found
 
 
 # Locks --------------------------------------------------------------------------------------
@@ -181,9 +185,44 @@ def test_another_target_whose_file_is_replaced_is_struck_out(ledger: Ledger, sma
 def test_a_missing_target_has_its_reason(ledger: Ledger, small: Lock) -> None:
     enter(ledger, small)
     ledger.missing(small.target, "no such project\n  details")
-    rows = report.rows(ledger.wheelhouse, [small.target], {})
+    rows = report.rows(ledger.wheelhouse, [small.target], "digest", {})
     assert [(row.state, row.reason) for row in rows] == [("missing", "no such project")]
     assert ledger.wheelhouse.read_manifest()["files"] == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "reason"),
+    [
+        ("", "", ""),
+        ("app-1.0-py3-none-any.whl", "x", "app-1.0-py3-none-any.whl is not the file"),
+        ("app-1.0-py3-none-any.whl", "", "app-1.0-py3-none-any.whl is missing from wheelhouse/"),
+        ("locks/{}.txt", "x", "txt is not the file that its warmup left there"),
+        ("locks/{}.txt", "", "txt is missing from wheelhouse/"),
+        ("locks/pylock.{}.toml", "", "toml is missing from wheelhouse/"),
+        ("manifest.json", "{", "it was never warmed up"),
+        ("manifest.json", '{"format": 99}', "it was never warmed up"),
+    ],
+)
+def test_coverage_is_judged_by_the_bytes_on_disk(
+    ledger: Ledger, small: Lock, name: str, change: str, reason: str
+) -> None:
+    enter(ledger, small)
+    path = ledger.wheelhouse.path / name.format(small.target.id)
+    if change:
+        path.write_text(change)
+    elif name:
+        path.unlink()
+    found = why_missing(ledger.wheelhouse, small.target, "digest")
+    assert reason in found
+    assert bool(found) == bool(reason)
+    assert "changed" in why_missing(ledger.wheelhouse, small.target, "other") or name
+
+
+def test_wheels_of_no_target_are_named(ledger: Ledger, small: Lock) -> None:
+    enter(ledger, small)
+    assert report.strangers(ledger.wheelhouse, [small.target]) == []
+    (ledger.wheelhouse.path / "old-1.0-py3-none-any.whl").touch()
+    assert report.strangers(ledger.wheelhouse, [small.target]) == ["old-1.0-py3-none-any.whl"]
 
 
 def test_the_table(ledger: Ledger, small: Lock) -> None:
@@ -191,7 +230,10 @@ def test_the_table(ledger: Ledger, small: Lock) -> None:
     never = Target("3.9", "win32")
     failed = Target("3.10", "win32")
     rows = report.rows(
-        ledger.wheelhouse, [small.target, never, failed], {failed.id: "the index is down\n  more"}
+        ledger.wheelhouse,
+        [small.target, never, failed],
+        "digest",
+        {failed.id: "the index is down\n  more"},
     )
     lines = report.table(rows).splitlines()
     assert lines[1].split()[:3] == [small.target.id, "covered", "2"]
@@ -203,7 +245,9 @@ def test_the_table(ledger: Ledger, small: Lock) -> None:
 
 def test_a_failure_of_this_run_outranks_an_old_manifest(ledger: Ledger, small: Lock) -> None:
     enter(ledger, small)
-    (row,) = report.rows(ledger.wheelhouse, [small.target], {small.target.id: "server down"})
+    (row,) = report.rows(
+        ledger.wheelhouse, [small.target], "digest", {small.target.id: "server down"}
+    )
     assert row.state == "missing"
 
 

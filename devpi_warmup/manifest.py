@@ -1,0 +1,159 @@
+"""The manifest: what a wheelhouse covers, kept true at every moment, and never just believed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from devpi_warmup import __version__
+from devpi_warmup.wheelhouse import Wheelhouse, digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from devpi_warmup.devpi import Proof
+    from devpi_warmup.index import IndexFile
+    from devpi_warmup.lock import Lock
+    from devpi_warmup.requirements import RequirementSet
+    from devpi_warmup.targets import Target
+
+FORMAT = 1
+WARM, COLD = "warm", "not warm"
+UNFINISHED = "its warmup has not finished"
+
+
+def why_missing(wheelhouse: Wheelhouse, target: Target, requirements_digest: str) -> str:
+    """Return why a target is not covered, or "" where it is: by the bytes on disk, now.
+
+    :param requirements_digest: of the requirement files as they are now
+    """
+    manifest = wheelhouse.read_manifest()
+    entry = manifest.get("targets", {}).get(target.id)
+    if entry is None or manifest.get("format") != FORMAT:
+        return "it was never warmed up"
+    if entry["state"] != "covered":
+        return str(entry["reason"])
+    if entry["requirements_sha256"] != requirements_digest:
+        return "the requirements have changed since its warmup"
+    return _changed(wheelhouse, entry["locks"]) or _changed(wheelhouse, entry["files"])
+
+
+def _changed(wheelhouse: Wheelhouse, expected: Mapping[str, str]) -> str:
+    """Return which file is not what the manifest says, or ""."""
+    for name, sha256 in expected.items():
+        path = wheelhouse.path / name
+        if not path.is_file():
+            return f"{name} is missing from {wheelhouse.path.name}/"
+        if digest(path) != sha256:
+            return f"{name} is not the file that its warmup left there"
+    return ""
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The manifest, kept true at every moment of a run.
+
+    A target stands in it as covered only while its lock and its files are what the referee
+    has seen: it is struck out before a byte of them changes.
+    """
+
+    wheelhouse: Wheelhouse
+    requirements: RequirementSet
+    index: str
+
+    def begin(self, lock: Lock) -> None:
+        """Strike out the targets that this lock is about to change something of."""
+        targets = self._targets()
+        for id_, entry in targets.items():
+            if entry["state"] == "covered" and self._changes(id_, entry, lock):
+                reason = UNFINISHED
+                if id_ != lock.target.id:
+                    reason = f"a file of it was replaced for {lock.target.id}: warm it up again"
+                entry |= {"state": "missing", "reason": reason}
+        self._write(targets)
+
+    def covered(self, lock: Lock, proofs: Mapping[IndexFile, Proof], *, pip_version: str) -> None:
+        """Enter a target whose lock the referee has accepted.
+
+        :param proofs: what devpi says of each file, where the index is a devpi
+        """
+        entry = self._entry(lock.target, "covered", None)
+        entry["locks"] = {
+            path.relative_to(self.wheelhouse.path).as_posix(): digest(path)
+            for path in self.wheelhouse.lock_paths(lock.target.id)
+        }
+        entry["pip"] = pip_version
+        entry["files"] = {pin.file.filename: pin.sha256 for pin in lock.pins}
+        files = {
+            pin.file.filename: {
+                "project": pin.project,
+                "version": str(pin.version),
+                "sha256": pin.sha256,
+                "size": pin.size,
+                "origin": "direct URL" if pin.direct else "index",
+                "warm": "direct URL" if pin.direct else _warmth(proofs.get(pin.file)),
+            }
+            for pin in lock.pins
+        }
+        self._write(self._targets() | {lock.target.id: entry}, files)
+
+    def proven(self, proofs: Mapping[IndexFile, Proof]) -> None:
+        """Enter the last word of devpi on files of this run."""
+        files = self.wheelhouse.read_manifest().get("files", {})
+        for file, proof in proofs.items():
+            if file.filename in files:
+                files[file.filename]["warm"] = _warmth(proof)
+        self._write(self._targets(), files)
+
+    def missing(self, target: Target, reason: str) -> None:
+        """Enter a target that is not covered, and why. Its old lock and files stay."""
+        self._write(self._targets() | {target.id: self._entry(target, "missing", reason)})
+
+    def _entry(self, target: Target, state: str, reason: str | None) -> dict[str, Any]:
+        return {
+            "python": target.python,
+            "platform": target.platform,
+            "state": state,
+            "reason": reason,
+            "requirements_sha256": self.requirements.digest,
+            "locks": {},
+            "files": {},
+        }
+
+    def _changes(self, id_: str, entry: Mapping[str, Any], lock: Lock) -> bool:
+        files: Mapping[str, str] = entry["files"]
+        if id_ != lock.target.id:
+            return any(files.get(pin.file.filename, pin.sha256) != pin.sha256 for pin in lock.pins)
+        path = self.wheelhouse.lock_path(id_)
+        same_lock = path.is_file() and path.read_text(encoding="utf-8") == lock.to_requirements()
+        whole = files == {pin.file.filename: pin.sha256 for pin in lock.pins}
+        return not (same_lock and whole) or bool(_changed(self.wheelhouse, entry["locks"]))
+
+    def _targets(self) -> dict[str, dict[str, Any]]:
+        manifest = self.wheelhouse.read_manifest()
+        known: dict[str, dict[str, Any]] = manifest.get("targets", {})
+        return known if manifest.get("format") == FORMAT else {}
+
+    def _write(
+        self, targets: dict[str, dict[str, Any]], files: Mapping[str, dict[str, Any]] | None = None
+    ) -> None:
+        known = self.wheelhouse.read_manifest().get("files", {}) | dict(files or {})
+        named = {filename for entry in targets.values() for filename in entry["files"]}
+        self.wheelhouse.write_manifest(
+            {
+                "format": FORMAT,
+                "tool": f"devpi-warmup {__version__}",
+                "index": self.index,
+                "targets": targets,
+                "files": {name: known[name] for name in sorted(named)},
+            }
+        )
+
+
+def _warmth(proof: Proof | None) -> str:
+    """Return ``warm``, or why it is not shown that devpi holds a file."""
+    if proof is None:
+        return "cannot be shown: the index is no devpi"
+    if proof.warmth.value == WARM:
+        return WARM
+    return f"{proof.warmth.value}: {proof.reason}"
