@@ -69,6 +69,18 @@ def coverage(session: nox.Session) -> None:
     WARMUP.coverage(session)
 
 
+@nox.session(venv_backend="host", venv_params=OFFLINE, reuse_venv=True, default=False)
+def seal(session: nox.Session) -> None:
+    """Make the data of the private devpi-server ready to be copied into the gap."""
+    sessions.seal(session, CONFIG)
+
+
+@nox.session(venv_backend="host", venv_params=OFFLINE, reuse_venv=True, default=False)
+def offline(session: nox.Session) -> None:
+    """Have pip download every lock from the private devpi-server, with no network."""
+    sessions.offline(session, CONFIG)
+
+
 @nox.session(venv_backend="virtualenv", venv_params=OFFLINE, default=False)
 @nox.parametrize("python,platform", OWN_TARGETS)
 def verify(session: nox.Session, platform: str) -> None:

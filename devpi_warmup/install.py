@@ -10,6 +10,7 @@ import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from devpi_warmup import manifest
 from devpi_warmup.ambient import clean_environment
 from devpi_warmup.errors import WarmupError
 from devpi_warmup.manifest import why_missing
@@ -60,7 +61,7 @@ def check_ready(
         raise InstallError(
             reason, hint=f'run nox -s "warmup({target.id})" first, where there is a network'
         )
-    return tuple(wheelhouse.read_manifest()["targets"][target.id]["files"])
+    return tuple(manifest.read(wheelhouse)["targets"][target.id]["files"])
 
 
 def install(

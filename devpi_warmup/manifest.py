@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from devpi_warmup import __version__
-from devpi_warmup.wheelhouse import Wheelhouse, digest
+from devpi_warmup.wheelhouse import Wheelhouse, digest, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,9 +18,36 @@ if TYPE_CHECKING:
     from devpi_warmup.requirements import RequirementSet
     from devpi_warmup.targets import Target
 
+NAME = "manifest.json"
 FORMAT = 1
 WARM, COLD = "warm", "not warm"
 UNFINISHED = "its warmup has not finished"
+
+
+def read(wheelhouse: Wheelhouse) -> dict[str, Any]:
+    """Return the manifest; {} where there is none, or none of this form."""
+    try:
+        manifest = json.loads((wheelhouse.path / NAME).read_text(encoding="utf-8"))
+        return manifest if manifest["format"] == FORMAT and _is_whole(manifest) else {}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return {}
+
+
+def _is_whole(manifest: dict[str, Any]) -> bool:
+    """Whether everything is there that is ever asked of it."""
+    files = manifest["files"]
+    return all(
+        entry["state"] in {"covered", "missing"}
+        and isinstance(entry["requirements_sha256"], str)
+        and isinstance(entry["reason"] or "", str)
+        and all(isinstance(sha256, str) for sha256 in entry["locks"].values())
+        and all(files[name]["sha256"] for name in entry["files"])
+        for entry in manifest["targets"].values()
+    ) and all(
+        isinstance(file["warm"], str) and isinstance(file["size"], int)
+        for file in files.values()
+        if file["project"] and file["version"] and file["origin"]
+    )
 
 
 def why_missing(wheelhouse: Wheelhouse, target: Target, requirements_digest: str) -> str:
@@ -27,9 +55,8 @@ def why_missing(wheelhouse: Wheelhouse, target: Target, requirements_digest: str
 
     :param requirements_digest: of the requirement files as they are now
     """
-    manifest = wheelhouse.read_manifest()
-    entry = manifest.get("targets", {}).get(target.id)
-    if entry is None or manifest.get("format") != FORMAT:
+    entry = read(wheelhouse).get("targets", {}).get(target.id)
+    if entry is None:
         return "it was never warmed up"
     if entry["state"] != "covered":
         return str(entry["reason"])
@@ -99,7 +126,7 @@ class Ledger:
 
     def proven(self, proofs: Mapping[IndexFile, Proof]) -> None:
         """Enter the last word of devpi on files of this run."""
-        files = self.wheelhouse.read_manifest().get("files", {})
+        files = read(self.wheelhouse).get("files", {})
         for file, proof in proofs.items():
             if file.filename in files:
                 files[file.filename]["warm"] = _warmth(proof)
@@ -130,24 +157,23 @@ class Ledger:
         return not (same_lock and whole) or bool(_changed(self.wheelhouse, entry["locks"]))
 
     def _targets(self) -> dict[str, dict[str, Any]]:
-        manifest = self.wheelhouse.read_manifest()
-        known: dict[str, dict[str, Any]] = manifest.get("targets", {})
-        return known if manifest.get("format") == FORMAT else {}
+        known: dict[str, dict[str, Any]] = read(self.wheelhouse).get("targets", {})
+        return known
 
     def _write(
         self, targets: dict[str, dict[str, Any]], files: Mapping[str, dict[str, Any]] | None = None
     ) -> None:
-        known = self.wheelhouse.read_manifest().get("files", {}) | dict(files or {})
+        known = read(self.wheelhouse).get("files", {}) | dict(files or {})
         named = {filename for entry in targets.values() for filename in entry["files"]}
-        self.wheelhouse.write_manifest(
-            {
-                "format": FORMAT,
-                "tool": f"devpi-warmup {__version__}",
-                "index": self.index,
-                "targets": targets,
-                "files": {name: known[name] for name in sorted(named)},
-            }
-        )
+        manifest = {
+            "format": FORMAT,
+            "tool": f"devpi-warmup {__version__}",
+            "index": self.index,
+            "targets": targets,
+            "files": {name: known[name] for name in named},
+        }
+        text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        write_text(self.wheelhouse.path / NAME, text)
 
 
 def _warmth(proof: Proof | None) -> str:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from devpi_warmup import manifest
 from devpi_warmup.manifest import COLD, WARM, why_missing
 
 if TYPE_CHECKING:
@@ -93,14 +94,14 @@ def rows(
     :param requirements_digest: of the requirement files as they are now
     :param failures: why a target failed in this very run, where it did
     """
-    manifest = wheelhouse.read_manifest()
+    known = manifest.read(wheelhouse)
     found = []
     for target in targets:
         reason = failures.get(target.id) or why_missing(wheelhouse, target, requirements_digest)
         if reason:
             found.append(Row(target.id, "missing", 0, 0, 0, 0, _summary(reason)))
             continue
-        files = [manifest["files"][name] for name in manifest["targets"][target.id]["files"]]
+        files = [known["files"][name] for name in known["targets"][target.id]["files"]]
         warmths = [file["warm"] for file in files]
         cold = [f"{f['project']} {f['warm']}" for f in files if f["warm"].startswith(COLD)]
         found.append(
@@ -119,7 +120,7 @@ def rows(
 
 def strangers(wheelhouse: Wheelhouse, targets: Iterable[Target]) -> list[str]:
     """Return the wheels that no lock of these targets names, left by other configurations."""
-    entries = wheelhouse.read_manifest().get("targets", {})
+    entries = manifest.read(wheelhouse).get("targets", {})
     named = {name for target in targets for name in entries.get(target.id, {}).get("files", {})}
     return sorted(path.name for path in wheelhouse.path.glob("*.whl") if path.name not in named)
 

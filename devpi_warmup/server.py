@@ -58,14 +58,21 @@ class PrivateServer:
         ambient: Ambient,
         runner: Runner = run,
         say: Callable[[str], None] = lambda _: None,
+        offline: bool = False,
     ) -> None:
+        """Describe a server; nothing is made or started yet.
+
+        :param offline: serve what is there, as inside the gap, and never ask an upstream
+        """
         self.folder = folder.resolve()  # devpi says where it is by its real path
         self.log = self.folder / "server.log"
         self._ambient = ambient
         self._runner = runner
         self._say = say
+        self._offline = offline
         self._process: subprocess.Popen[bytes] | None = None
         self._password = ""
+        self._index = ""
         self._lock = FileLock(self.folder / "run.lock", timeout=0)
 
     def start(self) -> IndexUrl:
@@ -73,13 +80,18 @@ class PrivateServer:
 
         :raises ServerError: it cannot be made or started; with the last lines of its log
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
             self._lock.acquire()
         except Timeout:
             raise ServerError(
                 f"another run uses the private devpi-server in {self.folder.name}/",
                 hint="wait until it ends, or set DEVPI_INDEX to a server of your own",
+            ) from None
+        except OSError as error:
+            raise ServerError(
+                f"{self.folder.name}/ cannot be written: {error.strerror}",
+                hint="the private devpi-server keeps its data there",
             ) from None
         try:
             python = self._environment()
@@ -103,6 +115,42 @@ class PrivateServer:
                 process.kill()
                 process.wait()
         self._lock.release()
+
+    def seal(self) -> None:
+        """Make a transaction of no consequence the last one, while the server runs.
+
+        At every start devpi replays the last one (filestore_fs.py, ``_perform_crash_recovery``).
+        If that was a deletion, a file downloaded again since is deleted again; if it wrote a
+        file that a copy lacks, the copy refuses to start.
+
+        :raises ServerError: devpi does not take it
+        """
+        self._change(f"description=sealed {uuid4().hex}")
+
+    def check_files(self) -> None:
+        """Have devpi hash every file of its stopped data folder (``devpi-fsck``).
+
+        :raises ServerError: a file is missing or damaged
+        """
+        code = "from devpi_server.fsck import fsck; fsck()"
+        argv = [
+            str(self._environment()),
+            "-I",
+            "-c",
+            code,
+            "--serverdir",
+            str(self.folder / "data"),
+        ]
+        done = self._runner(argv, env=clean_environment())
+        # A missing file of a mirror is a warning there, with exit status 0.
+        output = done.stdout + done.stderr
+        bad = [line for line in output.splitlines() if " WARN" in line or " ERRO" in line]
+        if done.returncode != 0 or bad:
+            lines = "\n".join(f"      {line}" for line in bad[:5]) or done.last_lines()
+            raise ServerError(
+                f"devpi-fsck finds the data folder damaged:\n{lines}",
+                hint="run nox -s warmup, which fetches what is missing, then nox -s seal",
+            )
 
     def _environment(self) -> Path:
         """Return the interpreter of an environment with the pinned devpi-server."""
@@ -143,6 +191,7 @@ class PrivateServer:
             env |= {"http_proxy": proxy, "https_proxy": proxy}
         argv = [str(python), "-I", str(_SERVE), str(self.folder)]
         argv += ["--listen", "127.0.0.1:0", "--threads", "16", "--request-timeout", "60"]
+        argv += ["--offline-mode"] if self._offline else []
         self._process = subprocess.Popen(
             [*argv, *_FAST_START],
             env=env,
@@ -175,29 +224,33 @@ class PrivateServer:
 
     def _check(self, url: str) -> None:
         """Make sure that this is our server, and that its mirror is quick to answer."""
+        self._index = f"{url}/{_INDEX}"
+        status = self._ask("GET", f"{url}/+status")
+        if Path(str(status.get("serverdir"))) != self.folder / "data":
+            raise ServerError("another devpi-server answers at the address of the private one")
+        # Without the parameter the answer lists every project of the upstream.
+        config = self._ask("GET", f"{self._index}?no_projects=")
+        if not config.get("mirror_no_project_list"):
+            # Without it the first unknown project loads a list of all names there are.
+            self._change("mirror_no_project_list=True")
+
+    def _change(self, setting: str) -> None:
+        self._ask("PATCH", self._index, json=[setting], auth=("root", self._password))
+
+    def _ask(self, method: str, url: str, **arguments: Any) -> dict[str, Any]:
         with requests.Session() as session:
             session.trust_env = False  # a proxy has no business between us and loopback
             session.headers["Accept"] = "application/json"
             try:
-                status = _result(session.get(f"{url}/+status", timeout=START_TIMEOUT))
-                # Without the parameter the answer lists every project of the upstream.
-                index = f"{url}/{_INDEX}?no_projects="
-                config = _result(session.get(index, timeout=START_TIMEOUT))
-                if not config.get("mirror_no_project_list"):
-                    # Without it the first unknown project loads a list of all names there are.
-                    session.patch(
-                        f"{url}/{_INDEX}",
-                        json=["mirror_no_project_list=True"],
-                        auth=("root", self._password),
-                        timeout=START_TIMEOUT,
-                    ).raise_for_status()
+                response = session.request(method, url, timeout=START_TIMEOUT, **arguments)
+                response.raise_for_status()
+                result = response.json().get("result")
             except (requests.RequestException, ValueError) as error:
                 raise ServerError(
                     f"the private devpi-server does not answer: {type(error).__name__}",
                     hint=f"its log is {self.folder.name}/{self.log.name}",
                 ) from None
-        if Path(str(status.get("serverdir"))) != self.folder / "data":
-            raise ServerError("another devpi-server answers at the address of the private one")
+        return result if isinstance(result, dict) else {}
 
 
 class _LogWatcher(threading.Thread):
@@ -222,9 +275,3 @@ class _LogWatcher(threading.Thread):
                     self.url = match[1]
                     self.settled.set()
         self.settled.set()
-
-
-def _result(response: requests.Response) -> dict[str, Any]:
-    response.raise_for_status()
-    result = response.json().get("result")
-    return result if isinstance(result, dict) else {}

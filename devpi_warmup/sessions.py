@@ -7,6 +7,8 @@ libraries are imported by the first warmup.
 from __future__ import annotations
 
 import atexit
+import os
+import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,6 +132,31 @@ class Warmup:
                 raise
             atexit.register(self.close)  # after Ctrl-C there is no coverage session
         return self._run
+
+
+def seal(session: nox.Session, config: Config) -> None:
+    """Make the private server's data ready to be copied into the gap."""
+    from devpi_warmup import moving  # noqa: PLC0415 - see the module's docstring
+
+    try:
+        print(moving.seal(config, python=_python(session)), flush=True)  # noqa: T201
+    except WarmupError as error:
+        session.error(str(error))
+
+
+def offline(session: nox.Session, config: Config) -> None:
+    """Serve every lock from the private server's data, in a process without network."""
+    isolation = process.isolation()
+    argv = [*isolation.prefix, sys.executable, "-m", "devpi_warmup.moving", str(config.root)]
+    env = os.environ | dict(isolation.env) | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    done = subprocess.run([*argv, _python(session)], env=env, check=False)
+    if done.returncode != 0:
+        session.error("devpi does not serve every target offline; the reasons stand above")
+    print(  # noqa: T201 - the result of the session
+        f"{len(config.targets)} of {len(config.targets)} targets served by devpi; "
+        f"network kept away by {isolation.name}",
+        flush=True,
+    )
 
 
 def verify(session: nox.Session, config: Config, target: Target) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from devpi_warmup.errors import WheelhouseError
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MANIFEST = "manifest.json"
 LOCKS = "locks"
 _STAGING = ".staging"
 _LOCK = ".lock"
@@ -100,19 +98,6 @@ class Wheelhouse:
     def pylock_path(self, target_id: str) -> Path:
         """Return where the lock of a target lies as PEP 751 wants it."""
         return self.path / LOCKS / f"pylock.{target_id}.toml"
-
-    def read_manifest(self) -> dict[str, Any]:
-        """Return the manifest, or {} where there is none that can be read."""
-        try:
-            manifest = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return manifest if isinstance(manifest, dict) else {}
-
-    def write_manifest(self, manifest: dict[str, Any]) -> None:
-        """Write the manifest as one step; no byte changes where nothing else did."""
-        text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-        write_text(self.path / MANIFEST, text)
 
 
 def digest(path: Path) -> str:

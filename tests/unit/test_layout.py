@@ -30,7 +30,7 @@ ORDER = (
         "pipshim",
         "referee",
     ),
-    *("manifest", "install", "serve", "server", "report", "warmup", "sessions"),
+    *("manifest", "install", "serve", "server", "report", "warmup", "moving", "sessions"),
 )
 
 

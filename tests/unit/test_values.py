@@ -12,7 +12,7 @@ import pytest
 from catalogue import Catalogue, Resolve, make_wheel
 from packaging.pylock import Pylock
 
-from devpi_warmup import ambient, report
+from devpi_warmup import ambient, manifest, report
 from devpi_warmup.errors import InvalidInputError, WarmupError, WheelhouseError
 from devpi_warmup.gather import Gatherer
 from devpi_warmup.install import top_level_modules
@@ -119,10 +119,18 @@ def test_a_wheelhouse_that_is_a_file(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("text", ["", "{broken", "[]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{broken", "[]", "3", '{"format": 99}', '{"format": 1}'),
+        '{"format": 1, "files": {}, "targets": {"x": {"state": "covered"}}}',
+        '{"format": 1, "files": {}, "targets": []}',
+        '{"format": 1, "files": [], "targets": {}}',
+    ],
+)
 def test_a_manifest_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.json").write_text(text)
-    assert Wheelhouse(tmp_path).read_manifest() == {}
+    assert manifest.read(Wheelhouse(tmp_path)) == {}
 
 
 # The ledger ---------------------------------------------------------------------------------
@@ -140,17 +148,17 @@ def enter(ledger: Ledger, lock: Lock) -> None:
 
 
 def states(ledger: Ledger) -> dict[str, str]:
-    targets = ledger.wheelhouse.read_manifest()["targets"]
+    targets = manifest.read(ledger.wheelhouse)["targets"]
     return {id_: entry["state"] for id_, entry in targets.items()}
 
 
 def test_a_covered_target_in_the_manifest(ledger: Ledger, small: Lock) -> None:
     enter(ledger, small)
-    manifest = ledger.wheelhouse.read_manifest()
-    entry = manifest["targets"][small.target.id]
+    known = manifest.read(ledger.wheelhouse)
+    entry = known["targets"][small.target.id]
     assert entry["state"] == "covered"
     assert entry["requirements_sha256"] == "digest"
-    assert next(iter(manifest["files"].values())) == {
+    assert next(iter(known["files"].values())) == {
         "project": "app",
         "version": "1.0",
         "sha256": small.pins[0].sha256,
@@ -178,7 +186,7 @@ def test_another_target_whose_file_is_replaced_is_struck_out(ledger: Ledger, sma
     changed = replace(same, pins=(replace(same.pins[0], sha256="0" * 64),))
     ledger.begin(changed)
     assert set(states(ledger).values()) == {"missing"}
-    reason = ledger.wheelhouse.read_manifest()["targets"][small.target.id]["reason"]
+    reason = manifest.read(ledger.wheelhouse)["targets"][small.target.id]["reason"]
     assert "a file of it was replaced for cp39-win_amd64" in reason
 
 
@@ -187,7 +195,7 @@ def test_a_missing_target_has_its_reason(ledger: Ledger, small: Lock) -> None:
     ledger.missing(small.target, "no such project\n  details")
     rows = report.rows(ledger.wheelhouse, [small.target], "digest", {})
     assert [(row.state, row.reason) for row in rows] == [("missing", "no such project")]
-    assert ledger.wheelhouse.read_manifest()["files"] == {}
+    assert manifest.read(ledger.wheelhouse)["files"] == {}
 
 
 @pytest.mark.parametrize(
