@@ -43,6 +43,7 @@ nox.needs_version = ">=2025.10.14"
 nox.options.sessions = ["warmup"]
 nox.options.error_on_missing_interpreters = True
 nox.options.download_python = "never"
+sessions.drop_virtualenv_settings()
 nox.virtualenv.ALL_VENVS["host"] = sessions.HostVirtualEnv
 
 try:

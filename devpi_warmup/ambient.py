@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,7 @@ _HARMLESS = frozenset(
         "yes",
     }
 )
+_POSITIVE = re.compile(r"\d+(\.\d*)?")
 _SECTIONS = ("global", "download", "install", ":env:")
 _FOREIGN_PREFIXES = ("PIP_", "_PIP_", "PYTHON", "UV_", "VIRTUALENV_", "__PYVENV")
 # They would change how "pip config list" itself runs or prints.
@@ -77,13 +79,14 @@ class Ambient:
     @property
     def timeout(self) -> float:
         """Seconds to wait for a connection or for the next bytes; pip's default is 15."""
-        value = self.kept.get("timeout", self.kept.get("default-timeout"))
-        return float(value) if value else 15.0
+        value = self.kept.get("timeout", self.kept.get("default-timeout", ""))
+        return float(value) if _POSITIVE.fullmatch(value) and float(value) else 15.0
 
     @property
     def retries(self) -> int:
         """How often a request is tried again; pip's default is 5."""
-        return int(self.kept.get("retries", 5))
+        value = self.kept.get("retries", "")
+        return int(value) if value.isdecimal() else 5
 
     @property
     def trusted_hosts(self) -> frozenset[str]:
@@ -104,7 +107,7 @@ def read(runner: Runner, python: str, environ: Mapping[str, str] = os.environ) -
     done = runner([python, "-I", "-m", "pip", "config", "list"], env=env)
     if done.returncode != 0:
         raise WarmupError(
-            f"pip cannot read its own configuration: {done.last_lines(1)}",
+            f"pip cannot read its own configuration: {' '.join(done.stderr.split())[-300:]}",
             hint="repair the file that pip names; 'pip config debug' lists them all",
         )
     return parse(done.stdout)

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from devpi_warmup.errors import InvalidInputError, InvalidTargetError, Problem
 from devpi_warmup.targets import Target
@@ -80,7 +80,7 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Config:
     path = root / "pyproject.toml"
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise InvalidInputError(
             "pyproject.toml cannot be read:", [Problem(str(error), str(path))]
         ) from None
@@ -132,6 +132,8 @@ def parse_index_url(text: str) -> IndexUrl:
         raise ValueError("the port of the index URL is not a number") from None
     if split.scheme not in {"http", "https"} or not split.hostname:
         raise ValueError("the index URL must be like https://devpi.example.com/user/index")
+    if "@" in split.path:
+        raise ValueError("a password in the index URL must be percent-encoded")
     if split.query or split.fragment:
         raise ValueError("the index URL must not have a query or a fragment")
     path = split.path.rstrip("/").removesuffix("/+simple").rstrip("/")
@@ -139,8 +141,8 @@ def parse_index_url(text: str) -> IndexUrl:
     netloc = host if port is None else f"{host}:{port}"
     return IndexUrl(
         url=urlunsplit((split.scheme, netloc, path, "", "")),
-        user=split.username or "",
-        password=split.password or "",
+        user=unquote(split.username or ""),
+        password=unquote(split.password or ""),
     )
 
 
@@ -154,8 +156,10 @@ def _check_types(settings: object) -> list[Problem]:
                 hint = f'write {key} = ["…", "…"], each value in quotes'
                 problems.append(Problem(f"{key} must be a list of strings", hint=hint))
         elif key in _STRINGS:
-            if not isinstance(value, str):
-                problems.append(Problem(f"{key} must be a string", hint=f'write {key} = "…"'))
+            if not isinstance(value, str) or not value.strip() or "\0" in value:
+                problems.append(
+                    Problem(f"{key} must be a string, and not empty", hint=f'write {key} = "…"')
+                )
         else:
             known = (*_LISTS, *_STRINGS)
             nearest = difflib.get_close_matches(key, known, n=1)
@@ -211,7 +215,10 @@ def _exclude(targets: dict[str, Target], patterns: list[str]) -> list[Problem]:
 
 
 def _glob(root: Path, pattern: str) -> tuple[Path, ...]:
-    return tuple(sorted(path for path in root.glob(pattern) if path.is_file()))
+    try:
+        return tuple(sorted(path for path in root.glob(pattern) if path.is_file()))
+    except (ValueError, NotImplementedError):  # no such pattern
+        return ()
 
 
 def _files(

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 import requests
 
+from devpi_warmup.index import DEVPI_HEADER
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -49,7 +51,7 @@ def detect(transport: Transport, headers: Mapping[str, str]) -> Devpi | None:
 
     :param headers: of any page of the index
     """
-    if "X-Devpi-Api-Version" not in headers:
+    if DEVPI_HEADER not in headers:
         return None
     return Devpi(transport, bare=headers.get("Server", "").startswith("waitress"))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import lzma
+import re
 import threading
 import zipfile
 import zlib
@@ -20,6 +22,7 @@ from packaging.version import InvalidVersion, Version
 
 from devpi_warmup.errors import FileError
 from devpi_warmup.index import MAX_METADATA
+from devpi_warmup.requirements import redact
 from devpi_warmup.transport import FILE_CONNECTIONS, SMALL_CONNECTIONS
 from devpi_warmup.wheelhouse import StoredFile, Wheelhouse, write_error
 
@@ -29,6 +32,17 @@ if TYPE_CHECKING:
 
     from devpi_warmup.devpi import Devpi, Proof
     from devpi_warmup.index import Index, IndexFile, Page, Wheel
+
+# What zipfile and its decompressors raise for a file that is damaged or hostile.
+ZIP_ERRORS = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError),
+    *(NotImplementedError, RuntimeError),
+)
+
+# https://packaging.python.org/en/latest/specifications/binary-distribution-format/
+_SCHEME = frozenset({"purelib", "platlib", "headers", "scripts", "data", ""})
+# An empty value that no indented line continues.
+_NO_OBJECT = re.compile(r"^[^#;\[\n=]+=[ \t]*$(?!\r?\n[ \t]+\S)", re.MULTILINE)
 
 Key = TypeVar("Key", bound="Hashable")
 Value = TypeVar("Value")
@@ -90,6 +104,8 @@ class Gatherer:
         self.downloaded_bytes = 0
         self.progress: Callable[[int], None] | None = None
         self._devpi = devpi
+        self._names: dict[str, str] = {}
+        self._checked: Memo[IndexFile, None] = Memo(self._check)
         self._pages = ThreadPoolExecutor(SMALL_CONNECTIONS, thread_name_prefix="pages")
         self._files = ThreadPoolExecutor(FILE_CONNECTIONS, thread_name_prefix="files")
 
@@ -127,6 +143,16 @@ class Gatherer:
         return list(self._files.map(self.file, wanted))
 
     def _publish(self, file: IndexFile) -> StoredFile:
+        """Give a gathered file its final name in the wheelhouse.
+
+        :raises FileError: this run has put another file under that name
+        """
+        stored = self.file(file)
+        if self._names.setdefault(file.filename, stored.sha256) != stored.sha256:
+            raise FileError(
+                f"{file.filename} is two different files, of {redact(file.url)} and another URL",
+                hint="one wheelhouse cannot hold both: name one of them for all targets",
+            )
         return self.wheelhouse.publish(self.file(file), file.filename)
 
     def sweep(self, wanted: Iterable[IndexFile]) -> dict[IndexFile, Proof]:
@@ -137,6 +163,16 @@ class Gatherer:
         sizes = [self.file(file).size for file in files]
         proofs = self._files.map(self._devpi.holds, files, sizes)
         return dict(zip(files, proofs, strict=True))
+
+    def check(self, wanted: Iterable[IndexFile]) -> None:
+        """Make sure that wheels can be unpacked, several at once.
+
+        :raises BrokenWheelError: with the first that cannot
+        """
+        list(self._files.map(self._checked, wanted))
+
+    def _check(self, file: IndexFile) -> None:
+        check_wheel(self.published(file).path, file.filename)
 
     def _fetch(self, file: IndexFile) -> StoredFile:
         try:
@@ -167,6 +203,39 @@ class Gatherer:
         return parse_metadata(data, wheel)
 
 
+def check_wheel(path: Path, filename: str) -> None:
+    """Make sure that a wheel can be unpacked: resolving it, even by pip, does not show that.
+
+    :raises BrokenWheelError: what pip would refuse when it installs the file
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            damaged = archive.testzip()
+            texts = [name for name in names if name.endswith(".dist-info/entry_points.txt")]
+            scripts = [archive.read(name).decode() for name in texts]
+    except ZIP_ERRORS as error:
+        raise BrokenWheelError(f"{filename} cannot be unpacked: {error}") from None
+    problem = f"{damaged} is damaged" if damaged is not None else _unsafe_or_missing(names)
+    if not problem and any(_NO_OBJECT.search(text) for text in scripts):
+        problem = "its entry_points.txt names an entry point without an object"
+    if problem:
+        raise BrokenWheelError(f"{filename} cannot be unpacked: {problem}")
+
+
+def _unsafe_or_missing(names: list[str]) -> str:
+    for name in names:
+        parts = name.replace("\\", "/").split("/")
+        if ".." in parts or name.startswith("/") or ":" in parts[0]:
+            return f"{name!r} leads out of the environment"
+        if parts[0].endswith(".data") and len(parts) > 1 and parts[1] not in _SCHEME:
+            return f"{name!r} belongs nowhere"
+    for needed in (".dist-info/RECORD", ".dist-info/WHEEL"):
+        if not any(name.endswith(needed) and name.count("/") == 1 for name in names):
+            return f"it has no {needed.rpartition('/')[2]}"
+    return ""
+
+
 def read_metadata(path: Path, filename: str) -> bytes:
     """Return the METADATA of a wheel (PEP 427).
 
@@ -184,10 +253,10 @@ def read_metadata(path: Path, filename: str) -> bytes:
                 raise BrokenWheelError(f"{filename} holds {infos[0]}, of another project")
             with archive.open(f"{infos[0]}/METADATA") as stream:
                 data = stream.read(MAX_METADATA + 1)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise BrokenWheelError(f"{filename} is no wheel: {error}") from None
     except KeyError:
         raise BrokenWheelError(f"{filename} has no METADATA") from None
+    except ZIP_ERRORS as error:
+        raise BrokenWheelError(f"{filename} is no wheel: {error}") from None
     if len(data) > MAX_METADATA:
         raise BrokenWheelError(f"{filename} has a METADATA of over {MAX_METADATA >> 20} MiB")
     return data

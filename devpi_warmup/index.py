@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MAX_PAGE = 256 << 20  # bytes; the largest real project page is about 20 MiB
 MAX_METADATA = 16 << 20  # bytes
+DEVPI_HEADER = "X-Devpi-Api-Version"
 CONFIRMATIONS = 3  # times a server must say that a project does not exist
 _SAFE_FILENAME = re.compile(r"[A-Za-z0-9_.+!-]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -93,9 +94,21 @@ class Index:
         """Ask the index for any page, so that a wrong address is one clear error.
 
         :returns: the headers of the answer, which tell what kind of server it is
-        :raises IndexAccessError: nothing there answers, or it refuses us
+        :raises IndexAccessError: nothing there answers, it refuses us, or there is no such index
         """
-        return self._ask(NormalizedName("pip"))[1]
+        page, headers = self._ask(NormalizedName("pip"))
+        url = self.transport.url.url
+        if not page.known and DEVPI_HEADER in headers:
+            # devpi says 404 of a project and of an index alike; asked for the index, it is clear.
+            answer = self.transport.ask(
+                "GET", f"{url}?no_projects=", {"Accept": "application/json"}
+            )
+            if answer.status == requests.codes.not_found:
+                raise IndexAccessError(
+                    f"this devpi has no index {url}",
+                    hint="the address of an index is like https://devpi.example.com/user/index",
+                )
+        return headers
 
     def page(self, project: NormalizedName) -> Page:
         """Return what the index has of a project.
@@ -192,7 +205,7 @@ def _parse_page(project: NormalizedName, answer: Answer) -> Page:
         ) from None
     except simple.UnsupportedAPIVersion as error:
         raise IndexAccessError(f"{where}: {error}") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         message = f"{type(error).__name__}: {str(error)[:200]}"
         raise IndexAccessError(f"{where}: the page cannot be read: {message}") from None
     wheels, others = [], []
@@ -214,7 +227,7 @@ def _parse_file(item: Mapping[str, Any], page_url: str) -> IndexFile:
         filename=str(item["filename"]),
         href=str(item["url"]).partition("#")[0],
         sha256=sha256 if _SHA256.fullmatch(sha256) else "",
-        requires_python=item.get("requires-python") or "",
+        requires_python=str(item.get("requires-python") or ""),
         yanked=item.get("yanked", False) is not False,
         metadata=bool(metadata),
         metadata_sha256=str(digest).lower(),

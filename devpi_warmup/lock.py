@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
 
 import tomli_w
 from packaging.markers import Marker
@@ -68,20 +69,35 @@ class Lock:
 
         :raises WheelhouseError: it cannot be written
         """
-        write_text(wheelhouse.lock_path(self.target.id), self.to_requirements())
-        write_text(wheelhouse.pylock_path(self.target.id), self.to_pylock())
+        texts = (self.to_requirements(), self.to_links(), self.to_pylock())
+        for path, text in zip(wheelhouse.lock_paths(self.target.id), texts, strict=True):
+            write_text(path, text)
 
     def to_requirements(self) -> str:
-        """Write the lock as a requirements file with hashes, which any pip reads."""
+        """Write the lock as a requirements file with hashes, which any pip reads.
+
+        One version may lie in the wheelhouse as several wheels, for an older and a newer level
+        of one platform. Of bare files pip takes the one that fits its machine best, which need
+        not be the one that is locked. The links page gives it their hashes to choose by.
+        """
         lines = [
             f"# {self.target.id}: {len(self.pins)} pins, written by devpi-warmup {__version__}.",
             "# Inside the gap, beside the wheels:",
             f"#   {INSTALL}{self.target.id}.txt",
+            f"--find-links {self.target.id}.html",
         ]
         for pin in self.pins:
             lines += [f"{pin} \\", f"    --hash=sha256:{pin.sha256}"]
             lines += [f"    # via {', '.join(pin.via)}"] if pin.via else []
         return "\n".join(lines) + "\n"
+
+    def to_links(self) -> str:
+        """Write a page of links, relative to ``locks/``, with the hash of each file (PEP 503)."""
+        lines = ["<!DOCTYPE html>", f"<html><head><title>{self.target.id}</title></head><body>"]
+        for pin in self.pins:
+            name = pin.file.filename
+            lines.append(f'<a href="../{quote(name)}#sha256={pin.sha256}">{name}</a><br>')
+        return "\n".join([*lines, "</body></html>"]) + "\n"
 
     def to_pylock(self) -> str:
         """Write the lock as ``pylock.<id>.toml``; its paths are relative to ``locks/``.

@@ -69,7 +69,7 @@ def _changed(wheelhouse: Wheelhouse, expected: Mapping[str, str]) -> str:
     """Return which file is not what the manifest says, or ""."""
     for name, sha256 in expected.items():
         path = wheelhouse.path / name
-        if not path.is_file():
+        if path.is_symlink() or not path.is_file():
             return f"{name} is missing from {wheelhouse.path.name}/"
         if digest(path) != sha256:
             return f"{name} is not the file that its warmup left there"
@@ -152,7 +152,7 @@ class Ledger:
         if id_ != lock.target.id:
             return any(files.get(pin.file.filename, pin.sha256) != pin.sha256 for pin in lock.pins)
         path = self.wheelhouse.lock_path(id_)
-        same_lock = path.is_file() and path.read_text(encoding="utf-8") == lock.to_requirements()
+        same_lock = path.is_file() and path.read_bytes() == lock.to_requirements().encode()
         whole = files == {pin.file.filename: pin.sha256 for pin in lock.pins}
         return not (same_lock and whole) or bool(_changed(self.wheelhouse, entry["locks"]))
 

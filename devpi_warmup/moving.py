@@ -138,12 +138,16 @@ def _download(
     with tempfile.TemporaryDirectory(prefix="devpi-warmup-") as folder:
         markers = Path(folder, "markers.json")
         markers.write_text(json.dumps(target.markers), encoding="utf-8")
+        # Without its links page, which would let pip take the files from the wheelhouse.
+        text = lock.read_text(encoding="utf-8").replace("--find-links", "# --find-links")
+        pins = Path(folder, "lock.txt")
+        pins.write_text(text, encoding="utf-8")
         done = process.run(
             [
                 *(python, "-I", str(shim), str(markers), "download", "--quiet"),
                 *("--no-cache-dir", "--only-binary=:all:", "--require-hashes"),
                 *(f"--index-url={index.simple}", f"--dest={folder}/files"),
-                *(*target.pip_flags, "-r", str(lock)),
+                *(*target.pip_flags, "-r", str(pins)),
             ],
             env=ambient.clean_environment() | {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"},
         )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from devpi_warmup.lock import Lock
     from devpi_warmup.process import Runner
     from devpi_warmup.requirements import RequirementSet, RootRequirement
+    from devpi_warmup.wheelhouse import Wheelhouse
 
 _SHIM = Path(__file__).with_name("pipshim.py")
 
@@ -44,29 +45,28 @@ class Verdict:
 
 
 def referee(
-    lock: Lock, requirements: RequirementSet, wheelhouse: Path, *, python: str, runner: Runner
+    lock: Lock, requirements: RequirementSet, wheelhouse: Wheelhouse, *, python: str, runner: Runner
 ) -> Verdict:
     """Have the pip of ``python`` resolve the lock offline under the target's markers and tags.
 
-    :param wheelhouse: the folder with the files
+    :param wheelhouse: holds the files, and the lock as it was written
     :param python: an interpreter with pip, of any version and platform
     :raises RefereeError: pip refuses; with its own last lines
     """
     with tempfile.TemporaryDirectory(prefix="devpi-warmup-") as folder:
         work = Path(folder)
         (work / "markers.json").write_text(json.dumps(lock.target.markers), encoding="utf-8")
-        (work / "lock.txt").write_text(lock.to_requirements(), encoding="utf-8")
         (work / "wanted.txt").write_text(_lines(requirements.requirements), encoding="utf-8")
         (work / "allowed.txt").write_text(_lines(requirements.constraints), encoding="utf-8")
         argv = [
             *isolation().prefix,
             *(python, "-I", str(_SHIM), str(work / "markers.json")),
             *("install", "--dry-run", "--ignore-installed", "--quiet", "--no-cache-dir"),
-            *("--no-index", f"--find-links={wheelhouse}", "--only-binary=:all:"),
+            *("--no-index", f"--find-links={wheelhouse.path}", "--only-binary=:all:"),
             *("--require-hashes", f"--report={work / 'report.json'}"),
             *lock.target.pip_flags,
             # The lock first: pip takes the hashes of a project from its first requirement.
-            *("-r", str(work / "lock.txt"), "-r", str(work / "wanted.txt")),
+            *("-r", str(wheelhouse.lock_path(lock.target.id)), "-r", str(work / "wanted.txt")),
             *("-c", str(work / "allowed.txt")),
         ]
         env = clean_environment() | dict(isolation().env)
@@ -74,7 +74,8 @@ def referee(
         if done.returncode != 0:
             raise RefereeError(
                 f"pip refuses the lock offline:\n{_indent(done.last_lines())}",
-                hint="run it again; if it stays, this is a fault of devpi-warmup: please report it",
+                hint="the files contradict what the index says of them, or one was changed in the "
+                "wheelhouse: run it again; if it stays, please report it",
             )
         report = json.loads((work / "report.json").read_text(encoding="utf-8"))
     _compare(lock, report)

@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import (
     InvalidWheelFilename,
@@ -29,11 +30,10 @@ from packaging.utils import (
 )
 
 from devpi_warmup.errors import InvalidInputError, Problem
+from devpi_warmup.targets import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    from devpi_warmup.targets import Target
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
@@ -42,6 +42,7 @@ _VCS = re.compile(r"(git|hg|svn|bzr)(\+|:)", re.IGNORECASE)
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar", ".egg")
 _INCLUDES = {"-r": "r", "--requirement": "r", "-c": "c", "--constraint": "c"}
 
+_ANY_TARGET = Target("3.13", "win_amd64")
 _ONE_INDEX = "there is one index: set DEVPI_INDEX, or index-url in [tool.devpi-warmup]"
 _CONNECTION = "say it to pip's own configuration (PIP_TRUSTED_HOST, PIP_CERT, PIP_PROXY)"
 _OPTION_HINTS = {
@@ -140,8 +141,12 @@ def load(
 
 def redact(url: str) -> str:
     """Return a URL without what may be secret: user, password, query."""
-    split = urlsplit(url)
-    return urlunsplit((split.scheme, split.netloc.rpartition("@")[2], split.path, "", ""))
+    try:
+        split = urlsplit(url)
+        port = f":{split.port}" if split.port is not None else ""
+    except ValueError:  # a password with a "#" or a "/" looks like a port
+        return f"{url.partition('://')[0]}://…"
+    return urlunsplit((split.scheme, f"{split.hostname or ''}{port}", split.path, "", ""))
 
 
 class _Reader:
@@ -167,13 +172,13 @@ class _Reader:
             self._problem(included, f"{self.show(path)} includes itself", "remove the line")
             return
         try:
-            text = _decode(path.read_bytes())
+            text = _decode(path.read_bytes() if "\0" not in str(path) else b"\xff")
         except OSError as error:
             where = included or self.show(path)
             message = f"{self.show(path)} cannot be read: {error.strerror}"
             self._problem(where, message, "check the path: it starts at the folder of the file")
             return
-        except (UnicodeDecodeError, SyntaxError):
+        except (ValueError, SyntaxError, LookupError):
             hint = "save it as UTF-8, or name its encoding: # -*- coding: cp949 -*-"
             self._problem(self.show(path), "the file is not UTF-8 text", hint)
             return
@@ -192,11 +197,15 @@ class _Reader:
         try:
             options = shlex.split(options_text)
         except ValueError as error:
-            self._problem(where, f"{raw!r} does not parse: {error}", "close the quotes")
+            self._problem(where, f"{_show(raw)} does not parse: {error}", "close the quotes")
             return
         if specification:
             self.lines.append(("c" if constraint else "r", " ".join(raw.split())))
-            root = self._root_requirement(specification, options, where, raw)
+            try:
+                root = self._root_requirement(specification, options, where, raw)
+            except ValueError:  # of urlsplit: "http://[x/…"
+                self._problem(where, f"{_show(raw)} has no valid URL", "check its host")
+                return
             if root is not None:
                 self._add(root, constraint=constraint)
             return
@@ -228,7 +237,7 @@ class _Reader:
     def _root_requirement(
         self, specification: str, options: list[str], where: str, raw: str
     ) -> RootRequirement | None:
-        hashes = self._hashes(options, where)
+        hashes = self._hashes(options, where, raw)
         if hashes is None:
             return None
         bare = specification.split(" ;", maxsplit=1)[0].split("; ", maxsplit=1)[0].strip()
@@ -255,6 +264,13 @@ class _Reader:
                 reason = "it is no valid requirement"
             self._problem(where, f"{_show(raw)} does not parse: {reason}", hint)
             return None
+        if requirement.marker is not None:
+            try:
+                requirement.marker.evaluate(dict(_ANY_TARGET.markers))
+            except (UndefinedComparison, UndefinedEnvironmentName) as error:
+                hint = 'like sys_platform == "win32" or python_version < "3.11"'
+                self._problem(where, f"its marker cannot be evaluated: {error}", hint)
+                return None
         if requirement.url is None:
             return RootRequirement(requirement, hashes, where)
         if _VCS.match(requirement.url):
@@ -268,7 +284,7 @@ class _Reader:
     def _bare_url(
         self, specification: str, url: str, hashes: frozenset[str], where: str
     ) -> RootRequirement | None:
-        filename = _filename(url)
+        filename = url_filename(url)
         try:
             name = parse_wheel_filename(filename)[0]
         except InvalidWheelFilename:
@@ -281,20 +297,20 @@ class _Reader:
         self, requirement: Requirement, url: str, hashes: frozenset[str], where: str
     ) -> RootRequirement | None:
         try:
-            name = parse_wheel_filename(_filename(url))[0]
+            name = parse_wheel_filename(url_filename(url))[0]
         except InvalidWheelFilename:
             self._problem(where, f"{redact(url)} is not the URL of a wheel", _UPLOAD)
             return None
         if name != canonicalize_name(requirement.name):
-            message = f"{requirement.name} is not the project of {_filename(url)}"
+            message = f"{requirement.name} is not the project of {url_filename(url)}"
             self._problem(where, message, f"write {name} @ …")
             return None
         fragment = urlsplit(url).fragment
         if fragment.startswith("sha256="):
-            hashes |= {fragment.removeprefix("sha256=")}
+            hashes |= {fragment.removeprefix("sha256=").lower()}
         return RootRequirement(requirement, hashes, where, url.partition("#")[0])
 
-    def _hashes(self, options: list[str], where: str) -> frozenset[str] | None:
+    def _hashes(self, options: list[str], where: str, raw: str) -> frozenset[str] | None:
         hashes: set[str] = set()
         position = 0
         while position < len(options):
@@ -307,7 +323,7 @@ class _Reader:
             algorithm, _, digest = value.partition(":")
             if algorithm != "sha256" or not _SHA256.fullmatch(digest.lower()):
                 hint = "--hash=sha256: and 64 hexadecimal digits"
-                self._problem(where, f"{value!r} is not a sha256 hash", hint)
+                self._problem(where, f"{_show(raw)} has no valid sha256 hash", hint)
                 return None
             hashes.add(digest.lower())
         return frozenset(hashes)
@@ -367,7 +383,8 @@ def _option(options: list[str]) -> tuple[str, str]:
     return name, options[1] if len(options) > 1 else ""
 
 
-def _filename(url: str) -> str:
+def url_filename(url: str) -> str:
+    """Return the filename at the end of a URL, with its percent signs decoded."""
     return unquote(PurePosixPath(urlsplit(url).path).name)
 
 
@@ -379,4 +396,4 @@ def _is_path(text: str) -> bool:
 
 def _show(raw: str) -> str:
     """Show a line as written (variables unfilled), without what a URL may hide."""
-    return repr(re.sub(r"//[^/\s]*@", "//", raw))
+    return repr(re.sub(r"(\w)://\S+", r"\1://…", raw))

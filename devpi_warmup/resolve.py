@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
@@ -25,7 +26,13 @@ from devpi_warmup.errors import ResolutionError
 from devpi_warmup.gather import BrokenWheelError, Memo
 from devpi_warmup.index import IndexFile, Wheel, parse_wheel
 from devpi_warmup.lock import Lock, Pin
-from devpi_warmup.requirements import RequirementSet, RootRequirement, for_target, redact
+from devpi_warmup.requirements import (
+    RequirementSet,
+    RootRequirement,
+    for_target,
+    redact,
+    url_filename,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -290,7 +297,7 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
     ) -> list[Wheel]:
         ranked = list(specifier.filter(self._usable(project), key=lambda pair: pair[1].version))
         if hashes is not None:
-            ranked = [p for p in ranked if p[1].file.sha256 in hashes or not p[1].file.sha256]
+            ranked = [pair for pair in ranked if self._digest(pair[1]) in hashes]
         ranked.sort(key=partial(_sort_key, hashes), reverse=True)
         # PEP 592: a yanked file serves only a requirement that pins what only yanked files have.
         only_yanked = all(wheel.file.yanked for _, wheel in ranked)
@@ -311,6 +318,10 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
         if rank is None or (self.broken and wheel.file in self.broken):
             return None
         return rank if self.target.fits_python(wheel.file.requires_python) else None
+
+    def _digest(self, wheel: Wheel) -> str:
+        # A page that gives no hash leaves nothing but the file itself to compare with --hash.
+        return wheel.file.sha256 or self._gatherer.file(wheel.file).sha256
 
     def _spend(self, wheel: Wheel) -> None:
         opened = self._opened[wheel.project]
@@ -342,7 +353,7 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
         return wants
 
     def _direct_candidate(self, root: RootRequirement, url: str) -> Candidate:
-        filename = url.rpartition("/")[2]
+        filename = url_filename(url)
         if len(root.hashes) > 1:
             raise ResolutionError(
                 f"{root.where}: {root} has {len(root.hashes)} hashes for one file",
@@ -360,10 +371,13 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
 
     def _applies(self, requirement: Requirement, extras: Iterable[str]) -> bool:
         marker = requirement.marker
-        return marker is None or any(
-            marker.evaluate({**self.target.markers, "extra": extra})
-            for extra in sorted(extras) or [""]
-        )
+        environment = self.target.markers
+        try:
+            return marker is None or any(
+                marker.evaluate({**environment, "extra": extra}) for extra in sorted(extras) or [""]
+            )
+        except (UndefinedComparison, UndefinedEnvironmentName) as error:
+            raise BrokenWheelError(f"a marker cannot be evaluated: {requirement}") from error
 
     def _look_ahead(self, wants: Iterable[Wanted]) -> None:
         """Gather in the background what these requirements alone would lead to.

@@ -40,6 +40,12 @@ class HostVirtualEnv(nox.virtualenv.VirtualEnv):
         super().__init__(location, interpreter=None, **kwargs)
 
 
+def drop_virtualenv_settings() -> None:
+    """Forget the machine's settings of virtualenv: they would change the pip that judges."""
+    for name in [name for name in os.environ if name.startswith("VIRTUALENV_")]:
+        del os.environ[name]
+
+
 def parameters(targets: Iterable[Target]) -> list[Any]:
     """Return targets as nox parameters: ids like ``cp313-win_amd64``, tags like ``windows``."""
     return [
@@ -73,7 +79,10 @@ class Warmup:
 
     def session(self, session: nox.Session, target: Target) -> None:
         """Gather everything one target needs, and have pip confirm it."""
-        session.notify("coverage")
+        try:
+            session.notify("coverage")
+        except ValueError:
+            session.error("warmup ends with the coverage of all its targets: run it without -j")
         try:
             self._open(session).warm(target, python=_python(session))
         except WarmupError as error:
@@ -184,4 +193,9 @@ def _requirements(config: Config) -> requirements.RequirementSet:
 
 
 def _python(session: nox.Session) -> str:
-    return str(Path(session.bin) / ("python.exe" if sys.platform == "win32" else "python"))
+    """Return the interpreter of the session's own environment."""
+    try:
+        folder = session.bin
+    except ValueError:
+        session.error("it needs an environment of its own: run it without --no-venv")
+    return str(Path(folder) / ("python.exe" if sys.platform == "win32" else "python"))

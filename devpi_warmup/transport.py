@@ -118,7 +118,10 @@ class Transport:
                 "Proxies and certificates are taken from pip's configuration",
             )
 
-        return self._retried(once, give_up)
+        try:
+            return self._retried(once, give_up)
+        except OSError as error:  # a certificate file of the configuration, say
+            raise give_up(str(error)) from None
 
     def download(
         self, url: str, sha256: str, path: Path, *, progress: Callable[[int], None] | None = None
@@ -168,9 +171,10 @@ class Transport:
                 return once()
             except _TransientError as error:
                 problem = str(error)
-            except requests.RequestException as error:
+            except (requests.RequestException, ValueError) as error:
                 problem = _describe(error)
-                if isinstance(error, requests.TooManyRedirects):
+                # A circle, or a URL that is none (a ValueError in urllib3) will not pass.
+                if isinstance(error, (requests.TooManyRedirects, ValueError)):
                     break
         raise give_up(problem)
 
@@ -199,7 +203,10 @@ class Transport:
         # Credentials of the index go to the index alone: its pages may link to other hosts.
         own = urlsplit(url)[:2] == urlsplit(self.url.url)[:2]
         auth = (self.url.user, self.url.password) if own and self.url.user else None
-        return self._session().request(
+        session = self._session()
+        if not session.trust_env:  # it reads no proxies, and so no netrc file either
+            auth = auth or requests.utils.get_netrc_auth(url)
+        return session.request(
             method, url, headers=dict(headers), auth=auth, stream=True, timeout=self._timeout
         )
 
@@ -243,7 +250,7 @@ def _connect(session: requests.Session, ambient: Ambient | None, url: IndexUrl) 
         session.trust_env = False
 
 
-def _describe(error: requests.RequestException) -> str:
+def _describe(error: Exception) -> str:
     """Say what went wrong without the URL, which may hold a password."""
     for kind, words in _WORDS.items():
         if isinstance(error, kind):

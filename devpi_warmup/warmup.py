@@ -6,7 +6,7 @@ import logging
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from devpi_warmup import ambient, process, report, requirements
+from devpi_warmup import ambient, manifest, process, report, requirements
 from devpi_warmup.devpi import detect
 from devpi_warmup.errors import WarmupError
 from devpi_warmup.gather import Gatherer
@@ -78,7 +78,7 @@ class Run:
             verdict = referee(
                 lock,
                 self._requirements,
-                self._wheelhouse.path,
+                self._wheelhouse,
                 python=python,
                 runner=process.run,
             )
@@ -117,6 +117,13 @@ class Run:
         self._ledger.begin(lock)
         for pin in lock.pins:
             gatherer.published(pin.file)
+        # What a manifest names has been checked when it was entered, with this very hash.
+        known = manifest.read(self._wheelhouse).get("files", {})
+        gatherer.check(
+            pin.file
+            for pin in lock.pins
+            if known.get(pin.file.filename, {}).get("sha256") != pin.sha256
+        )
         lock.write(self._wheelhouse)
         report.say(
             f"{target.id}: {len(lock.pins)} pins, {gatherer.downloaded_files - files} files "

@@ -70,8 +70,8 @@ class Wheelhouse:
     def find(self, filename: str, sha256: str) -> StoredFile | None:
         """Return the file of that name, if its bytes have that digest."""
         path = self.path / filename
-        if not sha256 or not path.is_file():
-            return None
+        if not sha256 or path.is_symlink() or not path.is_file():
+            return None  # what a link points to would not cross the gap
         return StoredFile(path, sha256, path.stat().st_size) if digest(path) == sha256 else None
 
     def publish(self, stored: StoredFile, filename: str) -> StoredFile:
@@ -87,17 +87,14 @@ class Wheelhouse:
                 raise write_error(self.path, error) from None
         return StoredFile(path, stored.sha256, stored.size)
 
-    def lock_paths(self, target_id: str) -> tuple[Path, Path]:
-        """Return both forms of the lock of a target."""
-        return self.lock_path(target_id), self.pylock_path(target_id)
+    def lock_paths(self, target_id: str) -> tuple[Path, Path, Path]:
+        """Return the files that make the lock of a target: text, its links page, pylock."""
+        text = self.lock_path(target_id)
+        return text, text.with_suffix(".html"), self.path / LOCKS / f"pylock.{target_id}.toml"
 
     def lock_path(self, target_id: str) -> Path:
         """Return where the lock of a target lies, as text that any pip reads."""
         return self.path / LOCKS / f"{target_id}.txt"
-
-    def pylock_path(self, target_id: str) -> Path:
-        """Return where the lock of a target lies as PEP 751 wants it."""
-        return self.path / LOCKS / f"pylock.{target_id}.toml"
 
 
 def digest(path: Path) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from catalogue import Catalogue, memory_session
+from catalogue import Catalogue, make_wheel, memory_session
 
 from devpi_warmup import requirements
 from devpi_warmup.config import IndexUrl
@@ -54,10 +54,13 @@ class Case:
             gatherer.close()
 
     def judge(self, lock: Lock | None = None, wanted: RequirementSet | None = None) -> Verdict:
+        judged = lock or self.lock
+        (self.wheelhouse.path / "locks").mkdir(exist_ok=True)
+        judged.write(self.wheelhouse)
         return referee(
-            lock or self.lock,
+            judged,
             wanted or self.wanted,
-            self.wheelhouse.path,
+            self.wheelhouse,
             python=sys.executable,
             runner=run,
         )
@@ -110,6 +113,13 @@ def test_a_wheel_of_another_platform(case: Case) -> None:
     lock = replace(case.lock, target=Target("3.9", "manylinux2014_x86_64"))
     with pytest.raises(RefereeError, match="pip refuses the lock offline"):
         case.judge(lock)
+
+
+def test_a_file_that_fits_even_better_is_not_taken(case: Case) -> None:
+    """Another target's wheel of the same version, of a newer level of the platform."""
+    filename, data = make_wheel("app", "1.0", tag="cp39-cp39-win_amd64")
+    (case.wheelhouse.path / filename).write_bytes(data)
+    assert case.judge().pip_version
 
 
 def test_an_accepted_lock_needs_no_network(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,20 @@ def test_installed(ready: Project) -> None:
     assert "win_amd64" not in done.stdout  # a foreign target is never called installed
 
 
+def test_an_older_level_installs_beside_a_newer_one(warmed: Project, devpi: Devpi) -> None:
+    """pip would take the wheel of the newer level on this machine, and refuse its hash."""
+    tag = f"cp{OWN_PYTHON.replace('.', '')}"
+    for platform in ("manylinux2014_x86_64", "manylinux_2_28_x86_64"):
+        devpi.upstream.add("level-app", "1.0", tag=f"{tag}-{tag}-{platform}")
+    platforms = ("manylinux2014_x86_64", "manylinux_2_28_x86_64")
+    warmed.write("level-app", pythons=(OWN_PYTHON,), platforms=platforms)
+    assert warmed.nox("-s", "warmup").returncode == 0
+    assert len(list(warmed.wheelhouse.glob("*.whl"))) == 2
+    done = warmed.nox("-s", "verify")
+    assert done.returncode == 0, done.output
+    assert f"{tag}-manylinux2014_x86_64 installed" in done.stdout
+
+
 def test_a_failing_import_is_a_named_warning(warmed: Project, devpi: Devpi) -> None:
     devpi.upstream.add(
         "imp-app", "1.0", files={"imp_good.py": "", "imp_bad.py": "import no_such_library"}

@@ -67,6 +67,9 @@ def test_a_constraints_file_among_the_requirements_is_one(project: Path) -> None
         ("pythons = [3.10]", r"pythons must be a list of strings\n.*in quotes"),
         ('platforms = "win32"', "platforms must be a list of strings"),
         ("wheelhouse = 3", "wheelhouse must be a string"),
+        ('wheelhouse = ""', "wheelhouse must be a string, and not empty"),
+        ('requirements = [""]', "no file ''"),
+        ('requirements = ["**x"]', r"no file '\*\*x'"),
         ('platforms = ["win64"]', "platforms: 'win64' is not a platform tag"),
         ("pythons = []", "pythons is empty"),
         ('pythons = ["3.9", "3.9.18"]\nplatforms = ["win32"]', "cp39-win32 stands there twice"),
@@ -125,14 +128,20 @@ def test_the_environment_wins(project: Path) -> None:
 
 
 def test_a_password_is_kept_apart_and_never_shown() -> None:
-    index = config.parse_index_url("https://user:s3cret@devpi.example.com/user/index")
+    index = config.parse_index_url("https://me%40corp:s3cret%2Fw@devpi.example.com/user/index")
     assert index.url == "https://devpi.example.com/user/index"
-    assert (index.user, index.password) == ("user", "s3cret")
+    assert (index.user, index.password) == ("me@corp", "s3cret/w")
     assert "s3cret" not in repr(index)
 
 
 @pytest.mark.parametrize(
-    "text", ["ftp://u:s3cret@host/x", "https://u:s3cret@host:port/x", "https://u:s3cret@host/x?y=1"]
+    "text",
+    [
+        "http://me:9/s3cret@h/x",
+        "ftp://u:s3cret@host/x",
+        "https://u:s3cret@host:port/x",
+        "https://u:s3cret@host/x?y=1",
+    ],
 )
 def test_a_wrong_index_url_does_not_show_its_password(project: Path, text: str) -> None:
     with pytest.raises(InvalidInputError, match="DEVPI_INDEX") as caught:

@@ -6,11 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from catalogue import Catalogue, Upload, make_zip, metadata
+from catalogue import Catalogue, Upload, make_wheel, make_zip, metadata
 from packaging.utils import canonicalize_name
 
 from devpi_warmup.errors import FileError, WheelhouseError
-from devpi_warmup.gather import BrokenWheelError, Gatherer, Memo, parse_metadata, read_metadata
+from devpi_warmup.gather import (
+    BrokenWheelError,
+    Gatherer,
+    Memo,
+    check_wheel,
+    parse_metadata,
+    read_metadata,
+)
 from devpi_warmup.index import IndexFile, Wheel, parse_wheel
 
 SIX = canonicalize_name("six")
@@ -117,6 +124,71 @@ def test_a_wheel_without_usable_metadata(
     path.write_bytes(make_zip(contents))
     with pytest.raises(BrokenWheelError, match=message):
         read_metadata(path, "six-1.0-py3-none-any.whl")
+
+
+@pytest.mark.parametrize(
+    ("more", "missing", "message"),
+    [
+        ({}, "", ""),
+        (
+            {
+                "x-1.dist-info/entry_points.txt": "[console_scripts]\n# c\nrun = a.b:c [x]\ngo =\n  d:e\n"
+            },
+            "",
+            "",
+        ),
+        ({"x-1.data/scripts/run": ""}, "", ""),
+        ({"x-1.dist-info/entry_points.txt": "[console_scripts]\nrun = \n"}, "", "entry_points"),
+        ({"../../evil.py": ""}, "", "leads out of the environment"),
+        ({"/evil.py": ""}, "", "leads out of the environment"),
+        ({"x-1.data/nonsense/x": ""}, "", "belongs nowhere"),
+        ({}, "RECORD", "it has no RECORD"),
+        ({}, "WHEEL", "it has no WHEEL"),
+    ],
+)
+def test_a_wheel_that_cannot_be_unpacked(
+    tmp_path: Path, more: dict[str, str], missing: str, message: str
+) -> None:
+    contents = {f"x-1.dist-info/{name}": "" for name in ("METADATA", "WHEEL", "RECORD")} | more
+    contents.pop(f"x-1.dist-info/{missing}", None)
+    path = tmp_path / "x"
+    path.write_bytes(make_zip(contents))
+    if not message:
+        check_wheel(path, "x-1-py3-none-any.whl")
+        return
+    with pytest.raises(BrokenWheelError, match=message):
+        check_wheel(path, "x-1-py3-none-any.whl")
+
+
+def test_a_damaged_file_inside_a_wheel(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    data = make_zip({"x.py": "print('here')"}).replace(b"here", b"gone", 1)
+    path.write_bytes(data)
+    with pytest.raises(BrokenWheelError, match=r"x\.py is damaged"):
+        check_wheel(path, "x-1-py3-none-any.whl")
+
+
+def test_one_name_for_two_files(catalogue: Catalogue, gatherer: Gatherer) -> None:
+    catalogue.add("six", "1.0")
+    own = wheel_of(gatherer).file
+    gatherer.published(own)
+    _, data = make_wheel("six", "1.0", files={"other.py": ""})
+    catalogue.projects["six"] = [Upload(own.filename, data)]
+    other = IndexFile(own.filename, f"http://other.example.com/files/{own.filename}")
+    with pytest.raises(FileError, match="is two different files"):
+        gatherer.published(other)
+
+
+def test_a_link_to_a_wheel_would_not_cross_the_gap(
+    catalogue: Catalogue, gatherer: Gatherer, tmp_path: Path
+) -> None:
+    upload = catalogue.add("six", "1.0")
+    (tmp_path / "outside.whl").write_bytes(upload.data)
+    path = gatherer.wheelhouse.path / upload.filename
+    path.symlink_to(tmp_path / "outside.whl")
+    gatherer.published(wheel_of(gatherer).file)
+    assert not path.is_symlink()
+    assert path.read_bytes() == upload.data
 
 
 def test_a_wheel_that_is_no_zip(tmp_path: Path) -> None:

@@ -110,6 +110,7 @@ def test_pauses_grow(catalogue: Catalogue) -> None:
         (requests.exceptions.ProxyError("x"), "the proxy does not answer"),
         (requests.ReadTimeout("x"), "did not answer in time"),
         (requests.TooManyRedirects("x"), "redirects in a circle"),
+        (requests.exceptions.InvalidURL("x"), "InvalidURL"),
         (requests.exceptions.ChunkedEncodingError("x"), "ended too early"),
     ],
 )
@@ -132,6 +133,7 @@ def test_faults_of_the_network_in_words(
         (Answer(200, JSON, b'{"files": [{"filename": "x", "url": "y", "hashes": 3}]}'), "be read"),
         (Answer(200, "text/html", b"\xff\xfe"), "the page cannot be read"),
         (Answer(200, "text/html", b'<a href="x#frag">x</a>'), "the page cannot be read"),
+        (Answer(200, JSON, b"[" * 200_000), "the page cannot be read"),
         (Answer(400, "text/html", b""), "the server answered 400"),
         (
             Answer(200, "text/html", b'<meta name="pypi:repository-version" content="2.0">'),
@@ -144,6 +146,21 @@ def test_a_page_that_is_none(
 ) -> None:
     catalogue.faults[PAGE] = [answer]
     with pytest.raises(IndexAccessError, match=message):
+        index.page(SIX)
+
+
+def test_an_index_that_this_devpi_does_not_have(catalogue: Catalogue, index: Index) -> None:
+    devpi = {"X-Devpi-Api-Version": "2"}
+    catalogue.faults["/+simple/pip/"] = [Answer(404, "text/html", b"", devpi)]
+    with pytest.raises(IndexAccessError, match="this devpi has no index"):
+        index.check()
+    catalogue.faults["/"] = [Answer(200, "application/json", b"{}")]
+    assert index.check()["X-Devpi-Api-Version"] == "2"
+
+
+def test_a_certificate_file_that_is_not_there(catalogue: Catalogue, index: Index) -> None:
+    catalogue.faults[PAGE] = [OSError("invalid path: /no/ca.pem")]
+    with pytest.raises(IndexAccessError, match=r"/no/ca\.pem"):
         index.page(SIX)
 
 

@@ -162,6 +162,21 @@ def test_hashes_choose_the_file(catalogue: Catalogue, lock: Resolve) -> None:
         lock(f"lib==2.0 --hash=sha256:{old.digest}")
 
 
+def test_hashes_hold_where_the_page_has_none(catalogue: Catalogue, lock: Resolve) -> None:
+    filename, data = make_wheel("lib", "1.0")
+    catalogue.upload("lib", Upload(filename, data, sha256=""))
+    own = Upload(filename, data).digest
+    assert pins(lock(f"lib --hash=sha256:{own}")) == ["lib==1.0"]
+    with pytest.raises(ResolutionError, match="one of the hashes"):
+        lock(f"lib==1.0 --hash=sha256:{'0' * 64}")
+
+
+def test_a_marker_that_cannot_be_evaluated(catalogue: Catalogue, lock: Resolve) -> None:
+    catalogue.add("app", "2.0", requires=("lib; sys_platform ~= 'linux'",))
+    catalogue.add("app", "1.0")
+    assert pins(lock("app")) == ["app==1.0"]
+
+
 def test_arbitrary_equality_and_exclusions(catalogue: Catalogue, lock: Resolve) -> None:
     for version in ("1.0", "1.1", "1.2"):
         catalogue.add("lib", version)
@@ -175,7 +190,7 @@ def test_a_direct_wheel_url(catalogue: Catalogue, lock: Resolve) -> None:
     special = catalogue.add("lib", "1.5", requires=("x; extra == 'a'",), extras=("a",))
     catalogue.add("x", "1")
     catalogue.add("app", "1", requires=("lib>=1",))
-    url = f"https://me:s3cret@other.example.com/files/{special.filename}"
+    url = f"https://me:s3cret@other.example.com/files/{special.filename}?token=s3cret"
     found = lock(f"lib[a] @ {url} --hash=sha256:{special.digest}", "app")
     assert pins(found) == ["app==1", "lib[a]==1.5", "x==1"]
     assert [pin.direct for pin in found.pins] == [False, True, False]

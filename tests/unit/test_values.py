@@ -47,6 +47,7 @@ def small(catalogue: Catalogue, lock: Resolve, gatherer: Gatherer) -> Lock:
 def test_the_text_of_a_lock(small: Lock) -> None:
     app, lib = small.pins
     assert small.to_requirements().splitlines()[3:] == [
+        "--find-links cp313-manylinux_2_28_x86_64.html",
         "app==1.0 \\",
         f"    --hash=sha256:{app.sha256}",
         "    # via -r main.txt",
@@ -207,6 +208,7 @@ def test_a_missing_target_has_its_reason(ledger: Ledger, small: Lock) -> None:
         ("locks/{}.txt", "x", "txt is not the file that its warmup left there"),
         ("locks/{}.txt", "", "txt is missing from wheelhouse/"),
         ("locks/pylock.{}.toml", "", "toml is missing from wheelhouse/"),
+        ("locks/{}.html", "x", "html is not the file that its warmup left there"),
         ("manifest.json", "{", "it was never warmed up"),
         ("manifest.json", '{"format": 99}', "it was never warmed up"),
     ],
