@@ -20,6 +20,7 @@
   nox -s "warmup(cp313-win_amd64)"    one target
   nox -s coverage                     the table of what the wheelhouse covers
   nox -s verify -p 3.13               install offline on the real interpreter
+  nox -s seal offline                 make the private devpi ready to move, and prove it
 
 Inside the gap, where nothing can be installed first: NOX_SCRIPT_MODE=none nox -s verify
 """

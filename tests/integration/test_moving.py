@@ -1,0 +1,154 @@
+"""The private server goes into the gap: sealed, copied, started offline, and asked by pip."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import requests
+from catalogue import Catalogue, served
+from projects import NO_SETTINGS, ROOT, Project, linux_only, mirror
+
+from devpi_warmup.errors import ServerError
+from devpi_warmup.server import PrivateServer
+
+Make = Callable[[Path], PrivateServer]
+pytestmark = linux_only
+
+
+@pytest.fixture
+def warm(project: Project, make_server: Make) -> Project:
+    """A project with a warm private server, whose upstream is gone."""
+    upstream = Catalogue()
+    upstream.add("move-app", "1.0", requires=("move-lib; sys_platform == 'win32'",))
+    upstream.add("move-lib", "1.0")
+    project.write("move-app", pythons=("3.13",))
+    with served(upstream) as url:
+        server = make_server(project.root / ".devpi")
+        mirror(server, url)
+        server.stop()
+        done = project.nox("-s", "warmup")
+        assert done.returncode == 0, done.output
+    return project
+
+
+def carry(project: Project, destination: Path, make_server: Make) -> Project:
+    """Copy what crosses the gap, and take the original away."""
+    destination.mkdir()
+    for name in ("noxfile.py", "pyproject.toml"):
+        shutil.copy(project.root / name, destination)
+    for name in ("requirements", "wheelhouse"):
+        shutil.copytree(project.root / name, destination / name)
+    (destination / "devpi_warmup").symlink_to(ROOT / "devpi_warmup")
+    make_server(destination / ".devpi")
+    shutil.copytree(project.root / ".devpi" / "data", destination / ".devpi" / "data")
+    shutil.rmtree(project.root)
+    return Project(destination)
+
+
+def test_sealed_copied_and_served_offline(warm: Project, make_server: Make, tmp_path: Path) -> None:
+    sealed = warm.nox("-s", "seal")
+    assert sealed.returncode == 0, sealed.output
+    assert "2 files are in .devpi/data, which is sealed" in sealed.stdout
+    assert "devpi-server --serverdir data --offline-mode" in sealed.stdout
+    inside = carry(warm, tmp_path / "inside", make_server)
+    done = inside.nox("-s", "offline")
+    assert done.returncode == 0, done.output
+    assert "2 of 2 targets served by devpi; network kept away by an empty" in done.stdout
+    # Not from the wheelhouse: without devpi's file it fails.
+    (path,) = (inside.root / ".devpi" / "data").rglob("move_lib-1.0-py3-none-any.whl")
+    path.unlink()
+    done = inside.nox("-s", "offline")
+    assert done.returncode == 1
+    assert "devpi does not serve offline: cp313-win_amd64" in done.stderr
+    assert "Traceback" not in done.output
+
+
+def test_nothing_is_sealed_while_a_file_is_missing(warm: Project) -> None:
+    (path,) = (warm.root / ".devpi" / "data").rglob("move_lib-1.0-py3-none-any.whl")
+    path.unlink()
+    done = warm.nox("-s", "seal")
+    assert done.returncode == 1
+    assert "move_lib-1.0-py3-none-any.whl: devpi has committed it, but it is not" in done.stderr
+    assert "is sealed" not in done.stdout
+
+
+def test_nothing_is_sealed_while_a_file_is_damaged(warm: Project) -> None:
+    (path,) = (warm.root / ".devpi" / "data").rglob("move_lib-1.0-py3-none-any.whl")
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    done = warm.nox("-s", "seal")
+    assert done.returncode == 1
+    assert "devpi-fsck finds the data folder damaged" in done.stderr
+    assert "is sealed" not in done.stdout
+
+
+def test_nothing_is_sealed_that_is_not_covered(warm: Project) -> None:
+    warm.write("move-app", "move-lib", pythons=("3.13",))
+    done = warm.nox("-s", "seal")
+    assert done.returncode == 1
+    assert "the requirements have changed since its warmup" in done.stderr
+
+
+@pytest.mark.parametrize("session", ["seal", "offline"])
+def test_a_server_that_is_not_ours_is_left_alone(warm: Project, session: str) -> None:
+    more = 'index-url = "http://127.0.0.1:9/root/pypi"'
+    warm.write("move-app", pythons=("3.13",), more=more)
+    done = warm.nox("-s", session)
+    assert done.returncode == 1
+    assert "its server is not ours to stop or move" in done.stderr
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_a_file_deleted_and_fetched_again_survives_the_next_start(
+    make_server: Make, tmp_path: Path, sealed: bool
+) -> None:
+    """The first trap: at its start devpi repeats the deletion that was its last transaction."""
+    upstream = Catalogue()
+    wheel = upstream.add("trap", "1.0").filename
+    server = make_server(tmp_path)
+    with served(upstream) as url:
+        index = mirror(server, url)
+        page = requests.get(f"{index}/+simple/trap/", timeout=30).text
+        path = page.partition('href="../../')[2].partition("#")[0]
+        assert requests.get(f"{index}/{path}", timeout=30).ok
+        auth = ("root", (tmp_path / "root-password").read_text())
+        assert requests.delete(f"{index}/trap/1.0?force=1", auth=auth, timeout=30).ok
+        assert requests.get(f"{index}/{path}", timeout=30).ok
+        assert list(tmp_path.rglob(wheel))
+        if sealed:
+            server.seal()
+        server.stop()
+        server.start()
+        server.stop()
+    assert bool(list((tmp_path / "data").rglob(wheel))) == sealed
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_a_copy_that_lacks_a_file_is_found_out(
+    make_server: Make, tmp_path: Path, sealed: bool
+) -> None:
+    """The second trap: a copy without the file of the last transaction does not even start."""
+    upstream = Catalogue()
+    wheel = upstream.add("lack", "1.0").filename
+    server = make_server(tmp_path)
+    with served(upstream) as url:
+        index = mirror(server, url)
+        page = requests.get(f"{index}/+simple/lack/", timeout=30).text
+        path = page.partition('href="../../')[2].partition("#")[0]
+        assert requests.get(f"{index}/{path}", timeout=30).ok
+        if sealed:
+            server.seal()
+        server.stop()
+    (stored,) = (tmp_path / "data").rglob(wheel)
+    stored.unlink()
+    copy = PrivateServer(tmp_path, ambient=NO_SETTINGS, offline=True)
+    if sealed:
+        copy.start()
+        copy.stop()
+        with pytest.raises(ServerError, match=r"damaged:\n.*Missing file"):
+            copy.check_files()
+    else:
+        with pytest.raises(ServerError, match=r"did not start; its last lines:"):
+            copy.start()
