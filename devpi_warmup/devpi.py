@@ -99,7 +99,8 @@ class Devpi:
         view = self._transport.ask("GET", file.url, {"Accept": _JSON})
         if not _result(view).get("last_modified"):
             return Proof(Warmth.COLD, f"devpi has not committed it (status {view.status})")
-        head = self._transport.ask("HEAD", file.url, {})
+        # For a file that is not on its disk devpi asks the upstream, which may well be gone.
+        head = self._transport.ask("HEAD", file.url, {}, any_status=True)
         if "immutable" not in head.headers.get("Cache-Control", ""):
             return Proof(Warmth.COLD, "devpi has committed it, but it is not on its disk")
         if head.headers.get("Content-Length") != str(size):

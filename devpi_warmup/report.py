@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from devpi_warmup.wheelhouse import Wheelhouse
 
 _LINE_EVERY = 100_000_000  # bytes between two lines of progress in a log
+
+
+def quiet_libraries() -> None:
+    """Keep the debug lines of libraries, which name each request, out of nox's own log."""
+    for library in ("urllib3", "filelock"):
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def say(line: str) -> None:

@@ -104,7 +104,7 @@ class Warmup:
         try:
             wanted = _requirements(self.config).digest
         except WarmupError as error:
-            session.error(str(error))
+            session.error("nothing is covered; see above" if self.failures else str(error))
         rows = report.rows(wheelhouse, targets, wanted, self.failures)
         print(report.table(rows), flush=True)  # noqa: T201 - the result of the run
         if strangers := report.strangers(wheelhouse, self.config.targets):
@@ -127,6 +127,7 @@ class Warmup:
         if self._broken:
             raise WarmupError(self._broken)
         if self._run is None:
+            report.quiet_libraries()
             try:
                 # Here and not above: see the docstring of this module.
                 from devpi_warmup.warmup import Run  # noqa: PLC0415
@@ -147,6 +148,7 @@ def seal(session: nox.Session, config: Config) -> None:
     """Make the private server's data ready to be copied into the gap."""
     from devpi_warmup import moving  # noqa: PLC0415 - see the module's docstring
 
+    report.quiet_libraries()
     try:
         print(moving.seal(config, python=_python(session)), flush=True)  # noqa: T201
     except WarmupError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -36,9 +35,6 @@ class Run:
         :param python: an interpreter with pip, whose settings say how to connect
         :raises WarmupError: the requirements, the index, the server or the wheelhouse is no good
         """
-        for library in ("urllib3", "filelock"):
-            # nox shows every debug line of every library; theirs name each request.
-            logging.getLogger(library).setLevel(logging.WARNING)
         self._requirements = requirements.load(
             config.requirements, config.constraints, root=config.root
         )

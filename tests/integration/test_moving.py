@@ -67,6 +67,7 @@ def test_sealed_copied_and_served_offline(warm: Project, make_server: Make, tmp_
 
 
 def test_nothing_is_sealed_while_a_file_is_missing(warm: Project) -> None:
+    assert warm.nox("-s", "seal").returncode == 0
     (path,) = (warm.root / ".devpi" / "data").rglob("move_lib-1.0-py3-none-any.whl")
     path.unlink()
     done = warm.nox("-s", "seal")
@@ -110,12 +111,16 @@ def test_a_file_deleted_and_fetched_again_survives_the_next_start(
     server = make_server(tmp_path)
     with served(upstream) as url:
         index = mirror(server, url)
-        page = requests.get(f"{index}/+simple/trap/", timeout=30).text
-        path = page.partition('href="../../')[2].partition("#")[0]
-        assert requests.get(f"{index}/{path}", timeout=30).ok
         auth = ("root", (tmp_path / "root-password").read_text())
-        assert requests.delete(f"{index}/trap/1.0?force=1", auth=auth, timeout=30).ok
-        assert requests.get(f"{index}/{path}", timeout=30).ok
+        # One connection: an answer to the next request means that the commit before is done.
+        with requests.Session() as session:
+            page = session.get(f"{index}/+simple/trap/", timeout=30).text
+            path = page.partition('href="../../')[2].partition("#")[0]
+            assert session.get(f"{index}/{path}", timeout=30).ok
+            assert session.delete(f"{index}/trap/1.0?force=1", auth=auth, timeout=30).ok
+            assert not list(tmp_path.rglob(wheel))
+            assert session.get(f"{index}/{path}", timeout=30).ok
+            session.head(f"{index}/{path}", timeout=30)
         assert list(tmp_path.rglob(wheel))
         if sealed:
             server.seal()
@@ -135,9 +140,11 @@ def test_a_copy_that_lacks_a_file_is_found_out(
     server = make_server(tmp_path)
     with served(upstream) as url:
         index = mirror(server, url)
-        page = requests.get(f"{index}/+simple/lack/", timeout=30).text
-        path = page.partition('href="../../')[2].partition("#")[0]
-        assert requests.get(f"{index}/{path}", timeout=30).ok
+        with requests.Session() as session:
+            page = session.get(f"{index}/+simple/lack/", timeout=30).text
+            path = page.partition('href="../../')[2].partition("#")[0]
+            assert session.get(f"{index}/{path}", timeout=30).ok
+            session.head(f"{index}/{path}", timeout=30)
         if sealed:
             server.seal()
         server.stop()
