@@ -34,6 +34,15 @@ def warm(project: Project, make_server: Make) -> Project:
     return project
 
 
+def fetch(session: requests.Session, index: str, project: str) -> None:
+    """Have devpi fetch and commit the one file of a project."""
+    page = session.get(f"{index}/+simple/{project}/", timeout=30).text
+    path = page.partition('href="../../')[2].partition("#")[0]
+    assert session.get(f"{index}/{path}", timeout=30).ok
+    # On the same connection: its answer means that the commit before it is done.
+    session.head(f"{index}/{path}", timeout=30)
+
+
 def carry(project: Project, destination: Path, make_server: Make) -> Project:
     """Copy what crosses the gap, and take the original away."""
     destination.mkdir()
@@ -112,15 +121,11 @@ def test_a_file_deleted_and_fetched_again_survives_the_next_start(
     with served(upstream) as url:
         index = mirror(server, url)
         auth = ("root", (tmp_path / "root-password").read_text())
-        # One connection: an answer to the next request means that the commit before is done.
         with requests.Session() as session:
-            page = session.get(f"{index}/+simple/trap/", timeout=30).text
-            path = page.partition('href="../../')[2].partition("#")[0]
-            assert session.get(f"{index}/{path}", timeout=30).ok
+            fetch(session, index, "trap")
             assert session.delete(f"{index}/trap/1.0?force=1", auth=auth, timeout=30).ok
             assert not list(tmp_path.rglob(wheel))
-            assert session.get(f"{index}/{path}", timeout=30).ok
-            session.head(f"{index}/{path}", timeout=30)
+            fetch(session, index, "trap")
         assert list(tmp_path.rglob(wheel))
         if sealed:
             server.seal()
@@ -141,10 +146,7 @@ def test_a_copy_that_lacks_a_file_is_found_out(
     with served(upstream) as url:
         index = mirror(server, url)
         with requests.Session() as session:
-            page = session.get(f"{index}/+simple/lack/", timeout=30).text
-            path = page.partition('href="../../')[2].partition("#")[0]
-            assert session.get(f"{index}/{path}", timeout=30).ok
-            session.head(f"{index}/{path}", timeout=30)
+            fetch(session, index, "lack")
         if sealed:
             server.seal()
         server.stop()
