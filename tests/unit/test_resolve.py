@@ -324,6 +324,16 @@ def test_the_budget_names_what_fights(
     assert "pin big" in text
 
 
+def test_what_is_bounded_above_is_decided_first(catalogue: Catalogue, lock: Resolve) -> None:
+    """As pip: the bounded project gets its newest version, and the free one gives way."""
+    catalogue.add("free", "2.0")
+    catalogue.add("free", "1.0")
+    catalogue.add("zone", "1.5", requires=("free<2",))
+    catalogue.add("zone", "1.0")
+    assert pins(lock("free", "zone<2")) == ["free==1.0", "zone==1.5"]
+    assert pins(lock("free", "zone")) == ["free==2.0", "zone==1.0"]
+
+
 # What it costs ------------------------------------------------------------------------------
 
 
