@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from catalogue import Catalogue, Resolve, Upload, make_wheel
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
-from devpi_warmup import resolve
+from devpi_warmup import requirements, resolve
 from devpi_warmup.errors import FileError, ResolutionError
+from devpi_warmup.gather import Gatherer
 from devpi_warmup.lock import Lock
+from devpi_warmup.targets import Target
 
 
 def pins(lock: Lock) -> list[str]:
@@ -324,14 +331,29 @@ def test_the_budget_names_what_fights(
     assert "pin big" in text
 
 
-def test_what_is_bounded_above_is_decided_first(catalogue: Catalogue, lock: Resolve) -> None:
-    """As pip: the bounded project gets its newest version, and the free one gives way."""
-    catalogue.add("free", "2.0")
-    catalogue.add("free", "1.0")
-    catalogue.add("zone", "1.5", requires=("free<2",))
-    catalogue.add("zone", "1.0")
-    assert pins(lock("free", "zone<2")) == ["free==1.0", "zone==1.5"]
-    assert pins(lock("free", "zone")) == ["free==2.0", "zone==1.0"]
+def test_the_order_of_decisions_is_pips(gatherer: Gatherer, tmp_path: Path) -> None:
+    """pip/_internal/resolution/resolvelib/provider.py, ``get_preference``."""
+    (tmp_path / "main.txt").write_text("zwanted\n")
+    wanted = requirements.load([tmp_path / "main.txt"], [], root=tmp_path)
+    provider = resolve._Provider(wanted, Target("3.13", "win32"), gatherer, {})
+    exact = resolve.Candidate(canonicalize_name("zdirect"), frozenset(), Version("1"), None)
+    information = {
+        "afree": [resolve.Wanted(canonicalize_name("afree"))],
+        "bnonfree": [wish("bnonfree>=1")],
+        "zwanted": [wish("zwanted")],
+        "zbounded": [wish("zbounded<2")],
+        "zprefix": [wish("zprefix==1.*")],
+        "zpinned": [wish("zpinned==1")],
+        "zdirect": [resolve.Wanted(exact.project, exact=exact)],
+    }
+    pairs = {name: [(wish, None) for wish in wishes] for name, wishes in information.items()}
+    order = sorted(pairs, key=lambda name: provider.get_preference(name, {}, {}, pairs, []))
+    assert order == ["zdirect", "zpinned", "zbounded", "zprefix", "zwanted", "bnonfree", "afree"]
+
+
+def wish(text: str) -> resolve.Wanted:
+    requirement = Requirement(text)
+    return resolve.Wanted(canonicalize_name(requirement.name), specifier=requirement.specifier)
 
 
 # What it costs ------------------------------------------------------------------------------
