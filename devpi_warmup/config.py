@@ -27,6 +27,7 @@ DEFAULT_REQUIREMENTS = "requirements/*.txt"
 DEFAULT_CONSTRAINTS = "requirements/constraints.txt"
 _LISTS = ("pythons", "platforms", "exclude", "requirements", "constraints")
 _STRINGS = ("index-url", "wheelhouse")
+_BOOLEANS = ("require-warm",)
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Config:
     :param constraints: the constraint files
     :param index: the one index, or None for the private devpi-server
     :param wheelhouse: the folder that crosses the gap
+    :param require_warm: whether a file that cannot be shown to be warm fails the run
     """
 
     root: Path
@@ -70,6 +72,7 @@ class Config:
     constraints: tuple[Path, ...]
     index: IndexUrl | None
     wheelhouse: Path
+    require_warm: bool
 
 
 def load(root: Path, environ: Mapping[str, str] = os.environ) -> Config:
@@ -115,6 +118,7 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Config:
         constraints=constraints,
         index=index,
         wheelhouse=root / settings.get("wheelhouse", "wheelhouse"),
+        require_warm=settings.get("require-warm", False),
     )
 
 
@@ -160,8 +164,11 @@ def _check_types(settings: object) -> list[Problem]:
                 problems.append(
                     Problem(f"{key} must be a string, and not empty", hint=f'write {key} = "…"')
                 )
+        elif key in _BOOLEANS:
+            if not isinstance(value, bool):
+                problems.append(Problem(f"{key} must be true or false", hint=f"write {key} = true"))
         else:
-            known = (*_LISTS, *_STRINGS)
+            known = (*_LISTS, *_STRINGS, *_BOOLEANS)
             nearest = difflib.get_close_matches(key, known, n=1)
             hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known)}"
             problems.append(Problem(f"unknown key {key!r}", hint=hint))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NAME = "manifest.json"
 FORMAT = 1
-WARM, COLD = "warm", "not warm"
+WARM, COLD, UNKNOWN = "warm", "not warm", "cannot be shown"
 UNFINISHED = "its warmup has not finished"
 
 
@@ -179,7 +179,7 @@ class Ledger:
 def _warmth(proof: Proof | None) -> str:
     """Return ``warm``, or why it is not shown that devpi holds a file."""
     if proof is None:
-        return "cannot be shown: the index is no devpi"
+        return f"{UNKNOWN}: the index is no devpi"
     if proof.warmth.value == WARM:
         return WARM
     return f"{proof.warmth.value}: {proof.reason}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devpi_warmup import manifest
-from devpi_warmup.manifest import COLD, WARM, why_missing
+from devpi_warmup.manifest import COLD, UNKNOWN, WARM, why_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -74,6 +74,7 @@ class Row:
 
     :param warm: how many files devpi is shown to hold
     :param shown: how many it could be asked for
+    :param unknown: of how many it cannot be shown, direct URLs aside
     """
 
     target: str
@@ -83,6 +84,7 @@ class Row:
     warm: int
     shown: int
     reason: str
+    unknown: int = 0
 
     @property
     def good(self) -> bool:
@@ -120,6 +122,7 @@ def rows(
                 warm=warmths.count(WARM),
                 shown=warmths.count(WARM) + len(cold),
                 reason=", ".join(cold),
+                unknown=sum(warmth.startswith(UNKNOWN) for warmth in warmths),
             )
         )
     return found

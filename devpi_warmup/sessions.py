@@ -116,6 +116,8 @@ class Warmup:
             session.error(f"missing: {', '.join(missing)}")
         if cold := [row.target for row in rows if not row.good]:
             session.error(f"covered, but devpi does not hold every file: {', '.join(cold)}")
+        if self.config.require_warm and any(row.unknown for row in rows):
+            session.error("covered, but it cannot be shown that devpi holds every file")
 
     def close(self) -> None:
         """End the run: stop transfers and the private server, free the wheelhouse."""

@@ -133,6 +133,11 @@ def test_an_index_that_is_no_devpi_shows_nothing(project: Project) -> None:
     project.write("plain-app", pythons=("3.13",), platforms=("win_amd64",))
     with served(upstream) as url:
         done = project.nox("-s", "warmup", DEVPI_INDEX=url)
+        more = "require-warm = true"
+        project.write("plain-app", pythons=("3.13",), platforms=("win_amd64",), more=more)
+        strict = project.nox("-s", "warmup", DEVPI_INDEX=url)
+    assert strict.returncode == 1
+    assert "it cannot be shown that devpi holds every file" in strict.stderr
     assert done.returncode == 0, done.output
     assert "warm cannot be shown here" in done.stderr
     assert done.stdout.splitlines()[1].endswith(" -")

@@ -27,6 +27,7 @@ def test_without_a_table_there_are_defaults(project: Path) -> None:
     assert found.requirements == (project / "requirements" / "main.txt",)
     assert found.constraints == ()
     assert found.index is None
+    assert not found.require_warm
     assert found.wheelhouse == project / "wheelhouse"
 
 
@@ -43,6 +44,7 @@ def test_every_key(project: Path) -> None:
         constraints = ["limits.txt"]
         index-url = "https://devpi.example.com/user/index/+simple/"
         wheelhouse = "carry"
+        require-warm = true
         """,
     )
     ids = [target.id for target in found.targets]
@@ -51,6 +53,7 @@ def test_every_key(project: Path) -> None:
     assert [path.name for path in found.constraints] == ["limits.txt"]
     assert found.index == config.IndexUrl("https://devpi.example.com/user/index")
     assert found.wheelhouse == project / "carry"
+    assert found.require_warm
 
 
 def test_a_constraints_file_among_the_requirements_is_one(project: Path) -> None:
@@ -67,6 +70,7 @@ def test_a_constraints_file_among_the_requirements_is_one(project: Path) -> None
         ("pythons = [3.10]", r"pythons must be a list of strings\n.*in quotes"),
         ('platforms = "win32"', "platforms must be a list of strings"),
         ("wheelhouse = 3", "wheelhouse must be a string"),
+        ('require-warm = "yes"', "require-warm must be true or false"),
         ('wheelhouse = ""', "wheelhouse must be a string, and not empty"),
         ('requirements = [""]', "no file ''"),
         ('requirements = ["**x"]', r"no file '\*\*x'"),
