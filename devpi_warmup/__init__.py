@@ -1,7 +1,10 @@
 """Fill a devpi cache and a wheelhouse for every target, and prove that both work offline.
 
-Read the modules in the order the data flows: ``targets``, ``config``, ``requirements``,
-``index``, ``resolve``, ``lock``, ``wheelhouse``, ``referee``, ``report``, ``sessions``.
+Read ``noxfile.py`` first, then the modules in the order the data flows: ``errors``, ``targets``,
+``config``, ``requirements``, ``process``, ``ambient``, ``wheelhouse``, ``transport``, ``index``,
+``devpi``, ``gather``, ``lock``, ``explain``, ``resolve``, ``pipshim``, ``referee``, ``manifest``,
+``install``, ``serve``, ``server``, ``report``, ``warmup``, ``moving``, ``sessions``. A module
+imports only what stands before it.
 """
 
 __version__ = "0.1.0"

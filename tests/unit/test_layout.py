@@ -49,6 +49,13 @@ def test_every_module_has_its_place() -> None:
     assert {path.stem for path in PACKAGE.glob("*.py")} == set(ORDER)
 
 
+def test_the_package_says_in_which_order_to_read_it() -> None:
+    import devpi_warmup
+
+    named = re.findall(r"``(\w+)``", devpi_warmup.__doc__ or "")
+    assert tuple(named) == ORDER[1:]
+
+
 def test_imports_run_one_way() -> None:
     for place, module in enumerate(ORDER):
         wrong = imports(PACKAGE / f"{module}.py") - set(ORDER[:place])
