@@ -262,6 +262,28 @@ def test_hostile_settings_of_pip_change_nothing_and_are_named(
         assert f"{key} (pip.conf)" in line
 
 
+def test_settings_of_virtualenv_do_not_change_the_judge(warmed: Project, devpi: Devpi) -> None:
+    devpi.upstream.add("seed-app", "1.0")
+    warmed.write("seed-app", pythons=("3.13",), platforms=("win_amd64",))
+    done = warmed.nox("-s", "warmup", VIRTUALENV_NO_PIP="1", VIRTUALENV_PIP="19.0")
+    assert done.returncode == 0, done.output
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--no-venv", "run it without --no-venv"),
+        ("--no-dependencies", "run it without -j"),
+    ],
+)
+def test_options_of_nox_that_leave_no_way(project: Project, option: str, message: str) -> None:
+    project.write("six", pythons=("3.13",), platforms=("win_amd64",))
+    done = project.nox("-s", "warmup", option, DEVPI_INDEX="http://127.0.0.1:9/root/pypi")
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.output
+
+
 def test_a_password_is_nowhere(project: Project, tmp_path: Path) -> None:
     """An index that wants a password, and every output, lock, manifest and command searched."""
     catalogue = Catalogue()

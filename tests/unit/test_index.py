@@ -209,6 +209,19 @@ def test_credentials_go_to_the_index_alone(catalogue: Catalogue, tmp_path: Path)
     assert sent == [True, True, False]
 
 
+def test_a_netrc_file_serves_a_loopback_index_too(
+    catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password s3cret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    catalogue.add("six", "1.0")
+    url = IndexUrl("http://127.0.0.1:3141")
+    Index(Transport(url, make_session=lambda: memory_session(catalogue))).page(SIX)
+    assert catalogue.headers[0]["Authorization"].startswith("Basic ")
+
+
 def test_a_download_is_checked(index: Index, six: IndexFile, tmp_path: Path) -> None:
     sizes: list[int] = []
     assert (
