@@ -2,9 +2,9 @@
 
 Read ``noxfile.py`` first, then the modules in the order the data flows: ``errors``, ``targets``,
 ``config``, ``requirements``, ``process``, ``ambient``, ``wheelhouse``, ``transport``, ``index``,
-``devpi``, ``gather``, ``lock``, ``explain``, ``resolve``, ``pipshim``, ``referee``, ``manifest``,
-``install``, ``serve``, ``server``, ``report``, ``warmup``, ``moving``, ``sessions``. A module
-imports only what stands before it.
+``devpi``, ``wheels``, ``gather``, ``lock``, ``explain``, ``resolve``, ``pipshim``, ``referee``,
+``manifest``, ``install``, ``serve``, ``server``, ``report``, ``warmup``, ``moving``,
+``sessions``. A module imports only what stands before it.
 """
 
 __version__ = "0.1.0"

@@ -23,7 +23,7 @@ from resolvelib.resolvers import RequirementInformation, ResolutionTooDeep, Resu
 
 from devpi_warmup import explain
 from devpi_warmup.errors import ResolutionError
-from devpi_warmup.gather import BrokenWheelError, Memo
+from devpi_warmup.gather import Memo
 from devpi_warmup.index import IndexFile, Wheel, parse_wheel
 from devpi_warmup.lock import Lock, Pin
 from devpi_warmup.requirements import (
@@ -33,14 +33,16 @@ from devpi_warmup.requirements import (
     redact,
     url_filename,
 )
+from devpi_warmup.wheels import BrokenWheelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from packaging.requirements import Requirement
 
-    from devpi_warmup.gather import Gatherer, Metadata
+    from devpi_warmup.gather import Gatherer
     from devpi_warmup.targets import Target
+    from devpi_warmup.wheels import Metadata
 
 # Wheels of one project that may be opened for one target. "boto3 botocore aiobotocore" takes
 # pip and us over a hundred honest steps back; what takes more than this has lost its way.

@@ -10,15 +10,9 @@ from catalogue import Catalogue, Upload, make_wheel, make_zip, metadata
 from packaging.utils import canonicalize_name
 
 from devpi_warmup.errors import FileError, WheelhouseError
-from devpi_warmup.gather import (
-    BrokenWheelError,
-    Gatherer,
-    Memo,
-    check_wheel,
-    parse_metadata,
-    read_metadata,
-)
+from devpi_warmup.gather import Gatherer, Memo
 from devpi_warmup.index import IndexFile, Wheel, parse_wheel
+from devpi_warmup.wheels import BrokenWheelError, check_wheel, parse_metadata, read_metadata
 
 SIX = canonicalize_name("six")
 
@@ -199,7 +193,7 @@ def test_a_wheel_that_is_no_zip(tmp_path: Path) -> None:
 
 
 def test_gigantic_metadata_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("devpi_warmup.gather.MAX_METADATA", 1 << 20)
+    monkeypatch.setattr("devpi_warmup.wheels.MAX_METADATA", 1 << 20)
     path = tmp_path / "x"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("six-1.0.dist-info/METADATA", "x" * (2 << 20))

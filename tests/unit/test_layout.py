@@ -23,6 +23,7 @@ ORDER = (
         "transport",
         "index",
         "devpi",
+        "wheels",
         "gather",
         "lock",
         "explain",
