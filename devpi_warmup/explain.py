@@ -61,7 +61,8 @@ def why_none(
         return [f"the index has no project {page.project}"]
     if not page.wheels:
         sdists = sum(file.filename.endswith((".tar.gz", ".zip")) for file in page.others)
-        return [f"the index has no wheel of it, only {sdists} sdists: nothing is built here"]
+        what = f"only {sdists} sdists: nothing is built here" if sdists else "nor an sdist"
+        return [f"the index has no wheel of it, {what}"]
     versions = sorted({wheel.version for wheel in page.wheels})
     reasons = [f"the index has wheels of {_list(versions)}"]
     asked = set(specifier.filter(versions))

@@ -273,6 +273,8 @@ def served(catalogue: Catalogue) -> Iterator[str]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(answer.body)
+            if headers["Content-Length"] != str(len(answer.body)):
+                self.close_connection = True  # a body that breaks off
 
         def log_message(self, format: str, *args: object) -> None:
             pass
