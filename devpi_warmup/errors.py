@@ -22,6 +22,11 @@ class Problem:
         return f"{text}\n    hint: {self.hint}" if self.hint else text
 
 
+def indented(lines: Iterable[str]) -> str:
+    """Join lines that stand below the message they explain."""
+    return "\n".join(f"      {line}" for line in lines)
+
+
 class WarmupError(Exception):
     """Something a user can act on; shown without a traceback."""
 

@@ -120,7 +120,7 @@ class Gatherer:
                 f"{file.filename} is two different files, of {redact(file.url)} and another URL",
                 hint="one wheelhouse cannot hold both: name one of them for all targets",
             )
-        return self.wheelhouse.publish(self.file(file), file.filename)
+        return self.wheelhouse.publish(stored, file.filename)
 
     def sweep(self, wanted: Iterable[IndexFile]) -> dict[IndexFile, Proof]:
         """Ask devpi once more whether it holds each file, several at once; fetch nothing."""

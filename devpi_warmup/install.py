@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from devpi_warmup import manifest
 from devpi_warmup.ambient import clean_environment
-from devpi_warmup.errors import WarmupError
-from devpi_warmup.manifest import why_missing
+from devpi_warmup.errors import WarmupError, indented
 from devpi_warmup.process import isolation
 from devpi_warmup.wheelhouse import LOCKS
 
@@ -57,7 +56,7 @@ def check_ready(
     :param requirements_digest: of the requirement files as they are now
     :raises InstallError: it is not covered, or something of it has changed since
     """
-    if reason := why_missing(wheelhouse, target, requirements_digest):
+    if reason := manifest.why_missing(wheelhouse, target, requirements_digest):
         raise InstallError(
             reason, hint=f'run nox -s "warmup({target.id})" first, where there is a network'
         )
@@ -84,9 +83,8 @@ def install(
     for problem, arguments in steps.items():
         done = runner([*pip, *arguments], env=env)
         if done.returncode != 0:
-            lines = "\n".join(f"      {line}" for line in done.last_lines().splitlines())
             raise InstallError(
-                f"{problem}:\n{lines}",
+                f"{problem}:\n{indented(done.last_lines().splitlines())}",
                 hint=f"the files do not fit this interpreter ({python}), or were changed",
             )
     wheels = [wheelhouse / filename for filename in filenames]

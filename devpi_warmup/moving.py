@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 from devpi_warmup import ambient, config, manifest, process, report, requirements
 from devpi_warmup.devpi import Devpi, Warmth
-from devpi_warmup.errors import ServerError, WarmupError
+from devpi_warmup.errors import ServerError, WarmupError, indented
 from devpi_warmup.index import IndexFile
-from devpi_warmup.manifest import why_missing
 from devpi_warmup.pipshim import __file__ as shim
 from devpi_warmup.server import PrivateServer
 from devpi_warmup.transport import SMALL_CONNECTIONS, Transport
@@ -46,7 +45,7 @@ def seal(loaded: Config, *, python: str) -> str:
             ]
         if cold:
             raise ServerError(
-                "devpi does not hold every file:\n      " + "\n      ".join(cold),
+                f"devpi does not hold every file:\n{indented(cold)}",
                 hint="run nox -s warmup, which fetches what is missing",
             )
         server.seal()
@@ -82,10 +81,10 @@ def _held_files(loaded: Config) -> list[tuple[str, str, int]]:
     """
     wheelhouse = Wheelhouse(loaded.wheelhouse)
     digest = requirements.load(loaded.requirements, loaded.constraints, root=loaded.root).digest
-    reasons = {t.id: why_missing(wheelhouse, t, digest) for t in loaded.targets}
+    reasons = {t.id: manifest.why_missing(wheelhouse, t, digest) for t in loaded.targets}
     if missing := [f"{id_}: {reason}" for id_, reason in reasons.items() if reason]:
         raise ServerError(
-            "not every target is covered:\n      " + "\n      ".join(missing),
+            f"not every target is covered:\n{indented(missing)}",
             hint="run nox -s warmup first, or exclude these targets",
         )
     known = manifest.read(wheelhouse)

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from devpi_warmup.ambient import clean_environment
-from devpi_warmup.errors import WarmupError
+from devpi_warmup.errors import WarmupError, indented
 from devpi_warmup.process import isolation
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def referee(
         done = runner(argv, env=env)
         if done.returncode != 0:
             raise RefereeError(
-                f"pip refuses the lock offline:\n{_indent(done.last_lines())}",
+                f"pip refuses the lock offline:\n{indented(done.last_lines().splitlines())}",
                 hint="the files contradict what the index says of them, or one was changed in the "
                 "wheelhouse: run it again; if it stays, please report it",
             )
@@ -96,27 +97,17 @@ def _lines(roots: Sequence[RootRequirement]) -> str:
 
 def _compare(lock: Lock, report: dict[str, list[dict[str, dict[str, object]]]]) -> None:
     """Hold what pip would install against the pins: project, version and sha256."""
-    ours = {(str(pin.project), str(pin.version), pin.sha256) for pin in lock.pins}
+    ours = {(str(pin.project), pin.version, pin.sha256) for pin in lock.pins}
     theirs = set()
     for item in report["install"]:
         metadata, download = item["metadata"], item["download_info"]
         archive = download["archive_info"]
         assert isinstance(archive, dict)  # noqa: S101 - pip's documented report format
-        name, version = canonicalize_name(str(metadata["name"])), str(metadata["version"])
-        theirs.add((name, version, str(archive["hashes"]["sha256"])))
-    if {(n, _normal(v), h) for n, v, h in ours} != {(n, _normal(v), h) for n, v, h in theirs}:
-        difference = sorted({f"{n}=={v}" for n, v, _ in ours ^ theirs})
+        name, version = canonicalize_name(str(metadata["name"])), Version(str(metadata["version"]))
+        theirs.add((str(name), version, str(archive["hashes"]["sha256"])))
+    if ours != theirs:
+        difference = sorted({f"{name}=={version}" for name, version, _ in ours ^ theirs})
         raise RefereeError(
             f"pip would install something else offline: {', '.join(difference)}",
             hint="this is a fault of devpi-warmup: please report it",
         )
-
-
-def _normal(version: str) -> str:
-    from packaging.version import Version  # noqa: PLC0415
-
-    return str(Version(version))
-
-
-def _indent(text: str) -> str:
-    return "\n".join(f"      {line}" for line in text.splitlines())

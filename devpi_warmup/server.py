@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from devpi_warmup.ambient import clean_environment
 from devpi_warmup.config import IndexUrl
-from devpi_warmup.errors import ServerError
+from devpi_warmup.errors import ServerError, indented
 from devpi_warmup.process import run
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class PrivateServer:
         output = done.stdout + done.stderr
         bad = [line for line in output.splitlines() if " WARN" in line or " ERRO" in line]
         if done.returncode != 0 or bad:
-            lines = "\n".join(f"      {line}" for line in bad[:5]) or done.last_lines()
+            lines = indented(bad[:5]) or done.last_lines()
             raise ServerError(
                 f"devpi-fsck finds the data folder damaged:\n{lines}",
                 hint="run nox -s warmup, which fetches what is missing, then nox -s seal",
@@ -206,7 +206,7 @@ class PrivateServer:
         if not watcher.settled.wait(START_TIMEOUT) or watcher.url is None:
             raise ServerError(
                 "the private devpi-server did not start; its last lines:\n"
-                + "\n".join(f"      {line}" for line in watcher.last),
+                + indented(watcher.last),
                 hint=f"all of them are in {self.folder.name}/{self.log.name}",
             )
         return watcher.url
