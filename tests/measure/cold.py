@@ -1,0 +1,107 @@
+"""Warmups against a cold devpi of somebody else: default start, default settings, empty store.
+
+The worst moment for a client: the server has just bound its port, knows no project, and loads
+the list of all names when the first page is asked for. After each run every file of every lock
+must lie in the server's own folder, by its hash. ``nox -s measure -- cold [TIMES]``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from indexes import ROOT
+
+from devpi_warmup import ambient, process
+from devpi_warmup.server import PrivateServer
+from devpi_warmup.wheelhouse import digest
+
+
+@contextmanager
+def cold_server(scripts: Path, folder: Path) -> Iterator[str]:
+    """Run devpi-init and devpi-server as its manual says, and yield its mirror."""
+    data = ["--serverdir", str(folder)]
+    env = ambient.clean_environment()
+    subprocess.run([scripts / "devpi-init", *data], env=env, check=True, capture_output=True)
+    server = subprocess.Popen(
+        [scripts / "devpi-server", *data, "--listen", "127.0.0.1:0"],
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert server.stdout is not None
+    try:
+        for line in server.stdout:
+            if match := re.search(r"Serving on (http://127\.0\.0\.1:\d+)", line):
+                break
+        log = (folder / "server.log").open("w")
+        drain = subprocess.Popen(["cat"], stdin=server.stdout, stdout=log)
+        yield f"{match[1]}/root/pypi"
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait()
+        drain.wait()
+        log.close()
+
+
+def run(scripts: Path) -> str:
+    with tempfile.TemporaryDirectory() as place:
+        project = Path(place, "project")
+        project.mkdir()
+        for name in ("noxfile.py", "pyproject.toml"):
+            shutil.copy(ROOT / name, project)
+        shutil.copytree(ROOT / "requirements", project / "requirements")
+        (project / "devpi_warmup").symlink_to(ROOT / "devpi_warmup")
+        data = Path(place, "server")
+        with cold_server(scripts, data) as index:
+            start = time.perf_counter()
+            done = subprocess.run(
+                [sys.executable, "-m", "nox", "-s", "warmup"],
+                cwd=project,
+                env=os.environ | {"NOX_SCRIPT_MODE": "none", "DEVPI_INDEX": index},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            seconds = time.perf_counter() - start
+        if done.returncode:
+            print(done.stdout[-3000:], done.stderr[-3000:])
+        manifest = json.loads((project / "wheelhouse" / "manifest.json").read_text())
+        held = {digest(path) for path in data.rglob("*.whl")}
+        wanted = {file["sha256"] for file in manifest["files"].values()}
+        covered = sum(entry["state"] == "covered" for entry in manifest["targets"].values())
+    return (
+        f"exit {done.returncode}, {covered} of {len(manifest['targets'])} covered, "
+        f"{len(wanted & held)} of {len(wanted)} files on the server's disk, {seconds:.0f} s"
+    )
+
+
+def main() -> None:
+    times = int(sys.argv[1]) if sys.argv[1:] else 20
+    settings = ambient.read(process.run, sys.executable)
+    server = PrivateServer(ROOT / ".devpi", ambient=settings, say=print)
+    server.start()  # for its environment alone
+    server.stop()
+    (environment,) = (ROOT / ".devpi").glob("server-*")
+    results = []
+    for number in range(1, times + 1):
+        results.append(run(environment / "bin"))
+        print(f"{number}: {results[-1]}", flush=True)
+    good = sum(result.startswith("exit 0, 9 of 9 covered, 67 of 67") for result in results)
+    print(f"{good} of {times} complete")
+
+
+if __name__ == "__main__":
+    main()
