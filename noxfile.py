@@ -9,6 +9,7 @@
 #   "resolvelib>=1.1",
 #   "rich>=13.9",
 #   "tomli-w>=1.1",
+#   "truststore>=0.10",
 #   "virtualenv>=20.30",
 #   "tomli>=2; python_version < '3.11'",
 # ]

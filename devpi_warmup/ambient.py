@@ -30,6 +30,7 @@ KEPT = frozenset(
         "timeout",
         "default-timeout",
         "retries",
+        "keyring-provider",
     }
 )
 # They change what pip prints or caches, never what it finds: dropping them needs no word.
@@ -38,7 +39,6 @@ _HARMLESS = frozenset(
         "cache-dir",
         "debug",
         "disable-pip-version-check",
-        "keyring-provider",
         "log",
         "no-cache-dir",
         "no-color",

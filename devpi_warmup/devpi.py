@@ -9,13 +9,16 @@ a commit can be lost. Its own view of a file does, and asking for it never reach
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import requests
 
+from devpi_warmup.errors import IndexAccessError
 from devpi_warmup.index import DEVPI_HEADER
 
 if TYPE_CHECKING:
@@ -66,6 +69,25 @@ class Devpi:
         """
         self._transport = transport
         self._bare = bare
+
+    def login(self) -> None:
+        """Exchange the password for a token, if there is one; devpi checks that far faster.
+
+        It stretches a password at every request, for about 150 ms. Where something before devpi
+        has passwords of its own, or takes no token, the password stays in use.
+        """
+        login = self._transport.login
+        if login.current is None or not login.current.password:
+            return
+        server = self._transport.url.url.rsplit("/", 2)[0]  # without /user/index
+        body = {"user": login.current.user, "password": login.current.password}
+        ask = partial(self._transport.ask, headers={"Accept": _JSON}, any_status=True)
+        with suppress(IndexAccessError):
+            token = _result(ask("POST", f"{server}/+login", json=body)).get("password")
+            if isinstance(token, str) and token:
+                login.use_token(token)
+                # Whether it is taken here; if not, the transport goes back to the password.
+                ask("GET", f"{self._transport.url.url}/+api")
 
     def warm(self, file: IndexFile, size: int, scratch: Path) -> Proof:
         """Make sure that devpi holds a file: ask, fetch it through devpi if need be, ask again.

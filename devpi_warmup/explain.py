@@ -58,7 +58,7 @@ def why_none(
     :param broken: wheels that were opened and are no good, and why
     """
     if not page.known:
-        return [f"the index has no project {page.project}"]
+        return [f"the index has no project {page.project}: it answered {page.absence}"]
     if not page.wheels:
         sdists = sum(file.filename.endswith((".tar.gz", ".zip")) for file in page.others)
         what = f"only {sdists} sdists: nothing is built here" if sdists else "nor an sdist"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
@@ -76,12 +78,14 @@ class Page:
 
     :param known: False where the index says there is no such project
     :param others: files that are no wheels of this project, such as sdists
+    :param absence: how and when the index said so
     """
 
     project: NormalizedName
     known: bool
     wheels: tuple[Wheel, ...]
     others: tuple[IndexFile, ...]
+    absence: str = ""
 
 
 class Index:
@@ -90,13 +94,17 @@ class Index:
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
 
-    def check(self) -> Mapping[str, str]:
-        """Ask the index for any page, so that a wrong address is one clear error.
+    def check(self, project: NormalizedName) -> Mapping[str, str]:
+        """Ask for one page, alone, so that a wrong address is one clear error.
 
+        A cold devpi loads the list of all projects when it is asked for the first page, and
+        fails those that come meanwhile; so nothing else is asked before this one is answered.
+
+        :param project: one that is wanted
         :returns: the headers of the answer, which tell what kind of server it is
         :raises IndexAccessError: nothing there answers, it refuses us, or there is no such index
         """
-        page, headers = self._ask(NormalizedName("pip"))
+        page, headers = self._confirmed(project)
         url = self.transport.url.url
         if not page.known and DEVPI_HEADER in headers:
             # devpi says 404 of a project and of an index alike; asked for the index, it is clear.
@@ -115,25 +123,42 @@ class Index:
 
         That a project does not exist is believed only when the server says so
         :data:`CONFIRMATIONS` times: a cold devpi answers 404, or an empty page, for projects
-        that exist.
+        that exist. It also keeps such an answer in mind, so it is told to ask its upstream anew.
 
         :raises IndexAccessError: the page cannot be had or read
         """
-        for attempt in range(CONFIRMATIONS):
-            if attempt:
-                self.transport.sleep(0.25 * 4**attempt)
-            page, _ = self._ask(project)
-            if page.known:
-                break
-        return page
+        return self._confirmed(project)[0]
+
+    def _confirmed(self, project: NormalizedName) -> tuple[Page, Mapping[str, str]]:
+        page, headers = self._ask(project)
+        absences = [page.absence]
+        while not page.known and len(absences) < CONFIRMATIONS:
+            self.transport.sleep(0.25 * 4 ** len(absences))
+            if DEVPI_HEADER in headers:
+                self._refresh(project)
+            page, headers = self._ask(project)
+            absences.append(page.absence)
+        return page if page.known else replace(page, absence=", ".join(absences)), headers
 
     def _ask(self, project: NormalizedName) -> tuple[Page, Mapping[str, str]]:
         url = f"{self.transport.url.simple}{project}/"
         headers = {"Accept": simple.ACCEPT_SUPPORTED}
         answer = self.transport.ask("GET", url, headers, limit=MAX_PAGE)
         if answer.status == requests.codes.not_found:
-            return Page(project, known=False, wheels=(), others=()), answer.headers
-        return _parse_page(project, answer), answer.headers
+            page = Page(project, known=False, wheels=(), others=())
+        else:
+            page = _parse_page(project, answer)
+        if not page.known:
+            what = "404" if answer.status == requests.codes.not_found else "a page without files"
+            now = time.strftime("%H:%M:%S", time.gmtime())
+            page = replace(page, absence=f"{what} at {now} UTC")
+        return page, answer.headers
+
+    def _refresh(self, project: NormalizedName) -> None:
+        """Have devpi forget what it knows of a project (devpi_server/views.py, simple_refresh)."""
+        url = f"{self.transport.url.simple}{project}/refresh"
+        with suppress(IndexAccessError):  # the page will tell
+            self.transport.ask("POST", url, {}, limit=MAX_PAGE, any_status=True)
 
     def metadata(self, file: IndexFile) -> bytes | None:
         """Return the METADATA that the index serves beside a wheel (PEP 658), if it does."""

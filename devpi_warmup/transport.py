@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import ssl
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
+import truststore
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ReadTimeoutError
 
+from devpi_warmup import credentials
+from devpi_warmup.credentials import Login
 from devpi_warmup.errors import FileError, IndexAccessError, WarmupError
 from devpi_warmup.requirements import redact
 
@@ -27,17 +33,26 @@ SMALL_CONNECTIONS = 3
 FILE_CONNECTIONS = 5
 READ_TIMEOUT = 60.0  # seconds between two pieces of an answer
 CHUNK = 1 << 18  # bytes
+SILENCES = 3  # times a silent server is waited for, READ_TIMEOUT each
 _RETRIED = frozenset({429, 500, 502, 503, 504, 520, 527})
-_LONGEST_PAUSE = 8.0  # seconds
+_LONGEST_PAUSE = 30.0  # seconds
 _UNAUTHORIZED, _FORBIDDEN, _ERROR = 401, 403, 400
 # The narrow classes first: most of them are kinds of ConnectionError.
 _WORDS = {
-    requests.exceptions.SSLError: "the certificate of the server is not trusted, or it has no TLS",
+    requests.exceptions.SSLError: "TLS with the server fails",
     requests.exceptions.ProxyError: "the proxy does not answer",
     requests.Timeout: "the server did not answer in time",
     requests.TooManyRedirects: "it redirects in a circle",
     requests.exceptions.ChunkedEncodingError: "the answer ended too early",
     requests.ConnectionError: "no connection to the server, or it was cut",
+}
+
+# What OpenSSL calls the faults of TLS that a person can mend.
+_TLS_WORDS = {
+    "CERTIFICATE_VERIFY_FAILED": "the certificate of the server is not trusted",
+    "CERTIFICATE_REQUIRED": "the server wants a client certificate",
+    "HANDSHAKE_FAILURE": "the server refuses the handshake of TLS, or wants a client certificate",
+    "WRONG_VERSION_NUMBER": "the server does not speak TLS",
 }
 
 T = TypeVar("T")
@@ -59,7 +74,18 @@ class Answer:
 
 
 class _TransientError(Exception):
-    """A fault of the server that may be gone the next time."""
+    """A fault of the server that may be gone the next time.
+
+    :param pause: seconds that the server wants to be left alone for
+    """
+
+    def __init__(self, problem: str, *, pause: float = 0.0) -> None:
+        super().__init__(problem)
+        self.pause = pause
+
+
+class _OtherCredentialsError(Exception):
+    """The server has refused the credentials, and there are others."""
 
 
 class Transport:
@@ -69,21 +95,32 @@ class Transport:
         self,
         url: IndexUrl,
         *,
-        make_session: Callable[[], requests.Session] = requests.Session,
+        make_session: Callable[[], requests.Session] | None = None,
         ambient: Ambient | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
+        login: Login | None = None,
+        read_timeout: float = READ_TIMEOUT,
     ) -> None:
+        """Describe the connections; none is opened yet.
+
+        :param sleep: waits that many seconds; by default until the transport is closed
+        :param login: the credentials; by default those of the URL, netrc and keyring
+        :param read_timeout: seconds between two pieces of an answer
+        """
         self.url = url
-        self.sleep = sleep
-        self._make_session = make_session
+        self._closed = threading.Event()
+        self.sleep = sleep or self._closed.wait
+        keyring = ambient.kept.get("keyring-provider", "auto") if ambient else "auto"
+        self.login = login or Login(url, keyring=keyring)
+        self._make_session = make_session or _trusting_session
         self._ambient = ambient
         self._retries = ambient.retries if ambient else 5
-        self._timeout = (ambient.timeout if ambient else 15.0, READ_TIMEOUT)
+        self._timeout = (ambient.timeout if ambient else 15.0, read_timeout)
+        self._down = False  # it has not answered at all, the last time
         self._threads = threading.local()
         self._small_slots = threading.BoundedSemaphore(SMALL_CONNECTIONS)
         self._file_slots = threading.BoundedSemaphore(FILE_CONNECTIONS)
         self._sessions: list[requests.Session] = []
-        self._closed = threading.Event()
 
     def close(self) -> None:
         """Close every connection; transfers under way end at their next piece."""
@@ -98,17 +135,19 @@ class Transport:
         headers: Mapping[str, str],
         *,
         limit: int = 1 << 20,
+        json: Mapping[str, str] | None = None,
         any_status: bool = False,
     ) -> Answer:
         """Return a small answer whole; retried on every passing fault.
 
         :param limit: bytes
+        :param json: the body of the request
         :param any_status: take a status that speaks of a passing fault as the answer
         :raises IndexAccessError: there is no answer, it is a refusal, or it is too long
         """
 
         def once() -> Answer:
-            with self._small_slots, self._request(method, url, headers) as response:
+            with self._small_slots, self._request(method, url, headers, json) as response:
                 if not any_status:
                     self._check(response, url)
                 body = bytearray()
@@ -169,32 +208,45 @@ class Transport:
             raise
 
     def _retried(self, once: Callable[[], T], give_up: Callable[[str], WarmupError]) -> T:
-        problem = ""
-        for attempt in range(self._retries + 1):
+        """Try again on passing faults, with growing pauses, and say when it was given up."""
+        began, attempt, silences = time.time(), 0, 0
+        while True:
             if self._closed.is_set():
                 raise IndexAccessError("the run was stopped")
-            if attempt:
-                self.sleep(min(0.25 * 2**attempt, _LONGEST_PAUSE))
             try:
                 return once()
+            except _OtherCredentialsError:
+                continue
             except _TransientError as error:
-                problem = str(error)
+                problem, pause = str(error), max(error.pause, 0.5 * 2**attempt)
             except (requests.RequestException, ValueError) as error:
-                problem = _describe(error)
+                problem, pause = _describe(error), 2.0**attempt  # it may be starting anew
                 # A circle, or a URL that is none (a ValueError in urllib3) will not pass.
-                if isinstance(error, (requests.TooManyRedirects, ValueError)):
-                    break
-        raise give_up(problem)
+                lasting = isinstance(error, (requests.TooManyRedirects, ValueError))
+                if lasting or problem in _TLS_WORDS.values():
+                    raise give_up(problem) from None
+                silences += _is_silence(error)
+                # One that has just used up the patience of another request gets no more.
+                if self._down or silences == SILENCES or attempt == self._retries:
+                    self._down = True
+                    raise give_up(problem + _span(attempt + 1, began)) from None
+            if attempt == self._retries:
+                raise give_up(problem + _span(attempt + 1, began))
+            attempt += 1
+            self.sleep(min(pause, _LONGEST_PAUSE))
 
     def _check(self, response: requests.Response, url: str) -> None:
         status = response.status_code
         if status in _RETRIED:
-            raise _TransientError(f"the server answered {status}")
+            after = response.headers.get("Retry-After", "")
+            pause = float(after) if after.isdecimal() else 0.0
+            raise _TransientError(f"the server answered {status}", pause=pause)
         if status in {_UNAUTHORIZED, _FORBIDDEN}:
-            source = "the user and password of the index URL" if self.url.user else "a netrc file"
+            current = self.login.current
+            source = current.source if current else "none"
             raise IndexAccessError(
                 f"{redact(url)}: the server answered {status} (credentials: {source})",
-                hint="give others in DEVPI_INDEX=https://user:password@… or in a netrc file",
+                hint=credentials.HINT,
             )
 
     def _pieces(
@@ -207,16 +259,39 @@ class Transport:
                 progress(len(piece))
             yield piece
 
-    def _request(self, method: str, url: str, headers: Mapping[str, str]) -> requests.Response:
+    def _request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        json: Mapping[str, str] | None = None,
+    ) -> requests.Response:
         # Credentials of the index go to the index alone: its pages may link to other hosts.
         own = urlsplit(url)[:2] == urlsplit(self.url.url)[:2]
-        auth = (self.url.user, self.url.password) if own and self.url.user else None
+        used = self.login.current if own else None
+        auth = (used.user, used.password) if used else None
         session = self._session()
-        if not session.trust_env:  # it reads no proxies, and so no netrc file either
-            auth = auth or requests.utils.get_netrc_auth(url)
-        return session.request(
-            method, url, headers=dict(headers), auth=auth, stream=True, timeout=self._timeout
+        if not session.trust_env and not own:  # it reads no proxies, and so no netrc file either
+            auth = requests.utils.get_netrc_auth(url)
+        response = session.request(
+            method,
+            url,
+            headers=dict(headers),
+            json=json,
+            auth=auth,
+            stream=True,
+            timeout=self._timeout,
+            # Of the session alone, it would stand behind REQUESTS_CA_BUNDLE.
+            verify=None if session.verify is True else session.verify,
         )
+        self._down = False
+        refusal = response.status_code == _UNAUTHORIZED or (
+            response.status_code == _FORBIDDEN and used is not None and used.token
+        )
+        if own and refusal and json is None and self.login.refused(used):
+            response.close()
+            raise _OtherCredentialsError
+        return response
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._threads, "session", None)
@@ -237,19 +312,32 @@ def _write(path: Path, pieces: Iterator[bytes]) -> str:
     return digest.hexdigest()
 
 
+class _SystemTrust(HTTPAdapter):
+    """Trusts what the system trusts, beside the certificates that requests brings; as pip does."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        super().init_poolmanager(*args, **kwargs, ssl_context=context)
+
+
+def _trusting_session() -> requests.Session:
+    session = requests.Session()
+    session.mount("https://", _SystemTrust())
+    return session
+
+
 def _connect(session: requests.Session, ambient: Ambient | None, url: IndexUrl) -> None:
     """Give a session what pip's configuration says of connections."""
     session.headers.update({"User-Agent": "devpi-warmup", "Accept-Encoding": "identity"})
     if urlsplit(url.url).hostname in {"127.0.0.1", "::1", "localhost"}:
         session.trust_env = False  # a company proxy would swallow a server of this machine
-    if ambient is None:
-        return
-    kept = ambient.kept
+    kept = ambient.kept if ambient else {}
+    trusted = ambient.trusted_hosts if ambient else frozenset()
     host = urlsplit(url.url).netloc
-    if host in ambient.trusted_hosts or host.partition(":")[0] in ambient.trusted_hosts:
+    if host in trusted or host.partition(":")[0] in trusted:
         session.verify = False
-    elif "cert" in kept:
-        session.verify = kept["cert"]
+    else:
+        session.verify = kept.get("cert", True)
     if "client-cert" in kept:
         session.cert = kept["client-cert"]
     if "proxy" in kept and session.trust_env:
@@ -258,8 +346,25 @@ def _connect(session: requests.Session, ambient: Ambient | None, url: IndexUrl) 
         session.trust_env = False
 
 
+def _is_silence(error: Exception) -> bool:
+    """Return whether the server was waited for in vain; in the middle of a body, too."""
+    inside = error.args[0] if error.args else None
+    return isinstance(error, requests.ReadTimeout) or isinstance(inside, ReadTimeoutError)
+
+
+def _span(times: int, began: float) -> str:
+    """Say how often it was tried, and when, by the clock that a server's log goes by."""
+    first, last = (time.strftime("%H:%M:%S", time.gmtime(at)) for at in (began, time.time()))
+    return f" (asked {times} times, {first} to {last} UTC)" if times > 1 else f" ({last} UTC)"
+
+
 def _describe(error: Exception) -> str:
     """Say what went wrong without the URL, which may hold a password."""
+    if _is_silence(error):
+        return "the server fell silent"
+    for name, words in _TLS_WORDS.items():
+        if name in str(error):
+            return words
     for kind, words in _WORDS.items():
         if isinstance(error, kind):
             return words

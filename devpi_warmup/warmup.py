@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from packaging.utils import NormalizedName
+
 from devpi_warmup import ambient, manifest, process, report, requirements
 from devpi_warmup.devpi import detect
 from devpi_warmup.errors import WarmupError
@@ -48,7 +50,11 @@ class Run:
             url = config.index or self._private_index(config, settings)
             transport = Transport(url, ambient=settings)
             index = Index(transport)
-            devpi = detect(transport, index.check())
+            wanted = [root.name for root in self._requirements.requirements if root.url is None]
+            headers = index.check(wanted[0] if wanted else NormalizedName("pip"))
+            devpi = detect(transport, headers)
+            if devpi is not None:
+                devpi.login()
             self._gatherer = Gatherer(index, self._wheelhouse, devpi)
             self._stack.callback(self._gatherer.close)
         except BaseException:

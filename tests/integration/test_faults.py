@@ -111,7 +111,7 @@ def warm(devpi: Devpi, name: str, truth: Upload, folder: Path) -> str:
     index = Index(transport)
     wheelhouse = Wheelhouse(folder / "wheelhouse")
     with wheelhouse.held():
-        gatherer = Gatherer(index, wheelhouse, detect(transport, index.check()))
+        gatherer = Gatherer(index, wheelhouse, detect(transport, index.check(name)))
         try:
             (pin,) = resolve(wanted, Target("3.13", "win_amd64"), gatherer).pins
             stored = gatherer.published(pin.file)

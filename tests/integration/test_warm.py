@@ -27,7 +27,7 @@ class Asked:
         self.upload = running.upstream.add(name, "1.0")
         self.transport = Transport(parse_index_url(running.index))
         index = Index(self.transport)
-        devpi = detect(self.transport, index.check())
+        devpi = detect(self.transport, index.check(canonicalize_name(name)))
         assert devpi is not None
         self.devpi = devpi
         self.file = index.page(canonicalize_name(name)).wheels[0].file

@@ -19,6 +19,7 @@ PACKAGE = ROOT / "devpi_warmup"
 ORDER = (
     *("__init__", "errors", "targets", "config", "requirements", "process", "ambient"),
     *(
+        "credentials",
         "wheelhouse",
         "transport",
         "index",
