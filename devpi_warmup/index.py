@@ -106,6 +106,8 @@ class Index:
         """
         page, headers = self._confirmed(project)
         url = self.transport.url.url
+        if DEVPI_HEADER not in headers:  # something before devpi may have answered
+            headers = self.transport.ask("GET", f"{url}/+api", {}, any_status=True).headers
         if not page.known and DEVPI_HEADER in headers:
             # devpi says 404 of a project and of an index alike; asked for the index, it is clear.
             answer = self.transport.ask(

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 REQUIREMENT = "devpi-server==6.20.3"
 START_TIMEOUT = 120.0  # seconds; a data folder of many gigabytes starts slowly
 STOP_TIMEOUT = 15.0  # seconds
+# Seconds that devpi waits for its upstream. Half of what we wait for devpi, since a page that was
+# too late makes devpi wait once more, in vain, when it is asked again (mirror.py).
+REQUEST_TIMEOUT = 30
 _INDEX = "root/pypi"
 _SERVING = re.compile(r"Serving on (http://127\.0\.0\.1:\d+)")
 # devpi stretches the secret of its tokens over 512 MiB of memory, which takes ten seconds.
@@ -190,7 +193,14 @@ class PrivateServer:
         if proxy := self._ambient.kept.get("proxy"):
             env |= {"http_proxy": proxy, "https_proxy": proxy}
         argv = [str(python), "-I", str(_SERVE), str(self.folder)]
-        argv += ["--listen", "127.0.0.1:0", "--threads", "16", "--request-timeout", "60"]
+        argv += [
+            "--listen",
+            "127.0.0.1:0",
+            "--threads",
+            "16",
+            "--request-timeout",
+            str(REQUEST_TIMEOUT),
+        ]
         argv += ["--offline-mode"] if self._offline else []
         self._process = subprocess.Popen(
             [*argv, *_FAST_START],

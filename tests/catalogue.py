@@ -11,18 +11,16 @@ import hashlib
 import html
 import io
 import json
-import threading
 import zipfile
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import requests
 from packaging.utils import canonicalize_name
 from requests.adapters import BaseAdapter
+from sites import Answer, Site, listening
 from urllib3.response import HTTPResponse
 
 from devpi_warmup.lock import Lock
@@ -94,21 +92,11 @@ def make_zip(contents: dict[str, str]) -> bytes:
 
 
 @dataclass
-class Answer:
-    status: int = 200
-    content_type: str = "text/html"
-    body: bytes = b""
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass
-class Catalogue:
-    """Projects, and a log of what was asked. ``faults`` answers first where it has an answer."""
+class Catalogue(Site):
+    """Projects, and a log of what was asked."""
 
     projects: dict[str, list[Upload]] = field(default_factory=dict)
     prefix: str = ""
-    asked: Counter[str] = field(default_factory=Counter)
-    faults: dict[str, list[Answer | BaseException]] = field(default_factory=dict)
     headers: list[dict[str, str]] = field(default_factory=list)
 
     def add(
@@ -143,14 +131,12 @@ class Catalogue:
         self.projects.setdefault(canonicalize_name(name), []).append(upload)
         return upload
 
+    def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        return self.respond(path, headers.get("Accept", ""))
+
     def respond(self, path: str, accept: str) -> Answer:
-        self.asked[path] += 1
-        if faults := self.faults.get(path):
-            fault = faults.pop(0) if len(faults) > 1 else faults[0]
-            if isinstance(fault, BaseException):
-                raise fault
-            if fault.status != 299:  # 299: no fault this time
-                return fault
+        if (fault := self.fault(path)) is not None:
+            return fault
         parts = path.removeprefix(self.prefix).strip("/").split("/")
         if parts[0] == "+simple" and len(parts) == 2:
             return self._page(parts[1], accept)
@@ -256,35 +242,6 @@ def memory_session(catalogue: Catalogue) -> requests.Session:
 
 @contextmanager
 def served(catalogue: Catalogue) -> Iterator[str]:
-    """Serve a catalogue on a free port of loopback; yield the URL of its simple API."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            answer = catalogue.respond(self.path, self.headers.get("Accept", ""))
-            self.send_response(answer.status)
-            headers = {
-                "Content-Type": answer.content_type,
-                "Content-Length": str(len(answer.body)),
-                **answer.headers,
-            }
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(answer.body)
-            if headers["Content-Length"] != str(len(answer.body)):
-                self.close_connection = True  # a body that breaks off
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}{catalogue.prefix}/+simple/"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    """Serve a catalogue; yield the URL of its simple API."""
+    with listening(catalogue) as url:
+        yield f"{url}{catalogue.prefix}/+simple/"

@@ -1,149 +1,280 @@
-"""What becomes of a fault of the upstream, seen through a real devpi-server.
+"""What becomes of each fault on the wire, of the upstream or of devpi itself.
 
-Each case ends in one of two ways: the right bytes in the wheelhouse and shown to be warm, or an
-error that says why. ``docs/faults.md`` is the table of all of them; set WRITE_FAULTS=1 to write
-it anew.
+Each case ends in one of three ways: the right bytes in the wheelhouse and shown to be warm; the
+right bytes, and no claim about devpi; or an error that says why.
 """
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from catalogue import JSON, Answer, Upload, make_wheel
-from projects import ROOT, Devpi
+from catalogue import JSON, Catalogue, Upload, make_wheel, make_zip, metadata, served
+from faultbook import record, summary, warm
+from projects import Devpi, mirror
+from sites import FINE, Answer, Proxy, Site, listening
 
-from devpi_warmup import requirements
-from devpi_warmup.config import parse_index_url
-from devpi_warmup.devpi import Warmth, detect
+from devpi_warmup.ambient import Ambient
 from devpi_warmup.errors import WarmupError
-from devpi_warmup.gather import Gatherer
-from devpi_warmup.index import Index
-from devpi_warmup.resolve import resolve
-from devpi_warmup.targets import Target
-from devpi_warmup.transport import Transport
-from devpi_warmup.wheelhouse import Wheelhouse, digest
-from devpi_warmup.wheels import check_wheel
+from devpi_warmup.server import PrivateServer
 
-FINE = Answer(299)
-TABLE = ROOT / "docs" / "faults.md"
-HEAD = """\
-# Faults of the upstream, and what becomes of them
-
-Written by `tests/integration/test_faults.py` from a run against a real devpi-server. *OK* means:
-the right bytes are in the wheelhouse, and devpi is shown to hold them. There is no third outcome.
-
-| fault | where | outcome | message |
-|---|---|---|---|
-"""
+Answers = tuple[Answer, ...]
+UPSTREAM, DEVPI = "upstream", "devpi"
+JSON_VIEW = "application/json"
 
 
-def status(code: int) -> Answer:
-    return Answer(code, "text/html", b"<html></html>")
+def status(code: int, **headers: str) -> Answer:
+    return Answer(code, "text/html", b"<html></html>", headers)
+
+
+def redirect(path: str) -> Answer:
+    return Answer(302, headers={"Location": path})
 
 
 @dataclass(frozen=True)
 class Case:
+    """One fault.
+
+    :param where: whose it is, and of what: "upstream page", "devpi file", "devpi view" …
+    :param answers: what is answered first; the last of them for ever
+    :param upload: makes the file that is served from the true one
+    """
+
     fault: str
-    where: str  # page or file
-    answers: tuple[Answer | BaseException, ...]
-    good: bool
+    where: str
+    outcome: str
+    answers: Answers = ()
+    upload: Callable[[Upload], Upload] = lambda true: true
 
     @property
     def id(self) -> str:
         return f"{self.where}: {self.fault}"
 
+    @property
+    def name(self) -> str:
+        """A project of its own: devpi remembers what it has seen."""
+        return "fault-" + "-".join(
+            "".join(c if c.isalnum() else " " for c in self.id).lower().split()
+        )
+
+
+def statuses() -> Iterator[Case]:
+    for where in ("upstream page", "upstream file", "devpi page", "devpi file"):
+        for code in (403, 404, 429, 500, 502, 503):
+            answer = status(code)
+            # Nobody asks again who has been refused; a 404 of a file is passed on by devpi.
+            refused = where.startswith(DEVPI) and code == 403
+            missing = where.endswith("file") and code == 404
+            good = "fails" if refused or missing else "OK"
+            yield Case(f"{code} once", where, good, (answer, FINE))
+            yield Case(f"{code} three times", where, good, (answer, answer, answer, FINE))
+            yield Case(f"{code} for ever", where, "fails", (answer,))
+
+
+def wire() -> Iterator[Case]:
+    for where in ("upstream page", "upstream file", "devpi page", "devpi file"):
+        content_type = JSON if where.endswith("page") else "application/octet-stream"
+        cut = Answer(200, content_type, b"{", {"Content-Length": "9999"})
+        yield Case("truncated body once", where, "OK", (cut, FINE))
+        yield Case("truncated body for ever", where, "fails", (cut,))
+        for how, words in (
+            ("reset", "connection reset"),
+            ("late", "first byte late"),
+            ("stall", "stall in the middle"),
+        ):
+            fault = Answer(200, content_type, b"{" * 200, how=how)
+            yield Case(f"{words} once", where, "OK", (fault, FINE))
+            yield Case(f"{words} for ever", where, "fails", (fault,))
+        yield Case("redirect loop", where, "fails", (redirect("?"),))
+
+
+def pages() -> Iterator[Case]:
+    for side in (UPSTREAM, DEVPI):
+        where = f"{side} page"
+        empty = Answer(200, "text/html", b"<!DOCTYPE html><html></html>")
+        yield Case("empty page once", where, "OK", (empty, FINE))
+        yield Case("empty page for ever", where, "fails", (empty,))
+        yield Case("broken JSON", where, "fails", (Answer(200, JSON, b'{"files": [{'),))
+        yield Case("JSON of another kind", where, "fails", (Answer(200, JSON, b"[1, 2]"),))
+        yield Case("broken HTML", where, "fails", (Answer(200, "text/html", b"<a href=<<a <!--"),))
+        yield Case(
+            "bytes that are no text", where, "fails", (Answer(200, "text/html", b"\xff\xfe"),)
+        )
+        yield Case("a page of another type", where, "fails", (Answer(200, "image/png", b"PNG"),))
+        if side == DEVPI:  # devpi reads what comes
+            gigantic = Answer(200, JSON, b" " * (3 << 20))
+            yield Case("gigantic page", where, "fails", (gigantic,))
+
+
+def contents() -> Iterator[Case]:
+    where = "upstream file"
+
+    def zipped(contents: Callable[[Upload], dict[str, str]]) -> Callable[[Upload], Upload]:
+        return lambda true: Upload(true.filename, make_zip(contents(true)))
+
+    def info(true: Upload) -> str:
+        return true.filename.removesuffix("-py3-none-any.whl") + ".dist-info"
+
+    def huge(true: Upload) -> Upload:
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(f"{info(true)}/METADATA", b"Name: x\n" * (100 << 17))
+        return Upload(true.filename, buffer.getvalue())
+
+    yield Case(
+        "wrong bytes, right length",
+        where,
+        "fails",
+        upload=lambda true: Upload(true.filename, true.data[:-1] + b"x", sha256=true.digest),
+    )
+    yield Case("no hash on the page", where, "OK", upload=lambda true: replace(true, sha256=""))
+    yield Case(
+        "a wheel that is no zip", where, "fails", upload=lambda t: Upload(t.filename, b"no zip")
+    )
+    yield Case("a wheel without METADATA", where, "fails", upload=zipped(lambda _: {"x.py": ""}))
+    yield Case(
+        "a wheel with two dist-infos",
+        where,
+        "fails",
+        upload=zipped(
+            lambda true: {
+                f"{info(true)}/METADATA": metadata("x", "1.0"),
+                "x-2.0.dist-info/METADATA": metadata("x", "2.0"),
+            }
+        ),
+    )
+    yield Case("a METADATA of 100 MB", where, "fails", upload=huge)
+
+
+def filenames() -> Iterator[Case]:
+    for side in (UPSTREAM, DEVPI):
+        for name, words in (
+            ("../../x-1.0-py3-none-any.whl", "../../x.whl"),
+            ("/etc/x-1.0-py3-none-any.whl", "an absolute path"),
+            ("x-1.0-py3\0-none-any.whl", "NUL"),
+            ("other-9.0-py3-none-any.whl", "another project"),
+        ):
+            yield Case(
+                f"{words} as a filename on the page", f"{side} page", "OK", (Answer(0, name),)
+            )
+
+
+def proofs() -> Iterator[Case]:
+    view, head = "devpi view", "devpi head"
+    for code in (404, 500, 502):
+        good = "OK"  # asked again, or fetched again
+        yield Case(f"{code} once", view, good, (status(code), FINE))
+        yield Case(f"{code} for ever", view, "fails", (status(code),))
+    uncommitted = Answer(200, JSON_VIEW, b'{"result": {}}')
+    yield Case("not committed, for ever", view, "fails", (uncommitted,))
+    yield Case("broken JSON", view, "fails", (Answer(200, JSON_VIEW, b"{"),))
+    yield Case("a page of HTML", view, "fails", (status(200),))
+    yield Case(
+        "not on the disk, for ever",
+        head,
+        "fails",
+        (Answer(200, headers={"Cache-Control": "no-store"}),),
+    )
+    kept = {"Cache-Control": "max-age=365000000, immutable, public", "Content-Length": "1"}
+    yield Case("another length on the disk", head, "fails", (Answer(200, headers=kept),))
+    yield Case("500 for ever", head, "fails", (status(500),))
+    cache = Answer(200, "application/octet-stream", b"", {"Age": "7"})
+    yield Case("a cache answers for devpi", view, "not shown", (cache,))
+
 
 def cases() -> Iterator[Case]:
-    for where in ("page", "file"):
-        for code in (403, 404, 429, 500, 502, 503):
-            # devpi keeps a 404 of a page in mind, and passes on that of a file: for all that can
-            # be known, the thing is not there.
-            yield Case(f"{code} once", where, (status(code), FINE), good=code != 404)
-            yield Case(f"{code} for ever", where, (status(code),), good=False)
-        cut = Answer(200, JSON if where == "page" else "x", b"{", {"Content-Length": "9999"})
-        yield Case("truncated once", where, (cut, FINE), good=True)
-        yield Case("truncated for ever", where, (cut,), good=False)
-    yield Case("empty once", "page", (Answer(200, "text/html", b"<html></html>"), FINE), good=False)
-    yield Case("broken JSON", "page", (Answer(200, JSON, b"{broken"),), good=False)
-    yield Case(
-        "bytes that are no text", "page", (Answer(200, "text/html", b"\xff\xfe"),), good=False
-    )
-    yield Case("wrong bytes, right length", "file", (), good=False)
-    yield Case("no hash on the page", "file", (), good=True)
-    yield Case("no zip", "file", (), good=False)
+    yield from statuses()
+    yield from wire()
+    yield from pages()
+    yield from filenames()
+    yield from contents()
+    yield from proofs()
 
 
-ROWS: dict[str, str] = {}
+@pytest.fixture(scope="module")
+def front(devpi_server: Devpi) -> Iterator[Proxy]:
+    """A site before the shared devpi-server."""
+    proxy = Proxy(target=devpi_server.index.partition("/root/")[0])
+    with listening(proxy):
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def hasty(server_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devpi]:
+    """A devpi-server that waits one second for its upstream."""
+    catalogue = Catalogue()
+    folder = tmp_path_factory.mktemp("hasty")
+    (environment,) = server_folder.glob("server-*")
+    (folder / environment.name).symlink_to(environment)
+    with pytest.MonkeyPatch.context() as patch, served(catalogue) as upstream:
+        patch.setattr("devpi_warmup.server.REQUEST_TIMEOUT", 1)
+        server = PrivateServer(folder, ambient=Ambient({}, ()))
+        yield Devpi(mirror(server, upstream), catalogue)
+        server.stop()
 
 
 @pytest.mark.parametrize("case", list(cases()), ids=lambda case: case.id)
-def test_a_fault_costs_time_never_truth(devpi: Devpi, tmp_path: Path, case: Case) -> None:
-    words = "".join(c if c.isalnum() else " " for c in case.id.lower()).split()
-    name = "-".join(["fault", *words])
-    filename, data = make_wheel(name, "1.0")
-    truth = Upload(filename, data)
-    served = {
-        "wrong bytes, right length": Upload(filename, data[:-1] + b"x", sha256=truth.digest),
-        "no hash on the page": Upload(filename, data, sha256=""),
-        "no zip": Upload(filename, b"no zip"),
-    }.get(case.fault, truth)
-    devpi.upstream.upload(name, served)
-    path = f"/+simple/{name}/" if case.where == "page" else f"/files/{filename}"
-    if case.answers:
-        devpi.upstream.faults[path] = list(case.answers)
+def test_a_fault_costs_time_never_truth(
+    devpi: Devpi,
+    front: Proxy,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    case: Case,
+) -> None:
+    monkeypatch.setattr("devpi_warmup.index.MAX_PAGE", 1 << 20)
+    site: Site = front
+    index = f"{front.url}/root/pypi"
+    if case.where.startswith(UPSTREAM):
+        silent = any(answer.how in {"late", "stall"} for answer in case.answers)
+        devpi = request.getfixturevalue("hasty") if silent else devpi
+        site, index = devpi.upstream, devpi.index
+    filename, data = make_wheel(case.name, "1.0")
+    true = Upload(filename, data)
+    devpi.upstream.upload(case.name, case.upload(true))
+    path = path_of(case, true)
+    answers = [dressed(answer, path, true, case) for answer in case.answers]
+    if answers:
+        site.faults[path] = list(answers)
     try:
-        outcome, message = warm(devpi, name, truth, tmp_path), ""
+        outcome, message = warm(index, true, tmp_path), ""
     except WarmupError as error:
-        outcome, message = "fails", summary(error, name)
-    ROWS[case.id] = f"| {case.fault} | {case.where} | {outcome} | {message} |"
-    assert outcome == ("OK" if case.good else "fails"), message
+        outcome, message = "fails", summary(error, case.name)
+    record(case.fault, case.where, outcome, message)
+    assert outcome == case.outcome, message
 
 
-def warm(devpi: Devpi, name: str, truth: Upload, folder: Path) -> str:
-    (folder / "main.txt").write_text(name)
-    wanted = requirements.load([folder / "main.txt"], [], root=folder)
-    transport = Transport(parse_index_url(devpi.index), sleep=lambda _: None)
-    index = Index(transport)
-    wheelhouse = Wheelhouse(folder / "wheelhouse")
-    with wheelhouse.held():
-        gatherer = Gatherer(index, wheelhouse, detect(transport, index.check(name)))
-        try:
-            (pin,) = resolve(wanted, Target("3.13", "win_amd64"), gatherer).pins
-            stored = gatherer.published(pin.file)
-            check_wheel(stored.path, pin.file.filename)
-            assert gatherer.proofs[pin.file].warmth is Warmth.WARM
-            assert gatherer.sweep([pin.file])[pin.file].warmth is Warmth.WARM
-        finally:
-            gatherer.close()
-    assert digest(stored.path) == digest_of(truth)
-    return "OK"
+def path_of(case: Case, true: Upload) -> str:
+    split = f"{true.digest[:3]}/{true.digest[3:16]}/{true.filename}"
+    return {
+        "upstream page": f"/+simple/{case.name}/",
+        "upstream file": f"/files/{true.filename}",
+        "devpi page": f"/root/pypi/+simple/{case.name}/",
+        "devpi file": f"/root/pypi/+f/{split}",
+        "devpi view": f"/root/pypi/+f/{split}#view",
+        "devpi head": f"/root/pypi/+f/{split}#head",
+    }[case.where]
 
 
-def digest_of(upload: Upload) -> str:
-    return Upload(upload.filename, upload.data).digest
-
-
-def summary(error: WarmupError, name: str) -> str:
-    """Return the message without what differs from run to run."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    text = next((line for line in reversed(lines) if not line.startswith("hint")), "")
-    for word in text.split():
-        if "://" in word:
-            text = text.replace(word, "…")
-    text = re.sub(r"[0-9a-f]{64}", "…", text).replace(name.replace("-", "_"), "NAME")
-    return text.replace(name, "NAME").replace("|", "/")
-
-
-def test_the_table_is_that_of_this_run() -> None:
-    if len(ROWS) != len(list(cases())):
-        pytest.skip("only some of the faults were run")
-    text = HEAD + "\n".join(ROWS[case.id] for case in cases()) + "\n"
-    if os.environ.get("WRITE_FAULTS"):
-        TABLE.parent.mkdir(exist_ok=True)
-        TABLE.write_text(text, encoding="utf-8")
-    assert TABLE.read_text(encoding="utf-8") == text
+def dressed(answer: Answer, path: str, true: Upload, case: Case) -> Answer:
+    """Fill in what only the file of the case tells."""
+    if answer.status == 302:
+        return replace(answer, headers={"Location": path})
+    if answer.status != 0:
+        return answer
+    if case.where.startswith(UPSTREAM):
+        base = "../../files/"
+    else:
+        base = f"../../+f/{true.digest[:3]}/{true.digest[3:16]}/"
+    files = [
+        {"filename": name, "url": base + name, "hashes": {"sha256": true.digest}}
+        for name in (answer.content_type, true.filename)
+    ]
+    page = {"meta": {"api-version": "1.0"}, "name": case.name, "files": files}
+    headers = {} if case.where.startswith(UPSTREAM) else {"X-Devpi-Api-Version": "2"}
+    return Answer(200, JSON, json.dumps(page).encode(), headers)

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from catalogue import Answer, Catalogue, served
+from catalogue import Catalogue, served
 from filelock import FileLock
 from packaging.pylock import Pylock
 from projects import Devpi, Project, linux_only, mirror
+from sites import Answer
 
 from devpi_warmup.server import PrivateServer
 from devpi_warmup.wheelhouse import digest

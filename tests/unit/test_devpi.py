@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from catalogue import Answer, Catalogue, memory_session
+from catalogue import Catalogue, memory_session
+from sites import Answer
 
 from devpi_warmup import report
 from devpi_warmup.config import IndexUrl

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 import requests
-from catalogue import JSON, Answer, Catalogue, memory_session
+from catalogue import JSON, Catalogue, memory_session
 from packaging.utils import canonicalize_name
+from sites import FINE, Answer
 
 from devpi_warmup.ambient import Ambient
 from devpi_warmup.config import IndexUrl, parse_index_url
@@ -20,9 +21,6 @@ PAGE = "/+simple/six/"
 
 def fault(status: int, **kwargs: str) -> Answer:
     return Answer(status, "text/html", b"<html></html>", dict(kwargs))
-
-
-FINE = Answer(299)
 
 
 @pytest.fixture

@@ -1,0 +1,100 @@
+"""The table of faults and outcomes, which the tests fill row by row."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from catalogue import Upload
+from packaging.utils import canonicalize_name
+from projects import ROOT
+
+from devpi_warmup import requirements
+from devpi_warmup.config import parse_index_url
+from devpi_warmup.devpi import Warmth, detect
+from devpi_warmup.errors import FileError, WarmupError
+from devpi_warmup.gather import Gatherer
+from devpi_warmup.index import Index
+from devpi_warmup.resolve import resolve
+from devpi_warmup.targets import Target
+from devpi_warmup.transport import Transport
+from devpi_warmup.wheelhouse import Wheelhouse, digest
+from devpi_warmup.wheels import check_wheel
+
+TABLE = ROOT / "docs" / "faults.md"
+HEAD = """\
+# Faults, and what becomes of them
+
+Written by the tests (`WRITE_FAULTS=1 nox -s tests`), from runs against a real devpi-server.
+
+*OK*: the right bytes are in the wheelhouse, and devpi is shown to hold them. *not shown*: the right
+bytes are in the wheelhouse, and the table says `-`, since what devpi holds cannot be shown;
+`require-warm` makes it fail. *fails*: the run ends with a status that is not 0, and says this.
+There is no other outcome.
+
+| fault | where | outcome | message |
+|---|---|---|---|
+"""
+ROWS: dict[tuple[str, str], str] = {}
+
+
+def record(fault: str, where: str, outcome: str, message: str = "") -> None:
+    ROWS[fault, where] = f"| {fault} | {where} | {outcome} | {message} |"
+
+
+def summary(error: WarmupError | str, name: str = "") -> str:
+    """Return the message without what differs from run to run."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    text = next((line for line in reversed(lines) if not line.startswith("hint")), "")
+    for word in text.split():
+        if "://" in word:
+            text = text.replace(word, "…")
+    text = re.sub(r"[0-9a-f]{64}", "…", text)
+    text = re.sub(r"\d\d:\d\d:\d\d", "hh:mm:ss", text)
+    if name:
+        text = text.replace(name.replace("-", "_"), "NAME").replace(name, "NAME")
+    return text.replace("|", "/")
+
+
+def table() -> str:
+    return HEAD + "\n".join(ROWS.values()) + "\n"
+
+
+def check_or_write() -> None:
+    if os.environ.get("WRITE_FAULTS"):
+        TABLE.parent.mkdir(exist_ok=True)
+        TABLE.write_text(table(), encoding="utf-8")
+    assert TABLE.read_text(encoding="utf-8") == table()
+
+
+def warm(
+    index_url: str,
+    true: Upload,
+    folder: Path,
+    sleep: Callable[[float], object] = lambda _: None,
+) -> str:
+    """Warm one wheel by its project's name, as a run does; return the outcome."""
+    name = true.filename.partition("-")[0]
+    (folder / "main.txt").write_text(name)
+    wanted = requirements.load([folder / "main.txt"], [], root=folder)
+    transport = Transport(parse_index_url(index_url), sleep=sleep, read_timeout=2.5)
+    index = Index(transport)
+    wheelhouse = Wheelhouse(folder / "wheelhouse")
+    with wheelhouse.held():
+        headers = index.check(canonicalize_name(name))
+        gatherer = Gatherer(index, wheelhouse, detect(transport, headers))
+        try:
+            (pin,) = resolve(wanted, Target("3.13", "win_amd64"), gatherer).pins
+            stored = gatherer.published(pin.file)
+            check_wheel(stored.path, pin.file.filename)
+            shown = [gatherer.proofs[pin.file], gatherer.sweep([pin.file])[pin.file]]
+        finally:
+            gatherer.close()
+    assert digest(stored.path) == Upload(true.filename, true.data).digest
+    assert pin.file.filename == true.filename
+    for proof in shown:
+        if proof.warmth is Warmth.COLD:
+            raise FileError(f"devpi does not hold every file: {proof.reason}")
+    return "not shown" if shown[-1].warmth is Warmth.UNKNOWN else "OK"

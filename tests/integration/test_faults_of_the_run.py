@@ -1,0 +1,195 @@
+"""What becomes of a run when a server, the network, the disk or the run itself is cut off."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+from catalogue import Catalogue, Upload, make_wheel, served
+from faultbook import record, summary, warm
+from projects import Devpi, Project, linux_only, mirror
+from sites import FINE, Answer, Proxy, listening
+
+from devpi_warmup.errors import WarmupError
+from devpi_warmup.server import PrivateServer
+
+Make = Callable[[Path], PrivateServer]
+
+
+def wheel(name: str) -> Upload:
+    return Upload(*make_wheel(name, "1.0"))
+
+
+# The servers ------------------------------------------------------------------------------
+
+
+def test_connection_refused(tmp_path: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen
+        index = f"http://127.0.0.1:{nobody.getsockname()[1]}/root/pypi"
+        with pytest.raises(WarmupError, match="no connection to the server") as error:
+            warm(index, wheel("refused"), tmp_path)
+    record("connection refused", "devpi", "fails", summary(error.value))
+
+
+def test_devpi_is_killed_and_restarted_in_the_middle(make_server: Make, tmp_path: Path) -> None:
+    upstream, true = Catalogue(), wheel("restarted")
+    upstream.upload("restarted", true)
+    server = make_server(tmp_path / "server")
+    with served(upstream) as url:
+        front = Proxy(target=mirror(server, url).partition("/root/")[0])
+        restarts = []
+
+        def kill() -> None:
+            assert server._process is not None
+            server._process.kill()
+            server._process.wait()
+
+        def restart(pause: float) -> None:
+            if pause and not restarts:
+                server.stop()
+                restarts.append(pause)
+                front.target = server.start().url.partition("/root/")[0]
+
+        # While devpi waits for the file.
+        upstream.faults[f"/files/{true.filename}"] = [Answer(FINE.status, before=kill), FINE]
+        with listening(front) as base:
+            outcome = warm(f"{base}/root/pypi", true, tmp_path, restart)
+        server.stop()
+    assert restarts
+    assert outcome == "OK"
+    record("killed and restarted in the middle", "devpi", outcome)
+
+
+def test_the_upstream_goes_after_half_the_files(make_server: Make, tmp_path: Path) -> None:
+    upstream = Catalogue()
+    halves = [wheel("first-half"), wheel("second-half")]
+    for true in halves:
+        upstream.upload(true.filename.partition("-")[0].replace("_", "-"), true)
+    server = make_server(tmp_path / "server")
+    with served(upstream) as url:
+        index = mirror(server, url)
+        assert warm(index, halves[0], tmp_path) == "OK"
+    with pytest.raises(WarmupError) as error:  # its port is closed now
+        warm(index, halves[1], tmp_path)
+    record("gone after half the files", "upstream", "fails", summary(error.value, "second-half"))
+    server.stop()
+    wheelhouse = tmp_path / "wheelhouse"
+    assert (wheelhouse / halves[0].filename).read_bytes() == halves[0].data
+    assert not (wheelhouse / halves[1].filename).exists()
+    with served(upstream) as url:
+        index = mirror(server, url)
+        upstream.asked.clear()
+        for true in halves:
+            assert warm(index, true, tmp_path) == "OK"
+        server.stop()
+    assert not upstream.asked[f"/files/{halves[0].filename}"]
+    record("back again, in the next run", "upstream", "OK")
+
+
+def test_another_client_wants_the_same_file_at_the_same_time(devpi: Devpi, tmp_path: Path) -> None:
+    """devpi answers the slower one with 500, from an AssertionError of its file store."""
+    true = wheel("raced")
+    devpi.upstream.upload("raced", true)
+    path = f"{devpi.index}/+f/{true.digest[:3]}/{true.digest[3:16]}/{true.filename}"
+
+    def overtake() -> None:
+        with requests.Session() as session:
+            assert session.get(path, timeout=30).content == true.data
+            # On the same connection, so the commit is done.
+            session.get(path, headers={"Accept": "application/json"}, timeout=30)
+
+    upstream = devpi.upstream
+    upstream.faults[f"/files/{true.filename}"] = [Answer(FINE.status, before=overtake), FINE]
+    front = Proxy(target=devpi.index.partition("/root/")[0])
+    with listening(front) as base:
+        outcome = warm(f"{base}/root/pypi", true, tmp_path)
+    assert outcome == "OK"
+    assert upstream.asked[f"/files/{true.filename}"] == 2
+    assert front.asked[path.removeprefix(front.target)] > 1  # it did answer 500
+    record("another client fetches the same file at the same time", "devpi", outcome)
+
+
+def test_the_clock_jumps(devpi: Devpi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    true = wheel("clock")
+    devpi.upstream.upload("clock", true)
+    jumps = iter([1e9, 4e9, -5.0, 2e9] * 1000)
+    monkeypatch.setattr("time.time", lambda: next(jumps))
+    devpi.upstream.faults["/+simple/clock/"] = [Answer(503), Answer(503), FINE]
+    outcome = warm(devpi.index, true, tmp_path)
+    monkeypatch.undo()
+    assert outcome == "OK"
+    record("clock jumps by decades", "warmup", outcome)
+
+
+# The disk ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def warm_project(project: Project, make_server: Make) -> Iterator[Project]:
+    """A project with a private server, and one target of it covered."""
+    upstream = Catalogue()
+    upstream.add("disk-app", "1.0", requires=("disk-lib; sys_platform == 'win32'",))
+    big = {"disk_lib/data.bin": "".join(f"{number}\n" for number in range(200_000))}
+    upstream.add("disk-lib", "1.0", files={"disk_lib/__init__.py": "", **big})
+    project.write("disk-app", pythons=("3.13",))
+    with served(upstream) as url:
+        server = make_server(project.root / ".devpi")
+        mirror(server, url)
+        server.stop()
+        done = project.nox("-s", "warmup(cp313-manylinux2014_x86_64)")
+        assert done.returncode == 0, done.output
+        yield project
+
+
+@contextmanager
+def mounted(project: Project, folder: Path, options: str) -> Iterator[None]:
+    """Run nox where ``folder`` is a small file system of its own, in a namespace of mounts."""
+    copy = folder.with_name(folder.name + ".copy")
+    script = (
+        f"mount -t tmpfs tmpfs {folder} && cp -a {copy}/. {folder} && "
+        f'mount -o remount,{options} {folder} && exec "$@"'
+    )
+    command = project.command
+
+    def wrapped(*arguments: str) -> list[str]:
+        return ["unshare", "-r", "-m", "sh", "-c", script, "sh", *command(*arguments)]
+
+    shutil.copytree(folder, copy, symlinks=True)
+    project.command = wrapped  # type: ignore[method-assign]
+    yield
+    project.command = command  # type: ignore[method-assign]
+    shutil.rmtree(copy)
+
+
+@linux_only
+@pytest.mark.parametrize(
+    ("fault", "where", "options", "message"),
+    [
+        ("disk full", "wheelhouse", "size=200k", "No space left on device"),
+        ("read-only", "wheelhouse", "ro", "Read-only file system"),
+        ("disk full", "devpi", "size=700k", ""),
+        ("read-only", "devpi", "ro", ""),
+    ],
+)
+def test_a_disk_that_takes_no_more(
+    warm_project: Project, fault: str, where: str, options: str, message: str
+) -> None:
+    root = warm_project.root
+    folder = {"wheelhouse": root / "wheelhouse", "devpi": root / ".devpi" / "data"}[where]
+    before = warm_project.files()
+    with mounted(warm_project, folder, options):
+        done = warm_project.nox("-s", "warmup")
+    assert done.returncode == 1, done.output
+    assert "Traceback" not in done.output
+    print(done.output)
+    assert warm_project.files() == before or where == "devpi"
+    (line,) = [line for line in done.stderr.splitlines() if "is missing" in line][:1]
+    record(fault, where, "fails", summary(line))
+    done = warm_project.nox("-s", "warmup")
+    assert done.returncode == 0, done.output
