@@ -52,7 +52,8 @@ def _lock(stream: IO[bytes]) -> None:
 
 def _stop_with_parent() -> None:
     """Stop as Ctrl-C would when standard input ends: the run closed it, or is dead."""
-    sys.stdin.buffer.read()
+    while os.read(0, 1 << 10):  # not through sys.stdin, which Python locks when it ends
+        pass
     if sys.platform == "win32":
         os._exit(1)
     # To the main thread by name: any other would take the signal, and leave it in its select().

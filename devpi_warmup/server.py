@@ -76,6 +76,7 @@ class PrivateServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._password = ""
         self._index = ""
+        self._watcher: _LogWatcher | None = None
         self._lock = FileLock(self.folder / "run.lock", timeout=0)
 
     def start(self) -> IndexUrl:
@@ -118,6 +119,11 @@ class PrivateServer:
                 process.kill()
                 process.wait()
         self._lock.release()
+
+    @property
+    def complaint(self) -> str:
+        """What the system last refused the server, a full disk say; "" if nothing."""
+        return self._watcher.complaint if self._watcher else ""
 
     def seal(self) -> None:
         """Make a transaction of no consequence the last one, while the server runs.
@@ -211,11 +217,12 @@ class PrivateServer:
             start_new_session=True,  # Ctrl-C is for us; we stop it when we are done
         )
         assert self._process.stdout is not None  # noqa: S101
-        watcher = _LogWatcher(self._process.stdout, self.log)
+        self._watcher = watcher = _LogWatcher(self._process.stdout, self.log)
         watcher.start()
         if not watcher.settled.wait(START_TIMEOUT) or watcher.url is None:
+            why = f": {self.complaint}" if self.complaint else ""
             raise ServerError(
-                "the private devpi-server did not start; its last lines:\n"
+                f"the private devpi-server did not start{why}; its last lines:\n"
                 + indented(watcher.last),
                 hint=f"all of them are in {self.folder.name}/{self.log.name}",
             )
@@ -271,6 +278,7 @@ class _LogWatcher(threading.Thread):
         self.url: str | None = None
         self.settled = threading.Event()  # it serves, or it has ended
         self.last: deque[str] = deque(maxlen=8)
+        self.complaint = ""
         self._stream = stream
         self._log = log
 
@@ -281,6 +289,8 @@ class _LogWatcher(threading.Thread):
                 log.flush()
                 text = line.decode(errors="replace").rstrip()
                 self.last.append(text)
+                if text.startswith("OSError: "):
+                    self.complaint = text
                 if match := _SERVING.search(text):
                     self.url = match[1]
                     self.settled.set()

@@ -88,6 +88,9 @@ class Warmup:
         except WarmupError as error:
             self.failures[target.id] = str(error)
             session.error(f"{target.id} is missing: {error}")
+        except KeyboardInterrupt:
+            self.close()  # now: Python waits for the transfers before it looks at atexit
+            raise
         self.failures[target.id] = None
 
     def coverage(self, session: nox.Session) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import ssl
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -13,6 +15,7 @@ from urllib.parse import urlsplit
 import requests
 import truststore
 from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.exceptions import ReadTimeoutError
 
 from devpi_warmup import credentials
@@ -23,6 +26,8 @@ from devpi_warmup.requirements import redact
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+    from urllib3.connection import HTTPConnection
 
     from devpi_warmup.ambient import Ambient
     from devpi_warmup.config import IndexUrl
@@ -112,7 +117,7 @@ class Transport:
         self.sleep = sleep or self._closed.wait
         keyring = ambient.kept.get("keyring-provider", "auto") if ambient else "auto"
         self.login = login or Login(url, keyring=keyring)
-        self._make_session = make_session or _trusting_session
+        self._make_session = make_session or _own_session
         self._ambient = ambient
         self._retries = ambient.retries if ambient else 5
         self._timeout = (ambient.timeout if ambient else 15.0, read_timeout)
@@ -123,9 +128,12 @@ class Transport:
         self._sessions: list[requests.Session] = []
 
     def close(self) -> None:
-        """Close every connection; transfers under way end at their next piece."""
+        """Close every connection; transfers under way end."""
         self._closed.set()
         for session in self._sessions:
+            for adapter in session.adapters.values():
+                if isinstance(adapter, _Adapter):
+                    adapter.cut()
             session.close()
 
     def ask(
@@ -220,16 +228,18 @@ class Transport:
             except _TransientError as error:
                 problem, pause = str(error), max(error.pause, 0.5 * 2**attempt)
             except (requests.RequestException, ValueError) as error:
-                problem, pause = _describe(error), 2.0**attempt  # it may be starting anew
+                problem, pause = _describe(error), 0.5 * 2**attempt
                 # A circle, or a URL that is none (a ValueError in urllib3) will not pass.
                 lasting = isinstance(error, (requests.TooManyRedirects, ValueError))
                 if lasting or problem in _TLS_WORDS.values():
                     raise give_up(problem) from None
                 silences += _is_silence(error)
-                # One that has just used up the patience of another request gets no more.
-                if self._down or silences == SILENCES or attempt == self._retries:
-                    self._down = True
-                    raise give_up(problem + _span(attempt + 1, began)) from None
+                if _is_silence(error) or isinstance(error, requests.ConnectionError):
+                    pause *= 2  # it may be starting anew
+                    # One that has used up the patience of another request gets no more.
+                    if self._down or silences == SILENCES or attempt == self._retries:
+                        self._down = True
+                        raise give_up(problem + _span(attempt + 1, began)) from None
             if attempt == self._retries:
                 raise give_up(problem + _span(attempt + 1, began))
             attempt += 1
@@ -312,17 +322,53 @@ def _write(path: Path, pieces: Iterator[bytes]) -> str:
     return digest.hexdigest()
 
 
-class _SystemTrust(HTTPAdapter):
-    """Trusts what the system trusts, beside the certificates that requests brings; as pip does."""
+class _Adapter(HTTPAdapter):
+    """Trusts what the system trusts, as pip does, and can cut connections that are in use."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        # Beside the certificates that requests brings, or the configuration names.
         context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         super().init_poolmanager(*args, **kwargs, ssl_context=context)
+        self._record(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        manager = super().proxy_manager_for(proxy, **kwargs, ssl_context=context)
+        self._record(manager)
+        return manager
+
+    def _record(self, manager: PoolManager) -> None:
+        self.connections: set[HTTPConnection] = getattr(self, "connections", set())
+        manager.pool_classes_by_scheme = {
+            "http": _recording(HTTPConnectionPool, self.connections),
+            "https": _recording(HTTPSConnectionPool, self.connections),
+        }
+
+    def cut(self) -> None:
+        """End every transfer at once, also one that waits for a silent server."""
+        for connection in self.connections.copy():
+            with suppress(OSError, AttributeError):  # it is closed already
+                connection.sock.shutdown(socket.SHUT_RDWR)
 
 
-def _trusting_session() -> requests.Session:
+def _recording(
+    pool: type[HTTPConnectionPool], made: set[HTTPConnection]
+) -> type[HTTPConnectionPool]:
+    """Return a kind of pool whose connections are noted."""
+    plain = pool.ConnectionCls
+
+    def connect(self: Any) -> None:
+        plain.connect(self)
+        made.add(self)
+
+    recorded = type(plain.__name__, (plain,), {"connect": connect})
+    return type(pool.__name__, (pool,), {"ConnectionCls": recorded})
+
+
+def _own_session() -> requests.Session:
     session = requests.Session()
-    session.mount("https://", _SystemTrust())
+    session.mount("http://", _Adapter())
+    session.mount("https://", _Adapter())
     return session
 
 

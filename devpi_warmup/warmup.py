@@ -41,6 +41,7 @@ class Run:
             config.requirements, config.constraints, root=config.root
         )
         self._wheelhouse = Wheelhouse(config.wheelhouse)
+        self._server: PrivateServer | None = None
         self._stack = ExitStack()
         try:
             settings = ambient.read(process.run, python)
@@ -85,6 +86,8 @@ class Run:
                 runner=process.run,
             )
         except WarmupError as error:
+            if self._server is not None and self._server.complaint:
+                error.args = (f"{error.args[0]} (devpi's log: {self._server.complaint})",)
             self._ledger.missing(target, str(error))
             raise
         for note in lock.notes:
@@ -102,7 +105,9 @@ class Run:
         self._ledger.proven(self._gatherer.sweep(files))
 
     def _private_index(self, config: Config, settings: Ambient) -> IndexUrl:
-        server = PrivateServer(config.root / PRIVATE_FOLDER, ambient=settings, say=report.say)
+        self._server = server = PrivateServer(
+            config.root / PRIVATE_FOLDER, ambient=settings, say=report.say
+        )
         url = server.start()
         self._stack.callback(server.stop)
         report.say(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import socket
+import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -173,8 +177,8 @@ def mounted(project: Project, folder: Path, options: str) -> Iterator[None]:
     [
         ("disk full", "wheelhouse", "size=200k", "No space left on device"),
         ("read-only", "wheelhouse", "ro", "Read-only file system"),
-        ("disk full", "devpi", "size=700k", ""),
-        ("read-only", "devpi", "ro", ""),
+        ("disk full", "devpi", "size=700k", "devpi's log: OSError: [Errno 28] No space left"),
+        ("read-only", "devpi", "ro", "did not start: OSError: [Errno 30] Read-only file system"),
     ],
 )
 def test_a_disk_that_takes_no_more(
@@ -187,9 +191,107 @@ def test_a_disk_that_takes_no_more(
         done = warm_project.nox("-s", "warmup")
     assert done.returncode == 1, done.output
     assert "Traceback" not in done.output
-    print(done.output)
-    assert warm_project.files() == before or where == "devpi"
-    (line,) = [line for line in done.stderr.splitlines() if "is missing" in line][:1]
-    record(fault, where, "fails", summary(line))
+    assert message in done.stderr
+    assert before.items() <= warm_project.files().items() or where == "devpi"
+    line = next(line for line in done.stderr.splitlines() if message in line)
+    record(fault, where, "fails", summary(line.partition("is missing: ")[2]))
     done = warm_project.nox("-s", "warmup")
     assert done.returncode == 0, done.output
+
+
+# The run ----------------------------------------------------------------------------------
+
+
+@contextmanager
+def stopped_at(project: Project, upstream: Catalogue, path: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a warmup, and yield it while the upstream does not answer a request for ``path``."""
+    asked, go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        asked.set()
+        go.wait()
+
+    upstream.faults[path] = [Answer(FINE.status, before=hold), FINE]
+    process = subprocess.Popen(
+        project.command("-s", "warmup"),
+        cwd=project.root,
+        env=project.env(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        # The tests may run in the background of a shell, which has Ctrl-C ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
+        assert asked.wait(120)
+        yield process
+    finally:
+        go.set()
+
+
+@pytest.fixture
+def stoppable(project: Project, make_server: Make) -> Iterator[tuple[Project, Catalogue, str]]:
+    """A project with a private server, its upstream, and the file of its second target."""
+    upstream = Catalogue()
+    upstream.add("stop-app", "1.0", requires=("stop-lib; sys_platform == 'win32'",))
+    upload = upstream.add("stop-lib", "1.0")
+    project.write("stop-app", pythons=("3.13",))
+    with served(upstream) as url:
+        private = make_server(project.root / ".devpi")
+        mirror(private, url)
+        private.stop()
+        yield project, upstream, f"/files/{upload.filename}"
+
+
+def whole_files(project: Project, upstream: Catalogue) -> bool:
+    whole = {u.filename: u.data for group in upstream.projects.values() for u in group}
+    return all(
+        data == whole[name]
+        for name, data in project.files().items()
+        if name.endswith(".whl") and not name.startswith(".staging")
+    )
+
+
+@linux_only
+@pytest.mark.parametrize(
+    ("signum", "returncode", "fault"),
+    [
+        (signal.SIGKILL, -9, "kill -9"),
+        (signal.SIGINT, 130, "Ctrl-C"),
+        (signal.SIGTERM, -15, "SIGTERM"),
+    ],
+)
+def test_a_stopped_run_is_simply_run_again(
+    stoppable: tuple[Project, Catalogue, str], signum: int, returncode: int, fault: str
+) -> None:
+    """Also while the upstream is silent: nobody waits for it to end."""
+    project, upstream, path = stoppable
+    with stopped_at(project, upstream, path) as process:
+        os.killpg(process.pid, signum)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == returncode, output
+    assert "Traceback" not in output
+    assert whole_files(project, upstream)
+    assert project.states() == {"cp313-manylinux2014_x86_64": "covered"}
+    record(fault, "warmup", "fails", f"exit status {returncode}")
+    done = project.nox("-s", "warmup")
+    assert done.returncode == 0, done.output
+    assert "2 of 2 targets covered" in done.stdout
+    record(f"{fault}, and the next run", "warmup", "OK")
+
+
+@linux_only
+def test_two_runs_at_once_on_one_wheelhouse(stoppable: tuple[Project, Catalogue, str]) -> None:
+    project, upstream, path = stoppable
+    with stopped_at(project, upstream, path) as first:
+        second = project.nox("-s", "warmup(cp313-manylinux2014_x86_64)")
+    output, _ = first.communicate(timeout=60)
+    assert first.returncode == 0, output
+    assert "2 of 2 targets covered" in output
+    assert second.returncode == 1, second.output
+    line = next(line for line in second.stderr.splitlines() if "is missing" in line)
+    assert "another warmup is at work on wheelhouse/" in line
+    assert project.nox("-s", "coverage").returncode == 0
+    record("two runs at once", "wheelhouse", "fails", summary(line.partition("is missing: ")[2]))
+    record("two runs at once, the first of them", "wheelhouse", "OK")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +12,7 @@ import pytest
 from catalogue import Catalogue, served
 from filelock import FileLock
 from packaging.pylock import Pylock
-from projects import Devpi, Project, linux_only, mirror
-from sites import Answer
+from projects import Devpi, Project, mirror
 
 from devpi_warmup.server import PrivateServer
 from devpi_warmup.wheelhouse import digest
@@ -319,73 +315,6 @@ def commands_of_processes() -> Iterator[set[bytes]]:
     yield found
     done.set()
     thread.join()
-
-
-# Killed and interrupted ---------------------------------------------------------------------
-
-
-def start_and_wait_for(
-    project: Project, upstream: Catalogue, path: str
-) -> tuple[subprocess.Popen[str], threading.Event]:
-    """Start a warmup; return when the upstream is asked for ``path``, which it does not answer."""
-    asked, go = threading.Event(), threading.Event()
-    respond = upstream.respond
-
-    def hold(asked_path: str, accept: str) -> Answer:
-        if asked_path == path and not go.is_set():
-            asked.set()
-            go.wait()
-            return Answer(500)
-        return respond(asked_path, accept)
-
-    upstream.respond = hold  # type: ignore[method-assign]
-    process = subprocess.Popen(
-        project.command("-s", "warmup"),
-        cwd=project.root,
-        env=project.env(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        # The tests may run in the background of a shell, which has Ctrl-C ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    assert asked.wait(120)
-    return process, go
-
-
-@linux_only
-@pytest.mark.parametrize(
-    ("signum", "returncode"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, -15)]
-)
-def test_a_stopped_run_is_simply_run_again(
-    project: Project,
-    make_server: Callable[[Path], PrivateServer],
-    signum: int,
-    returncode: int,
-) -> None:
-    upstream = Catalogue()
-    fill(upstream, "stop-{}")
-    project.write("stop-app", pythons=("3.13",))
-    with served(upstream) as url:
-        private = make_server(project.root / ".devpi")
-        mirror(private, url)
-        private.stop()
-        wheel = "/files/stop_windows-1.0-py3-none-any.whl"  # of the second target
-        process, go = start_and_wait_for(project, upstream, wheel)
-        os.killpg(process.pid, signum)
-        go.set()
-        output, _ = process.communicate(timeout=60)
-        assert process.returncode == returncode, output
-        assert "Traceback" not in output
-        whole = {u.filename: u.data for group in upstream.projects.values() for u in group}
-        for name, data in project.files().items():
-            if name.endswith(".whl") and not name.startswith(".staging"):
-                assert data == whole[name]
-        assert project.states() == {"cp313-manylinux2014_x86_64": "covered"}
-        done = project.nox("-s", "warmup")
-    assert done.returncode == 0, done.output
-    assert "2 of 2 targets covered" in done.stdout
 
 
 # The private server -------------------------------------------------------------------------
