@@ -21,7 +21,8 @@
   nox -s "warmup(cp313-win_amd64)"    one target
   nox -s coverage                     the table of what the wheelhouse covers
   nox -s verify -p 3.13               install offline on the real interpreter
-  nox -s seal offline                 make the private devpi ready to move, and prove it
+  nox -s seal                         make the private devpi ready to move
+  nox -s served                       prove that devpi serves every lock
 
 Inside the gap, where nothing can be installed first: NOX_SCRIPT_MODE=none nox -s verify
 """
@@ -79,9 +80,9 @@ def seal(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="host", venv_params=OFFLINE, reuse_venv=True, default=False)
-def offline(session: nox.Session) -> None:
-    """Have pip download every lock from the private devpi-server, with no network."""
-    sessions.offline(session, CONFIG)
+def served(session: nox.Session) -> None:
+    """Have pip download every lock from devpi: the private one offline, another as it is."""
+    sessions.served(session, CONFIG)
 
 
 @nox.session(venv_backend="virtualenv", venv_params=OFFLINE, default=False)

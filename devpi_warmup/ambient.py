@@ -77,6 +77,11 @@ class Ambient:
         return f"Ambient(kept={sorted(self.kept)}, ignored={self.ignored})"
 
     @property
+    def pip_environment(self) -> dict[str, str]:
+        """The kept settings as variables that another pip takes."""
+        return {f"PIP_{key.upper().replace('-', '_')}": value for key, value in self.kept.items()}
+
+    @property
     def timeout(self) -> float:
         """Seconds to wait for a connection or for the next bytes; pip's default is 15."""
         value = self.kept.get("timeout", self.kept.get("default-timeout", ""))

@@ -1,4 +1,4 @@
-"""Moving the private devpi-server into the gap: seal its data folder, prove it offline."""
+"""Moving devpi into the gap: seal the private server's data, prove that a server serves all."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ import json
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from packaging.utils import NormalizedName, canonicalize_name
 
 from devpi_warmup import ambient, config, manifest, process, report, requirements
-from devpi_warmup.devpi import Devpi, Warmth
+from devpi_warmup.devpi import Devpi, Warmth, detect
 from devpi_warmup.errors import ServerError, WarmupError, indented
-from devpi_warmup.index import IndexFile
+from devpi_warmup.index import Index, IndexFile
 from devpi_warmup.pipshim import __file__ as shim
+from devpi_warmup.requirements import redact
 from devpi_warmup.server import PrivateServer
-from devpi_warmup.transport import SMALL_CONNECTIONS, Transport
+from devpi_warmup.transport import SMALL_CONNECTIONS, Transport, is_loopback
 from devpi_warmup.warmup import PRIVATE_FOLDER
 from devpi_warmup.wheelhouse import Wheelhouse
 
@@ -36,11 +41,10 @@ def seal(loaded: Config, *, python: str) -> str:
         index = server.start()
         devpi = Devpi(Transport(index), bare=True)
         with ThreadPoolExecutor(SMALL_CONNECTIONS) as pool:
-            located = [(_located(index, name, sha256), size) for name, sha256, size in files]
-            proofs = pool.map(lambda pair: devpi.holds(*pair), located)
+            proofs = pool.map(lambda file: devpi.holds(_located(index, file), file.size), files)
             cold = [
                 f"{file.filename}: {proof.reason}"
-                for (file, _), proof in zip(located, proofs, strict=True)
+                for file, proof in zip(files, proofs, strict=True)
                 if proof.warmth is not Warmth.WARM
             ]
         if cold:
@@ -74,8 +78,21 @@ def _server(loaded: Config, python: str, *, offline: bool = False) -> PrivateSer
     return PrivateServer(folder, ambient=settings, say=report.say, offline=offline)
 
 
-def _held_files(loaded: Config) -> list[tuple[str, str, int]]:
-    """Return filename, sha256 and size of every file that devpi must hold.
+@dataclass(frozen=True)
+class HeldFile:
+    """A file that devpi must hold: of a lock, and from the index.
+
+    :param size: bytes
+    """
+
+    project: NormalizedName
+    filename: str
+    sha256: str
+    size: int
+
+
+def _held_files(loaded: Config) -> list[HeldFile]:
+    """Return every file of every target that devpi must hold.
 
     :raises ServerError: a target is not covered, and so nobody knows its files
     """
@@ -91,16 +108,16 @@ def _held_files(loaded: Config) -> list[tuple[str, str, int]]:
     names = {name for t in loaded.targets for name in known["targets"][t.id]["files"]}
     files = {name: known["files"][name] for name in sorted(names)}
     return [
-        (name, file["sha256"], file["size"])
+        HeldFile(canonicalize_name(file["project"]), name, file["sha256"], file["size"])
         for name, file in files.items()
         if file["origin"] == "index"
     ]
 
 
-def _located(index: IndexUrl, filename: str, sha256: str) -> IndexFile:
+def _located(index: IndexUrl, file: HeldFile) -> IndexFile:
     """Return the file where devpi keeps it (devpi_server/filestore.py, ``make_splitdir``)."""
-    url = f"{index.url}/+f/{sha256[:3]}/{sha256[3:16]}/{filename}"
-    return IndexFile(filename, url, sha256)
+    url = f"{index.url}/+f/{file.sha256[:3]}/{file.sha256[3:16]}/{file.filename}"
+    return IndexFile(file.filename, url, file.sha256)
 
 
 def serve_offline(loaded: Config, *, python: str) -> None:
@@ -109,25 +126,85 @@ def serve_offline(loaded: Config, *, python: str) -> None:
     :raises WarmupError: the server or a target fails; all targets that do are named
     """
     server = _server(loaded, python, offline=True)
-    wanted = {name for name, _, _ in _held_files(loaded)}
-    problems = []
     try:
         index = server.start()
-        for target in loaded.targets:
-            problem = _download(loaded, target, index, wanted, python)
-            report.say(f"{target.id}: {problem or 'every file of its lock comes from devpi'}")
-            if problem:
-                problems.append(target.id)
+        environ = {"PIP_INDEX_URL": index.simple, "no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
+        _download_all(loaded, environ, python=python)
     finally:
         server.stop()
-    if problems:
+
+
+def serve(loaded: Config, index_url: IndexUrl, *, python: str) -> str:
+    """Have pip resolve and download every lock from a server that is not ours; return the result.
+
+    Its upstream cannot be kept away from it here, so it is asked whether it holds each file too.
+
+    :raises WarmupError: a target fails, or it is not shown that the server holds every file
+    """
+    settings = ambient.read(process.run, python)
+    transport = Transport(index_url, ambient=settings)
+    try:
+        count = _hold_all(loaded, transport)
+        login = transport.login.current
+    finally:
+        transport.close()
+    address = index_url.simple
+    if login is not None:  # in the environment, which other users cannot read, and never in argv
+        secret = f"{quote(login.user, safe='')}:{quote(login.password, safe='')}@"
+        address = address.replace("://", f"://{secret}", 1)
+    environ = settings.pip_environment | {"PIP_INDEX_URL": address}
+    if is_loopback(index_url):
+        environ |= {"no_proxy": "127.0.0.1,localhost", "NO_PROXY": "127.0.0.1,localhost"}
+    _download_all(loaded, environ, python=python)
+    return f"{index_url.url}; it is online, and shown to hold {count} of {count} files"
+
+
+def _hold_all(loaded: Config, transport: Transport) -> int:
+    """Make sure that the server holds every file of every target; return how many there are."""
+    files = _held_files(loaded)
+    index = Index(transport)
+    projects = sorted({file.project for file in files})
+    headers = index.check(projects[0] if projects else NormalizedName("pip"))
+    devpi = detect(transport, headers)
+    if devpi is None:
         raise ServerError(
-            f"devpi does not serve offline: {', '.join(problems)}", hint="run nox -s warmup"
+            f"{transport.url.url} is no devpi that answers for itself: what it holds is not shown",
+            hint="nox -s verify proves the wheelhouse, which needs no server",
         )
+    devpi.login()
+
+    def proof(file: HeldFile) -> str:
+        page = index.page(file.project)
+        for wheel in page.wheels:
+            if wheel.file.filename == file.filename and wheel.file.sha256 in {"", file.sha256}:
+                proof = devpi.holds(wheel.file, file.size)
+                return "" if proof.warmth is Warmth.WARM else f"{file.filename}: {proof.reason}"
+        return f"{file.filename}: it is not on the page of {file.project}"
+
+    with ThreadPoolExecutor(SMALL_CONNECTIONS) as pool:
+        cold = [problem for problem in pool.map(proof, files) if problem]
+    if cold:
+        raise ServerError(
+            f"it is not shown that devpi holds every file:\n{indented(cold)}",
+            hint="run nox -s warmup, which fetches what is missing",
+        )
+    return len(files)
+
+
+def _download_all(loaded: Config, environ: dict[str, str], *, python: str) -> None:
+    wanted = {file.filename for file in _held_files(loaded)}
+    problems = []
+    for target in loaded.targets:
+        problem = _download(loaded, target, wanted, environ, python)
+        report.say(f"{target.id}: {problem or 'every file of its lock comes from devpi'}")
+        if problem:
+            problems.append(target.id)
+    if problems:
+        raise ServerError(f"devpi does not serve: {', '.join(problems)}", hint="run nox -s warmup")
 
 
 def _download(
-    loaded: Config, target: Target, index: IndexUrl, wanted: set[str], python: str
+    loaded: Config, target: Target, wanted: set[str], environ: dict[str, str], python: str
 ) -> str:
     """Return why a lock cannot be downloaded from the index with its dependencies, or ""."""
     lock = Wheelhouse(loaded.wheelhouse).lock_path(target.id)
@@ -145,13 +222,12 @@ def _download(
             [
                 *(python, "-I", str(shim), str(markers), "download", "--quiet"),
                 *("--no-cache-dir", "--only-binary=:all:", "--require-hashes"),
-                *(f"--index-url={index.simple}", f"--dest={folder}/files"),
-                *(*target.pip_flags, "-r", str(pins)),
+                *(f"--dest={folder}/files", *target.pip_flags, "-r", str(pins)),
             ],
-            env=ambient.clean_environment() | {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"},
+            env=ambient.clean_environment() | environ,
         )
         if done.returncode != 0:
-            return done.last_lines(2)
+            return redact(done.last_lines(2))
         found = {path.name for path in Path(folder, "files").iterdir()}
     return "" if found == set(entry["files"]) else "pip downloaded other files than the lock names"
 

@@ -187,9 +187,8 @@ class PrivateServer:
 
     def _pip_settings(self) -> dict[str, str]:
         """Return the settings of the machine that a tool's installation needs: its own index."""
-        kept = {f"PIP_{k.upper().replace('-', '_')}": v for k, v in self._ambient.kept.items()}
         index = self._ambient.index_url
-        return kept | ({"PIP_INDEX_URL": index} if index else {})
+        return self._ambient.pip_environment | ({"PIP_INDEX_URL": index} if index else {})
 
     def _launch(self, python: Path) -> str:
         self._password = self._root_password()

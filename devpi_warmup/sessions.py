@@ -160,19 +160,26 @@ def seal(session: nox.Session, config: Config) -> None:
         session.error(str(error))
 
 
-def offline(session: nox.Session, config: Config) -> None:
-    """Serve every lock from the private server's data, in a process without network."""
-    isolation = process.isolation()
-    argv = [*isolation.prefix, sys.executable, "-m", "devpi_warmup.moving", str(config.root)]
-    env = os.environ | dict(isolation.env) | {"PYTHONPATH": str(Path(__file__).parent.parent)}
-    done = subprocess.run([*argv, _python(session)], env=env, check=False)
-    if done.returncode != 0:
-        session.error("devpi does not serve every target offline; the reasons stand above")
-    print(  # noqa: T201 - the result of the session
-        f"{len(config.targets)} of {len(config.targets)} targets served by devpi; "
-        f"network kept away by {isolation.name}",
-        flush=True,
-    )
+def served(session: nox.Session, config: Config) -> None:
+    """Have pip download every lock from devpi: the private one without network, or the index."""
+    if config.index is None:
+        isolation = process.isolation()
+        argv = [*isolation.prefix, sys.executable, "-m", "devpi_warmup.moving", str(config.root)]
+        env = os.environ | dict(isolation.env) | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+        done = subprocess.run([*argv, _python(session)], env=env, check=False)
+        if done.returncode != 0:
+            session.error("devpi does not serve every target; the reasons stand above")
+        by = f"the private devpi-server; network kept away by {isolation.name}"
+    else:
+        from devpi_warmup import moving  # noqa: PLC0415 - see the module's docstring
+
+        report.quiet_libraries()
+        try:
+            by = moving.serve(config, config.index, python=_python(session))
+        except WarmupError as error:
+            session.error(str(error))
+    count = len(config.targets)
+    print(f"{count} of {count} targets served by {by}", flush=True)  # noqa: T201
 
 
 def verify(session: nox.Session, config: Config, target: Target) -> None:

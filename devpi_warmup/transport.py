@@ -9,6 +9,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -117,7 +118,8 @@ class Transport:
         self.sleep = sleep or self._closed.wait
         keyring = ambient.kept.get("keyring-provider", "auto") if ambient else "auto"
         self.login = login or Login(url, keyring=keyring)
-        self._make_session = make_session or _own_session
+        check = not _is_trusted(url, ambient)
+        self._make_session = make_session or partial(_own_session, system_trust=check)
         self._ambient = ambient
         self._retries = ambient.retries if ambient else 5
         self._timeout = (ambient.timeout if ambient else 15.0, read_timeout)
@@ -325,20 +327,26 @@ def _write(path: Path, pieces: Iterator[bytes]) -> str:
 class _Adapter(HTTPAdapter):
     """Trusts what the system trusts, as pip does, and can cut connections that are in use."""
 
+    def __init__(self, *, system_trust: bool = True) -> None:
+        self.connections: set[HTTPConnection] = set()
+        self._system_trust = system_trust  # it cannot be told not to check
+        super().__init__()
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        # Beside the certificates that requests brings, or the configuration names.
-        context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        super().init_poolmanager(*args, **kwargs, ssl_context=context)
+        super().init_poolmanager(*args, **(kwargs | self._context()))
         self._record(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        manager = super().proxy_manager_for(proxy, **kwargs, ssl_context=context)
+        manager = super().proxy_manager_for(proxy, **(kwargs | self._context()))
         self._record(manager)
         return manager
 
+    def _context(self) -> dict[str, Any]:
+        # Beside the certificates that requests brings, or the configuration names.
+        context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        return {"ssl_context": context} if self._system_trust else {}
+
     def _record(self, manager: PoolManager) -> None:
-        self.connections: set[HTTPConnection] = getattr(self, "connections", set())
         manager.pool_classes_by_scheme = {
             "http": _recording(HTTPConnectionPool, self.connections),
             "https": _recording(HTTPSConnectionPool, self.connections),
@@ -365,31 +373,39 @@ def _recording(
     return type(pool.__name__, (pool,), {"ConnectionCls": recorded})
 
 
-def _own_session() -> requests.Session:
+def _own_session(*, system_trust: bool) -> requests.Session:
     session = requests.Session()
-    session.mount("http://", _Adapter())
-    session.mount("https://", _Adapter())
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _Adapter(system_trust=system_trust))
     return session
 
 
 def _connect(session: requests.Session, ambient: Ambient | None, url: IndexUrl) -> None:
     """Give a session what pip's configuration says of connections."""
     session.headers.update({"User-Agent": "devpi-warmup", "Accept-Encoding": "identity"})
-    if urlsplit(url.url).hostname in {"127.0.0.1", "::1", "localhost"}:
+    if is_loopback(url):
         session.trust_env = False  # a company proxy would swallow a server of this machine
     kept = ambient.kept if ambient else {}
-    trusted = ambient.trusted_hosts if ambient else frozenset()
-    host = urlsplit(url.url).netloc
-    if host in trusted or host.partition(":")[0] in trusted:
-        session.verify = False
-    else:
-        session.verify = kept.get("cert", True)
+    session.verify = kept.get("cert", True) if not _is_trusted(url, ambient) else False
     if "client-cert" in kept:
         session.cert = kept["client-cert"]
     if "proxy" in kept and session.trust_env:
         session.proxies = {"http": kept["proxy"], "https": kept["proxy"]}
     if kept.get("no-proxy-env"):
         session.trust_env = False
+
+
+def _is_trusted(url: IndexUrl, ambient: Ambient | None) -> bool:
+    """Whether pip's ``trusted-host`` names the host, with its port or without."""
+    netloc = urlsplit(url.url).netloc
+    return ambient is not None and not ambient.trusted_hosts.isdisjoint(
+        {netloc, netloc.partition(":")[0]}
+    )
+
+
+def is_loopback(url: IndexUrl) -> bool:
+    """Whether the server is on this machine, where no proxy has any business."""
+    return urlsplit(url.url).hostname in {"127.0.0.1", "::1", "localhost"}
 
 
 def _is_silence(error: Exception) -> bool:

@@ -41,10 +41,11 @@ def mirror(server: PrivateServer, upstream: str) -> str:
 
 @dataclass
 class Devpi:
-    """A running devpi-server and what it mirrors."""
+    """A running devpi-server, what it mirrors, and where it keeps its data."""
 
     index: str
     upstream: Catalogue
+    data: Path = Path()
 
 
 @dataclass

@@ -46,7 +46,7 @@ def devpi_server(server_folder: Path, tmp_path_factory: pytest.TempPathFactory) 
     server = PrivateServer(folder, ambient=NO_SETTINGS)
     with served(catalogue) as upstream:
         index = mirror(server, upstream)
-        yield Devpi(index, catalogue)
+        yield Devpi(index, catalogue, folder / "data")
         server.stop()
 
 

@@ -47,7 +47,7 @@ def test_devpi_is_killed_and_restarted_in_the_middle(make_server: Make, tmp_path
     server = make_server(tmp_path / "server")
     with served(upstream) as url:
         front = Proxy(target=mirror(server, url).partition("/root/")[0])
-        restarts = []
+        restarts, one = [], threading.Lock()
 
         def kill() -> None:
             assert server._process is not None
@@ -55,10 +55,11 @@ def test_devpi_is_killed_and_restarted_in_the_middle(make_server: Make, tmp_path
             server._process.wait()
 
         def restart(pause: float) -> None:
-            if pause and not restarts:
-                server.stop()
-                restarts.append(pause)
-                front.target = server.start().url.partition("/root/")[0]
+            with one:
+                if not restarts:
+                    server.stop()
+                    restarts.append(pause)
+                    front.target = server.start().url.partition("/root/")[0]
 
         # While devpi waits for the file.
         upstream.faults[f"/files/{true.filename}"] = [Answer(FINE.status, before=kill), FINE]

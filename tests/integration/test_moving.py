@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 from catalogue import Catalogue, served
-from projects import NO_SETTINGS, ROOT, Project, linux_only, mirror
+from projects import NO_SETTINGS, ROOT, Devpi, Project, linux_only, mirror
 
 from devpi_warmup.errors import ServerError
 from devpi_warmup.server import PrivateServer
@@ -63,15 +63,18 @@ def test_sealed_copied_and_served_offline(warm: Project, make_server: Make, tmp_
     assert "2 files are in .devpi/data, which is sealed" in sealed.stdout
     assert "devpi-server --serverdir data --offline-mode" in sealed.stdout
     inside = carry(warm, tmp_path / "inside", make_server)
-    done = inside.nox("-s", "offline")
+    done = inside.nox("-s", "served")
     assert done.returncode == 0, done.output
-    assert "2 of 2 targets served by devpi; network kept away by an empty" in done.stdout
+    assert (
+        "2 of 2 targets served by the private devpi-server; network kept away by an empty"
+        in done.stdout
+    )
     # Not from the wheelhouse: without devpi's file it fails.
     (path,) = (inside.root / ".devpi" / "data").rglob("move_lib-1.0-py3-none-any.whl")
     path.unlink()
-    done = inside.nox("-s", "offline")
+    done = inside.nox("-s", "served")
     assert done.returncode == 1
-    assert "devpi does not serve offline: cp313-win_amd64" in done.stderr
+    assert "devpi does not serve: cp313-win_amd64" in done.stderr
     assert "Traceback" not in done.output
 
 
@@ -101,13 +104,43 @@ def test_nothing_is_sealed_that_is_not_covered(warm: Project) -> None:
     assert "the requirements have changed since its warmup" in done.stderr
 
 
-@pytest.mark.parametrize("session", ["seal", "offline"])
-def test_a_server_that_is_not_ours_is_left_alone(warm: Project, session: str) -> None:
+def test_a_server_that_is_not_ours_is_not_sealed(warm: Project) -> None:
     more = 'index-url = "http://127.0.0.1:9/root/pypi"'
     warm.write("move-app", pythons=("3.13",), more=more)
-    done = warm.nox("-s", session)
+    done = warm.nox("-s", "seal")
     assert done.returncode == 1
     assert "its server is not ours to stop or move" in done.stderr
+
+
+def test_a_server_that_is_not_ours_serves_and_is_asked(warmed: Project, devpi: Devpi) -> None:
+    devpi.upstream.add("served-app", "1.0", requires=("served-lib; sys_platform == 'win32'",))
+    lib = devpi.upstream.add("served-lib", "1.0")
+    warmed.write("served-app", pythons=("3.13",))
+    assert warmed.nox("-s", "warmup").returncode == 0
+    devpi.upstream.asked.clear()
+    done = warmed.nox("-s", "served")
+    assert done.returncode == 0, done.output
+    assert f"2 of 2 targets served by {devpi.index}; it is online, and shown to" in done.stdout
+    assert "hold 2 of 2 files" in done.stdout
+    assert not [path for path in devpi.upstream.asked if path.endswith(".whl")]
+    # pip would not notice that devpi has lost a file, since devpi fetches it again.
+    (stored,) = devpi.data.rglob(lib.filename)
+    stored.unlink()
+    done = warmed.nox("-s", "served")
+    assert done.returncode == 1
+    assert f"{lib.filename}: devpi has committed it, but it is not on its disk" in done.stderr
+    assert "served by" not in done.stdout
+
+
+def test_an_index_that_is_no_devpi_proves_nothing(project: Project) -> None:
+    upstream = Catalogue()
+    upstream.add("plain", "1.0")
+    project.write("plain", pythons=("3.13",), platforms=("win_amd64",))
+    with served(upstream) as url:
+        assert project.nox("-s", "warmup", DEVPI_INDEX=url).returncode == 0
+        done = project.nox("-s", "served", DEVPI_INDEX=url)
+    assert done.returncode == 1
+    assert "is no devpi that answers for itself: what it holds is not shown" in done.stderr
 
 
 @pytest.mark.parametrize("sealed", [False, True])

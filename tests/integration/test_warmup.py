@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -279,42 +277,6 @@ def test_options_of_nox_that_leave_no_way(project: Project, option: str, message
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.output
-
-
-def test_a_password_is_nowhere(project: Project, tmp_path: Path) -> None:
-    """An index that wants a password, and every output, lock, manifest and command searched."""
-    catalogue = Catalogue()
-    catalogue.add("secret-app", "1.0")
-    project.write("secret-app", platforms=("win_amd64",))
-    with served(catalogue) as url:
-        index = url.removesuffix("/+simple/").replace("http://", "http://me:s3cret-w0rd@")
-        with commands_of_processes() as commands:
-            report = tmp_path / "report.json"
-            done = project.nox("-s", "warmup", "--report", str(report), "-v", DEVPI_INDEX=index)
-    assert done.returncode == 0, done.output
-    everything = [done.output.encode(), *project.files().values(), report.read_bytes(), *commands]
-    assert not [text for text in everything if b"s3cret-w0rd" in text]
-
-
-@contextmanager
-def commands_of_processes() -> Iterator[set[bytes]]:
-    """Collect the command lines of all processes of the machine while the block runs."""
-    found: set[bytes] = set()
-    done = threading.Event()
-
-    def look() -> None:
-        while not done.is_set():
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    found.add(path.read_bytes())
-                except OSError:
-                    continue
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    yield found
-    done.set()
-    thread.join()
 
 
 # The private server -------------------------------------------------------------------------
