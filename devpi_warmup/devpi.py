@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from devpi_warmup.transport import Answer, Transport
 
 _JSON = "application/json"
+_TRIES = 2  # downloads of a file that devpi does not hold
 # A cache in between answers in devpi's place; what it holds says nothing of devpi's own store.
 _CACHE_HEADERS = ("Age", "X-Cache", "X-Cache-Status", "CF-Cache-Status", "X-Served-By")
 
@@ -101,10 +102,16 @@ class Devpi:
         :raises IndexAccessError: devpi does not answer
         """
         proof = self.holds(file, size)
-        if proof.warmth is Warmth.COLD and self._own(file):
+        for attempt in range(_TRIES):
+            if proof.warmth is not Warmth.COLD or not self._own(file):
+                break
             self._transport.download(file.url, file.sha256, scratch)
             scratch.unlink()
             proof = self.holds(file, size)
+            if proof.warmth is Warmth.COLD:
+                # A replica hears of its own file from its primary, a moment later.
+                self._transport.sleep(4**attempt)
+                proof = self.holds(file, size)
         return proof
 
     def holds(self, file: IndexFile, size: int) -> Proof:

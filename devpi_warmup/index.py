@@ -234,7 +234,10 @@ def _parse_page(project: NormalizedName, answer: Answer) -> Page:
         raise IndexAccessError(f"{where}: {error}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         message = f"{type(error).__name__}: {str(error)[:200]}"
-        raise IndexAccessError(f"{where}: the page cannot be read: {message}") from None
+        raise IndexAccessError(
+            f"{where}: the page cannot be read: {message}",
+            hint="look at what this address answers: a proxy may be answering for the index",
+        ) from None
     wheels, others = [], []
     for file in files:
         wheel = parse_wheel(project, file)

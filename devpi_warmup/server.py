@@ -77,7 +77,7 @@ class PrivateServer:
         self._password = ""
         self._index = ""
         self._watcher: _LogWatcher | None = None
-        self._lock = FileLock(self.folder / "run.lock", timeout=0)
+        self._lock = FileLock(self.folder / "run.lock", timeout=0, thread_local=False)
 
     def start(self) -> IndexUrl:
         """Start the server and return its index, once it answers.

@@ -197,9 +197,8 @@ class Transport:
         def once() -> str:
             with self._file_slots, self._request("GET", url, {}) as response:
                 self._check(response, url)
-                if response.status_code >= _ERROR:
-                    message = f"the server answered {response.status_code} for {redact(url)}"
-                    raise FileError(f"a file cannot be downloaded: {message}")
+                if response.status_code >= _ERROR:  # 404, too: the index lists the file
+                    raise _TransientError(f"the server answered {response.status_code}")
                 digest = _write(path, self._pieces(response, progress))
             if sha256 not in {"", digest}:
                 raise _TransientError(f"its sha256 is {digest}, the index says {sha256}")

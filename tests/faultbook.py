@@ -53,6 +53,7 @@ def summary(error: WarmupError | str, name: str = "") -> str:
             text = text.replace(word, "…")
     text = re.sub(r"[0-9a-f]{64}", "…", text)
     text = re.sub(r"\d\d:\d\d:\d\d", "hh:mm:ss", text)
+    text = re.sub(r"'/[^']*'", "'…'", text)
     if name:
         text = text.replace(name.replace("-", "_"), "NAME").replace(name, "NAME")
     return text.replace("|", "/")
@@ -73,7 +74,7 @@ def warm(
     index_url: str,
     true: Upload,
     folder: Path,
-    sleep: Callable[[float], object] = lambda _: None,
+    sleep: Callable[[float], object] | None = lambda _: None,
 ) -> str:
     """Warm one wheel by its project's name, as a run does; return the outcome."""
     name = true.filename.partition("-")[0]

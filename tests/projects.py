@@ -26,12 +26,12 @@ linux_only = pytest.mark.skipif(
 )
 
 
-def mirror(server: PrivateServer, upstream: str) -> str:
+def mirror(server: PrivateServer, upstream: str, *more: str) -> str:
     """Start a server whose mirror is of an upstream of the tests; return its index."""
     index = server.start().url
     requests.patch(
         index,
-        json=[f"mirror_url={upstream}"],
+        json=[f"mirror_url={upstream}", *more],
         auth=("root", (server.folder / "root-password").read_text()),
         headers={"Accept": "application/json"},
         timeout=30,

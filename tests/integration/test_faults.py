@@ -67,10 +67,9 @@ def statuses() -> Iterator[Case]:
     for where in ("upstream page", "upstream file", "devpi page", "devpi file"):
         for code in (403, 404, 429, 500, 502, 503):
             answer = status(code)
-            # Nobody asks again who has been refused; a 404 of a file is passed on by devpi.
+            # Nobody asks again who has been refused.
             refused = where.startswith(DEVPI) and code == 403
-            missing = where.endswith("file") and code == 404
-            good = "fails" if refused or missing else "OK"
+            good = "fails" if refused else "OK"
             yield Case(f"{code} once", where, good, (answer, FINE))
             yield Case(f"{code} three times", where, good, (answer, answer, answer, FINE))
             yield Case(f"{code} for ever", where, "fails", (answer,))

@@ -97,6 +97,22 @@ def test_the_upstream_goes_after_half_the_files(make_server: Make, tmp_path: Pat
     record("back again, in the next run", "upstream", "OK")
 
 
+def test_a_page_that_devpi_cannot_renew(make_server: Make, tmp_path: Path) -> None:
+    """It is served as it was, and nothing on it says so; what it lists can still be had."""
+    upstream, old = Catalogue(), wheel("stale")
+    upstream.upload("stale", old)
+    server = make_server(tmp_path / "server")
+    with served(upstream) as url:
+        index = mirror(server, url, "mirror_cache_expiry=0")
+        assert warm(index, old, tmp_path) == "OK"
+        upstream.add("stale", "2.0")
+    shutil.rmtree(tmp_path / "wheelhouse")
+    outcome = warm(index, old, tmp_path)  # its upstream is gone
+    server.stop()
+    assert outcome == "OK"
+    record("stale page: the upstream is gone, and has a newer version", "devpi page", outcome)
+
+
 def test_another_client_wants_the_same_file_at_the_same_time(devpi: Devpi, tmp_path: Path) -> None:
     """devpi answers the slower one with 500, from an AssertionError of its file store."""
     true = wheel("raced")

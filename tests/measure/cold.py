@@ -9,51 +9,22 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from indexes import ROOT
 
+sys.path.insert(0, str(ROOT / "tests"))
+
+from servers import devpi_server
+
 from devpi_warmup import ambient, process
 from devpi_warmup.server import PrivateServer
 from devpi_warmup.wheelhouse import digest
-
-
-@contextmanager
-def cold_server(scripts: Path, folder: Path) -> Iterator[str]:
-    """Run devpi-init and devpi-server as its manual says, and yield its mirror."""
-    data = ["--serverdir", str(folder)]
-    env = ambient.clean_environment()
-    subprocess.run([scripts / "devpi-init", *data], env=env, check=True, capture_output=True)
-    server = subprocess.Popen(
-        [scripts / "devpi-server", *data, "--listen", "127.0.0.1:0"],
-        env=env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    assert server.stdout is not None
-    try:
-        for line in server.stdout:
-            if match := re.search(r"Serving on (http://127\.0\.0\.1:\d+)", line):
-                break
-        log = (folder / "server.log").open("w")
-        drain = subprocess.Popen(["cat"], stdin=server.stdout, stdout=log)
-        yield f"{match[1]}/root/pypi"
-    finally:
-        server.send_signal(signal.SIGINT)
-        server.wait()
-        drain.wait()
-        log.close()
 
 
 def run(scripts: Path) -> str:
@@ -65,12 +36,12 @@ def run(scripts: Path) -> str:
         shutil.copytree(ROOT / "requirements", project / "requirements")
         (project / "devpi_warmup").symlink_to(ROOT / "devpi_warmup")
         data = Path(place, "server")
-        with cold_server(scripts, data) as index:
+        with devpi_server(scripts, data) as url:
             start = time.perf_counter()
             done = subprocess.run(
                 [sys.executable, "-m", "nox", "-s", "warmup"],
                 cwd=project,
-                env=os.environ | {"NOX_SCRIPT_MODE": "none", "DEVPI_INDEX": index},
+                env=os.environ | {"NOX_SCRIPT_MODE": "none", "DEVPI_INDEX": f"{url}/root/pypi"},
                 capture_output=True,
                 text=True,
                 check=False,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from catalogue import Catalogue, memory_session
-from sites import Answer
+from sites import FINE, Answer
 
 from devpi_warmup import report
 from devpi_warmup.config import IndexUrl
@@ -110,10 +110,30 @@ def test_something_before_devpi(
 def test_a_devpi_that_never_commits_is_never_warm(
     catalogue: Catalogue, transport: Transport, six: IndexFile, tmp_path: Path
 ) -> None:
-    catalogue.faults[PATH] = [COLD_META, Answer(299), COLD_META]
+    catalogue.faults[PATH] = [COLD_META, *[FINE, COLD_META, COLD_META] * 2]
     proof = Devpi(transport, bare=True).warm(six, 7, tmp_path / "x")
     assert proof.warmth is Warmth.COLD
     assert not (tmp_path / "x").exists()
+    assert catalogue.asked[PATH] == 7
+
+
+def test_a_replica_that_hears_of_its_file_later_is_asked_again(
+    catalogue: Catalogue, transport: Transport, six: IndexFile, tmp_path: Path
+) -> None:
+    size = len(catalogue.projects["six"][0].data)
+    catalogue.faults[PATH] = [COLD_META, FINE, COLD_META, META, on_disk(size)]
+    proof = Devpi(transport, bare=True).warm(six, size, tmp_path / "x")
+    assert proof.warmth is Warmth.WARM
+
+
+def test_a_commit_that_is_lost_is_made_anew(
+    catalogue: Catalogue, transport: Transport, six: IndexFile, tmp_path: Path
+) -> None:
+    size = len(catalogue.projects["six"][0].data)
+    lost = [COLD_META, FINE, COLD_META, COLD_META]
+    catalogue.faults[PATH] = [*lost, FINE, META, on_disk(size)]
+    proof = Devpi(transport, bare=True).warm(six, size, tmp_path / "x")
+    assert proof.warmth is Warmth.WARM
 
 
 def test_a_devpi_that_cannot_deliver_is_an_error(
