@@ -104,11 +104,11 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def measure(session: nox.Session) -> None:
-    """Measure against pip and uv: -- benchmark, corpus, independent or kills."""
+    """Measure against pip and uv: -- benchmark, corpus, independent, kills or cold."""
     scripts = HERE / "tests" / "measure"
     script = scripts / f"{session.posargs[0] if session.posargs else ''}.py"
     if not script.is_file():
-        session.error("name one: nox -s measure -- benchmark, corpus, independent or kills")
+        session.error("name one: nox -s measure -- benchmark, corpus, independent, kills or cold")
     session.install("-e", ".", "--group", "measure")
     session.run("python", str(script), *session.posargs[1:])
 

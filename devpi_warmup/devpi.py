@@ -87,8 +87,9 @@ class Devpi:
             token = _result(ask("POST", f"{server}/+login", json=body)).get("password")
             if isinstance(token, str) and token:
                 login.use_token(token)
-                # Whether it is taken here; if not, the transport goes back to the password.
-                ask("GET", f"{self._transport.url.url}/+api")
+                # A refusal makes the transport go back to the password; a page to log in does not.
+                if not _result(ask("GET", f"{self._transport.url.url}/+api")):
+                    login.refused(login.current)
 
     def warm(self, file: IndexFile, size: int, scratch: Path) -> Proof:
         """Make sure that devpi holds a file: ask, fetch it through devpi if need be, ask again.

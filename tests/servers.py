@@ -92,3 +92,19 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def gen_nginx(scripts: Path, data: Path, index: str, port: int, folder: Path) -> str:
+    """Return the ``server`` block that devpi-gen-config writes for a running devpi-server."""
+    subprocess.run(
+        [
+            *(scripts / "devpi-gen-config", "--serverdir", data),
+            *("--host", "127.0.0.1", "--port", index.split("/")[2].partition(":")[2]),
+            *("--outside-url", f"http://127.0.0.1:{port}"),
+        ],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
+    server = (folder / "gen-config" / "nginx-devpi.conf").read_text()
+    return server.replace("localhost:", "127.0.0.1:")

@@ -23,6 +23,13 @@ def server_folder(request: pytest.FixtureRequest) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def scripts(server_folder: Path) -> Path:
+    """Where the programs of devpi-server are."""
+    (environment,) = server_folder.glob("server-*")
+    return environment / "bin"
+
+
 @pytest.fixture
 def make_server(server_folder: Path) -> Callable[[Path], PrivateServer]:
     """Make a private server in a folder of its own, with the shared environment."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import ssl
 import sys
 import threading
@@ -17,6 +18,7 @@ import requests
 import trustme
 from packaging.utils import canonicalize_name
 from projects import Devpi, Project, linux_only
+from servers import free_port, gen_nginx, nginx
 from sites import Proxy, listening
 
 from devpi_warmup import ambient
@@ -36,6 +38,7 @@ class Authority:
 
     certificate: Path
     client: Path
+    server_pem: Path
     server: Callable[[bool], ssl.SSLContext]
 
 
@@ -54,7 +57,8 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
             context.verify_mode = ssl.CERT_REQUIRED
         return context
 
-    return Authority(folder / "ca.pem", folder / "me.pem", server)
+    ca.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
+    return Authority(folder / "ca.pem", folder / "me.pem", folder / "server.pem", server)
 
 
 @contextmanager
@@ -240,6 +244,42 @@ def test_a_client_certificate(devpi: Devpi, authority: Authority) -> None:
     with pytest.raises(IndexAccessError, match="the server wants a client certificate"):
         ask(devpi, authority, settings, clients=True)
     ask(devpi, authority, settings | {"client-cert": str(authority.client)}, clients=True)
+
+
+@linux_only
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
+def test_a_real_web_server_that_wants_everything(
+    wanted: Project, devpi: Devpi, authority: Authority, scripts: Path, tmp_path: Path
+) -> None:
+    """TLS of a private CA, a client certificate and a password, before devpi's files on disk."""
+    port = free_port()
+    (tmp_path / "users").write_text(f"{USER}:{{PLAIN}}{SECRET}\n")
+    server = gen_nginx(scripts, devpi.data, devpi.index, port, tmp_path)
+    before, listen, after = server.partition(f"listen {port};")
+    assert listen
+    server = f"""{before}listen {port} ssl;
+        ssl_certificate {authority.server_pem};
+        ssl_certificate_key {authority.server_pem};
+        ssl_client_certificate {authority.certificate};
+        ssl_verify_client on;
+        auth_basic devpi;
+        auth_basic_user_file {tmp_path}/users;{after}"""
+    settings = {"PIP_CERT": authority.certificate, "PIP_CLIENT_CERT": authority.client}
+    environ = {key: str(value) for key, value in settings.items()}
+    with nginx(tmp_path, port, server):
+        index = f"https://{USER}:{SECRET}@127.0.0.1:{port}/root/pypi"
+        done = [
+            wanted.nox("-s", session, DEVPI_INDEX=index, **environ)
+            for session in ("warmup", "served")
+        ]
+        refused = wanted.nox("-s", "warmup", DEVPI_INDEX=index.replace(SECRET, "wrong"), **environ)
+    for run in done:
+        assert run.returncode == 0, run.output
+        assert SECRET not in run.output
+    assert " 1 of 1\n" in done[0].stdout
+    assert "shown to hold 1 of 1 files" in done[1].stdout
+    assert refused.returncode == 1
+    assert "the server answered 401 (credentials: the index URL)" in refused.stderr
 
 
 # devpi's own login --------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from catalogue import Catalogue, Upload, make_wheel, served
 from faultbook import warm
 from packaging.utils import canonicalize_name
 from projects import Devpi
-from servers import FAST, devpi_server, free_port, nginx
+from servers import FAST, devpi_server, free_port, gen_nginx, nginx
 
 from devpi_warmup.config import parse_index_url
 from devpi_warmup.devpi import Devpi as Asked
@@ -22,13 +21,6 @@ from devpi_warmup.index import Index
 from devpi_warmup.transport import Transport
 
 JSON = {"Accept": "application/json"}
-
-
-@pytest.fixture
-def scripts(server_folder: Path) -> Path:
-    """Where the programs of devpi-server are."""
-    (environment,) = server_folder.glob("server-*")
-    return environment / "bin"
 
 
 @pytest.fixture
@@ -107,18 +99,7 @@ def test_nginx_that_serves_files_from_devpis_disk(
     name = f"static-{inherited}".lower()
     wheel = devpi.upstream.add(name, "1.0")
     port = free_port()
-    subprocess.run(
-        [
-            *(scripts / "devpi-gen-config", "--serverdir", devpi.data),
-            *("--host", "127.0.0.1", "--port", devpi.index.split("/")[2].partition(":")[2]),
-            *("--outside-url", f"http://127.0.0.1:{port}"),
-        ],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-    )
-    server = (tmp_path / "gen-config" / "nginx-devpi.conf").read_text()
-    server = server.replace("localhost:", "127.0.0.1:")
+    server = gen_nginx(scripts, devpi.data, devpi.index, port, tmp_path)
     assert "try_files /+files$uri @proxy_to_app" in server
     with nginx(tmp_path, port, server) as url:
         index = f"{url}/{'/'.join(stage.split('/')[3:]) if inherited else 'root/pypi'}"
