@@ -1,8 +1,9 @@
 """What the engine costs: the shipped targets from a warm server into an empty wheelhouse.
 
-Three ways, one after the other in each round: our engine (resolve and download), a plain
-concurrent fetch of the very same files, and the usual loop around pip download. Absolute times
-mean little; the ratios of the medians are the result. ``nox -s measure -- benchmark [ROUNDS]``.
+Four ways, one after the other in each round: our engine (resolve and download), the same with
+the proof that devpi holds every file and the last sweep, a plain concurrent fetch of the very
+same files, and the usual loop around pip download. Absolute times mean little; the ratios of the
+medians are the result. ``nox -s measure -- benchmark [ROUNDS]``.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from indexes import ROOT, index
 from devpi_warmup import config, requirements
 from devpi_warmup.ambient import clean_environment
 from devpi_warmup.config import parse_index_url
+from devpi_warmup.devpi import Warmth, detect
 from devpi_warmup.gather import Gatherer
 from devpi_warmup.index import Index
 from devpi_warmup.resolve import resolve
@@ -34,22 +36,30 @@ from devpi_warmup.wheelhouse import Wheelhouse
 Result = dict[str, object]
 
 
-def engine(url: str, folder: Path) -> Result:
+def engine(url: str, folder: Path, *, prove: bool) -> Result:
     loaded = config.load(ROOT, {})
     wanted = requirements.load(loaded.requirements, loaded.constraints, root=ROOT)
     wheelhouse = Wheelhouse(folder)
     start = time.perf_counter()
     with wheelhouse.held():
-        gatherer = Gatherer(Index(Transport(parse_index_url(url))), wheelhouse)
+        index = Index(Transport(parse_index_url(url)))
+        devpi = detect(index.transport, index.check(wanted.requirements[0].name))
+        gatherer = Gatherer(index, wheelhouse, devpi if prove else None)
         files = {}
+        pins = set()
         for target in loaded.targets:
             for pin in resolve(wanted, target, gatherer).pins:
                 gatherer.published(pin.file)
                 files[pin.file.url] = pin.sha256
+                pins.add(pin.file)
+        swept = time.perf_counter()
+        proofs = gatherer.sweep(pins)
+        assert not prove or {proof.warmth for proof in proofs.values()} == {Warmth.WARM}
+        seconds = time.perf_counter() - start
+        swept = time.perf_counter() - swept
         gatherer.close()
-    seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": seconds, "files": files, "MiB": peak}
+    return {"seconds": seconds, "files": files, "MiB": peak, "sweep": swept}
 
 
 def fetch(files: dict[str, str], folder: Path) -> float:
@@ -94,23 +104,30 @@ def loop(url: str, folder: Path) -> float:
 
 def main() -> None:
     if sys.argv[1:2] == ["--engine"]:  # in a process of its own, for its memory
-        print(json.dumps(engine(sys.argv[2], Path(sys.argv[3]))))
+        print(json.dumps(engine(sys.argv[2], Path(sys.argv[3]), prove=sys.argv[4] == "proof")))
         return
     rounds = int(sys.argv[1]) if sys.argv[1:] else 5
-    seconds: dict[str, list[float]] = {"engine": [], "fetch": [], "loop": []}
+    seconds: dict[str, list[float]] = {"engine": [], "proof": [], "fetch": [], "loop": []}
+    sweeps: list[float] = []
     with index() as url:
         for number in range(rounds + 1):
             with tempfile.TemporaryDirectory() as folder:
                 places = [Path(folder, name) for name in seconds]
                 for place in places:
                     place.mkdir()
-                argv = [sys.executable, __file__, "--engine", url.url, str(places[0])]
-                result = json.loads(subprocess.run(argv, capture_output=True, check=True).stdout)
+                results = []
+                for name, place in zip(("engine", "proof"), places, strict=False):
+                    argv = [sys.executable, __file__, "--engine", url.url, str(place), name]
+                    done = subprocess.run(argv, capture_output=True, check=True)
+                    results.append(json.loads(done.stdout))
+                result, proved = results
                 if number == 0:
                     continue  # the server is warm now
                 seconds["engine"].append(result["seconds"])
-                seconds["fetch"].append(fetch(result["files"], places[1]))
-                seconds["loop"].append(loop(url.url, places[2]))
+                seconds["proof"].append(proved["seconds"])
+                sweeps.append(proved["sweep"])
+                seconds["fetch"].append(fetch(result["files"], places[2]))
+                seconds["loop"].append(loop(url.url, places[3]))
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     for name, values in seconds.items():
         shown = " ".join(f"{value:.2f}" for value in values)
@@ -118,6 +135,10 @@ def main() -> None:
     print(
         f"{len(result['files'])} files; engine : fetch = {medians['engine'] / medians['fetch']:.2f}"
     )
+    cost = medians["proof"] - medians["engine"]
+    sweep = statistics.median(sweeps)
+    count = len(result["files"])
+    print(f"the proof costs {cost:.2f} s; a sweep of {count} files {sweep:.3f} s")
     print(f"engine : loop = 1 : {medians['loop'] / medians['engine']:.1f}")
     print(f"peak memory of the engine {result['MiB']:.0f} MiB")
 
