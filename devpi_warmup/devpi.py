@@ -50,6 +50,10 @@ class Proof:
     reason: str
 
 
+class _CacheError(Exception):
+    """A cache has answered; holds the header that says so."""
+
+
 def detect(transport: Transport, headers: Mapping[str, str]) -> Devpi | None:
     """Return the devpi-server behind an index, if it is one.
 
@@ -122,20 +126,37 @@ class Devpi:
         """
         if not self._own(file):
             return Proof(Warmth.UNKNOWN, "its URL leads past the devpi server")
+        try:
+            return self._holds(file.url, size)
+        except _CacheError as cache:
+            return Proof(Warmth.UNKNOWN, f"a cache answers in devpi's place ({cache})")
+
+    def _holds(self, url: str, size: int) -> Proof:
         if not self._bare:
-            head = self._transport.ask("HEAD", file.url, {"Accept": _JSON})
+            head = self._fresh("HEAD", url, {"Accept": _JSON})
             if head.content_type != _JSON:
                 return _static(head, size)
-        view = self._transport.ask("GET", file.url, {"Accept": _JSON})
+        view = self._fresh("GET", url, {"Accept": _JSON})
         if not _result(view).get("last_modified"):
             return Proof(Warmth.COLD, f"devpi has not committed it (status {view.status})")
         # For a file that is not on its disk devpi asks the upstream, which may well be gone.
-        head = self._transport.ask("HEAD", file.url, {}, any_status=True)
+        head = self._fresh("HEAD", url, {}, any_status=True)
         if "immutable" not in head.headers.get("Cache-Control", ""):
             return Proof(Warmth.COLD, "devpi has committed it, but it is not on its disk")
         if head.headers.get("Content-Length") != str(size):
             return Proof(Warmth.COLD, f"it is not {size} bytes long on devpi's disk")
         return Proof(Warmth.WARM, "committed and on devpi's disk")
+
+    def _fresh(
+        self, method: str, url: str, headers: Mapping[str, str], *, any_status: bool = False
+    ) -> Answer:
+        """Ask devpi itself; a cache that minds the header does so, too."""
+        fresh = {"Cache-Control": "no-cache", **headers}
+        answer = self._transport.ask(method, url, fresh, any_status=any_status)
+        for name in _CACHE_HEADERS:
+            if name in answer.headers:
+                raise _CacheError(name)
+        return answer
 
     def _own(self, file: IndexFile) -> bool:
         return urlsplit(file.url)[:2] == urlsplit(self._transport.url.url)[:2]
@@ -143,9 +164,6 @@ class Devpi:
 
 def _static(head: Answer, size: int) -> Proof:
     """Judge an answer that is not devpi's: a web server's own, from devpi's +files on disk."""
-    cache = [name for name in _CACHE_HEADERS if name in head.headers]
-    if cache:
-        return Proof(Warmth.UNKNOWN, f"a cache answers in devpi's place ({cache[0]})")
     if head.status != requests.codes.ok or head.headers.get("Content-Length") != str(size):
         return Proof(Warmth.COLD, f"the web server before devpi answers {head.status}")
     return Proof(Warmth.WARM, "on the disk of the web server before devpi")

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import requests
 from mousebender import simple
@@ -104,21 +104,31 @@ class Index:
         :returns: the headers of the answer, which tell what kind of server it is
         :raises IndexAccessError: nothing there answers, it refuses us, or there is no such index
         """
-        page, headers = self._confirmed(project)
+        page, answer = self._confirmed(project)
         url = self.transport.url.url
-        if DEVPI_HEADER not in headers:  # something before devpi may have answered
-            headers = self.transport.ask("GET", f"{url}/+api", {}, any_status=True).headers
-        if not page.known and DEVPI_HEADER in headers:
+        if DEVPI_HEADER not in answer.headers:  # something before devpi may have answered
+            answer = self.transport.ask("GET", f"{url}/+api", {}, any_status=True)
+        if DEVPI_HEADER not in answer.headers:
+            return answer.headers
+        there, here = urlsplit(answer.url), urlsplit(url)
+        if there[:2] != here[:2]:
+            # Credentials would not follow, and nothing could be shown of the files there.
+            other = urlunsplit((*there[:2], here.path, "", ""))
+            raise IndexAccessError(
+                f"the index {url} redirects to another address",
+                hint=f"use that address: {redact(other)}",
+            )
+        if not page.known:
             # devpi says 404 of a project and of an index alike; asked for the index, it is clear.
-            answer = self.transport.ask(
+            config = self.transport.ask(
                 "GET", f"{url}?no_projects=", {"Accept": "application/json"}
             )
-            if answer.status == requests.codes.not_found:
+            if config.status == requests.codes.not_found:
                 raise IndexAccessError(
                     f"this devpi has no index {url}",
                     hint="the address of an index is like https://devpi.example.com/user/index",
                 )
-        return headers
+        return answer.headers
 
     def page(self, project: NormalizedName) -> Page:
         """Return what the index has of a project.
@@ -131,18 +141,18 @@ class Index:
         """
         return self._confirmed(project)[0]
 
-    def _confirmed(self, project: NormalizedName) -> tuple[Page, Mapping[str, str]]:
-        page, headers = self._ask(project)
+    def _confirmed(self, project: NormalizedName) -> tuple[Page, Answer]:
+        page, answer = self._ask(project)
         absences = [page.absence]
         while not page.known and len(absences) < CONFIRMATIONS:
             self.transport.sleep(0.25 * 4 ** len(absences))
-            if DEVPI_HEADER in headers:
+            if DEVPI_HEADER in answer.headers:
                 self._refresh(project)
-            page, headers = self._ask(project)
+            page, answer = self._ask(project)
             absences.append(page.absence)
-        return page if page.known else replace(page, absence=", ".join(absences)), headers
+        return page if page.known else replace(page, absence=", ".join(absences)), answer
 
-    def _ask(self, project: NormalizedName) -> tuple[Page, Mapping[str, str]]:
+    def _ask(self, project: NormalizedName) -> tuple[Page, Answer]:
         url = f"{self.transport.url.simple}{project}/"
         headers = {"Accept": simple.ACCEPT_SUPPORTED}
         answer = self.transport.ask("GET", url, headers, limit=MAX_PAGE)
@@ -154,7 +164,7 @@ class Index:
             what = "404" if answer.status == requests.codes.not_found else "a page without files"
             now = time.strftime("%H:%M:%S", time.gmtime())
             page = replace(page, absence=f"{what} at {now} UTC")
-        return page, answer.headers
+        return page, answer
 
     def _refresh(self, project: NormalizedName) -> None:
         """Have devpi forget what it knows of a project (devpi_server/views.py, simple_refresh)."""

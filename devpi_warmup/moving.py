@@ -14,13 +14,14 @@ from urllib.parse import quote
 from packaging.utils import NormalizedName, canonicalize_name
 
 from devpi_warmup import ambient, config, manifest, process, report, requirements
+from devpi_warmup.connection import is_loopback
 from devpi_warmup.devpi import Devpi, Warmth, detect
 from devpi_warmup.errors import ServerError, WarmupError, indented
 from devpi_warmup.index import Index, IndexFile
 from devpi_warmup.pipshim import __file__ as shim
 from devpi_warmup.requirements import redact
 from devpi_warmup.server import PrivateServer
-from devpi_warmup.transport import SMALL_CONNECTIONS, Transport, is_loopback
+from devpi_warmup.transport import SMALL_CONNECTIONS, Transport
 from devpi_warmup.warmup import PRIVATE_FOLDER
 from devpi_warmup.wheelhouse import Wheelhouse
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import socket
-import ssl
 import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 import requests
-import truststore
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
-from urllib3.exceptions import ReadTimeoutError
 
 from devpi_warmup import credentials
+from devpi_warmup.connection import (
+    Adapter,
+    configure,
+    describe,
+    is_lasting,
+    is_silence,
+    is_trusted,
+    own_session,
+)
 from devpi_warmup.credentials import Login
 from devpi_warmup.errors import FileError, IndexAccessError, WarmupError
 from devpi_warmup.requirements import redact
@@ -27,8 +29,6 @@ from devpi_warmup.requirements import redact
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
-
-    from urllib3.connection import HTTPConnection
 
     from devpi_warmup.ambient import Ambient
     from devpi_warmup.config import IndexUrl
@@ -43,24 +43,6 @@ SILENCES = 3  # times a silent server is waited for, READ_TIMEOUT each
 _RETRIED = frozenset({429, 500, 502, 503, 504, 520, 527})
 _LONGEST_PAUSE = 30.0  # seconds
 _UNAUTHORIZED, _FORBIDDEN, _ERROR = 401, 403, 400
-# The narrow classes first: most of them are kinds of ConnectionError.
-_WORDS = {
-    requests.exceptions.SSLError: "TLS with the server fails",
-    requests.exceptions.ProxyError: "the proxy does not answer",
-    requests.Timeout: "the server did not answer in time",
-    requests.TooManyRedirects: "it redirects in a circle",
-    requests.exceptions.ChunkedEncodingError: "the answer ended too early",
-    requests.ConnectionError: "no connection to the server, or it was cut",
-}
-
-# What OpenSSL calls the faults of TLS that a person can mend.
-_TLS_WORDS = {
-    "CERTIFICATE_VERIFY_FAILED": "the certificate of the server is not trusted",
-    "CERTIFICATE_REQUIRED": "the server wants a client certificate",
-    "HANDSHAKE_FAILURE": "the server refuses the handshake of TLS, or wants a client certificate",
-    "WRONG_VERSION_NUMBER": "the server does not speak TLS",
-}
-
 T = TypeVar("T")
 
 
@@ -118,8 +100,8 @@ class Transport:
         self.sleep = sleep or self._closed.wait
         keyring = ambient.kept.get("keyring-provider", "auto") if ambient else "auto"
         self.login = login or Login(url, keyring=keyring)
-        check = not _is_trusted(url, ambient)
-        self._make_session = make_session or partial(_own_session, system_trust=check)
+        check = not is_trusted(url, ambient)
+        self._make_session = make_session or partial(own_session, system_trust=check)
         self._ambient = ambient
         self._retries = ambient.retries if ambient else 5
         self._timeout = (ambient.timeout if ambient else 15.0, read_timeout)
@@ -134,7 +116,7 @@ class Transport:
         self._closed.set()
         for session in self._sessions:
             for adapter in session.adapters.values():
-                if isinstance(adapter, _Adapter):
+                if isinstance(adapter, Adapter):
                     adapter.cut()
             session.close()
 
@@ -229,13 +211,11 @@ class Transport:
             except _TransientError as error:
                 problem, pause = str(error), max(error.pause, 0.5 * 2**attempt)
             except (requests.RequestException, ValueError) as error:
-                problem, pause = _describe(error), 0.5 * 2**attempt
-                # A circle, or a URL that is none (a ValueError in urllib3) will not pass.
-                lasting = isinstance(error, (requests.TooManyRedirects, ValueError))
-                if lasting or problem in _TLS_WORDS.values():
+                problem, pause = describe(error), 0.5 * 2**attempt
+                if is_lasting(error):
                     raise give_up(problem) from None
-                silences += _is_silence(error)
-                if _is_silence(error) or isinstance(error, requests.ConnectionError):
+                silences += is_silence(error)
+                if is_silence(error) or isinstance(error, requests.ConnectionError):
                     pause *= 2  # it may be starting anew
                     # One that has used up the patience of another request gets no more.
                     if self._down or silences == SILENCES or attempt == self._retries:
@@ -292,6 +272,7 @@ class Transport:
             auth=auth,
             stream=True,
             timeout=self._timeout,
+            allow_redirects=json is None,  # a password is for nobody else
             # Of the session alone, it would stand behind REQUESTS_CA_BUNDLE.
             verify=None if session.verify is True else session.verify,
         )
@@ -308,7 +289,7 @@ class Transport:
         session: requests.Session | None = getattr(self._threads, "session", None)
         if session is None:
             session = self._make_session()
-            _connect(session, self._ambient, self.url)
+            configure(session, self._ambient, self.url)
             self._threads.session = session
             self._sessions.append(session)
         return session
@@ -323,110 +304,7 @@ def _write(path: Path, pieces: Iterator[bytes]) -> str:
     return digest.hexdigest()
 
 
-class _Adapter(HTTPAdapter):
-    """Trusts what the system trusts, as pip does, and can cut connections that are in use."""
-
-    def __init__(self, *, system_trust: bool = True) -> None:
-        self.connections: set[HTTPConnection] = set()
-        self._system_trust = system_trust  # it cannot be told not to check
-        super().__init__()
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **(kwargs | self._context()))
-        self._record(self.poolmanager)
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **(kwargs | self._context()))
-        self._record(manager)
-        return manager
-
-    def _context(self) -> dict[str, Any]:
-        # Beside the certificates that requests brings, or the configuration names.
-        context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        return {"ssl_context": context} if self._system_trust else {}
-
-    def _record(self, manager: PoolManager) -> None:
-        manager.pool_classes_by_scheme = {
-            "http": _recording(HTTPConnectionPool, self.connections),
-            "https": _recording(HTTPSConnectionPool, self.connections),
-        }
-
-    def cut(self) -> None:
-        """End every transfer at once, also one that waits for a silent server."""
-        for connection in self.connections.copy():
-            with suppress(OSError, AttributeError):  # it is closed already
-                connection.sock.shutdown(socket.SHUT_RDWR)
-
-
-def _recording(
-    pool: type[HTTPConnectionPool], made: set[HTTPConnection]
-) -> type[HTTPConnectionPool]:
-    """Return a kind of pool whose connections are noted."""
-    plain = pool.ConnectionCls
-
-    def connect(self: Any) -> None:
-        plain.connect(self)
-        made.add(self)
-
-    recorded = type(plain.__name__, (plain,), {"connect": connect})
-    return type(pool.__name__, (pool,), {"ConnectionCls": recorded})
-
-
-def _own_session(*, system_trust: bool) -> requests.Session:
-    session = requests.Session()
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, _Adapter(system_trust=system_trust))
-    return session
-
-
-def _connect(session: requests.Session, ambient: Ambient | None, url: IndexUrl) -> None:
-    """Give a session what pip's configuration says of connections."""
-    session.headers.update({"User-Agent": "devpi-warmup", "Accept-Encoding": "identity"})
-    if is_loopback(url):
-        session.trust_env = False  # a company proxy would swallow a server of this machine
-    kept = ambient.kept if ambient else {}
-    session.verify = kept.get("cert", True) if not _is_trusted(url, ambient) else False
-    if "client-cert" in kept:
-        session.cert = kept["client-cert"]
-    if "proxy" in kept and session.trust_env:
-        session.proxies = {"http": kept["proxy"], "https": kept["proxy"]}
-    if kept.get("no-proxy-env"):
-        session.trust_env = False
-
-
-def _is_trusted(url: IndexUrl, ambient: Ambient | None) -> bool:
-    """Whether pip's ``trusted-host`` names the host, with its port or without."""
-    netloc = urlsplit(url.url).netloc
-    return ambient is not None and not ambient.trusted_hosts.isdisjoint(
-        {netloc, netloc.partition(":")[0]}
-    )
-
-
-def is_loopback(url: IndexUrl) -> bool:
-    """Whether the server is on this machine, where no proxy has any business."""
-    return urlsplit(url.url).hostname in {"127.0.0.1", "::1", "localhost"}
-
-
-def _is_silence(error: Exception) -> bool:
-    """Return whether the server was waited for in vain; in the middle of a body, too."""
-    inside = error.args[0] if error.args else None
-    return isinstance(error, requests.ReadTimeout) or isinstance(inside, ReadTimeoutError)
-
-
 def _span(times: int, began: float) -> str:
     """Say how often it was tried, and when, by the clock that a server's log goes by."""
     first, last = (time.strftime("%H:%M:%S", time.gmtime(at)) for at in (began, time.time()))
     return f" (asked {times} times, {first} to {last} UTC)" if times > 1 else f" ({last} UTC)"
-
-
-def _describe(error: Exception) -> str:
-    """Say what went wrong without the URL, which may hold a password."""
-    if _is_silence(error):
-        return "the server fell silent"
-    for name, words in _TLS_WORDS.items():
-        if name in str(error):
-            return words
-    for kind, words in _WORDS.items():
-        if isinstance(error, kind):
-            return words
-    return type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,8 @@ def test_only_a_devpi_is_asked(transport: Transport) -> None:
     [
         ([META, on_disk(7)], Warmth.WARM, "on devpi's disk"),
         ([COLD_META], Warmth.COLD, "not committed"),
+        ([replace(META, headers={"Age": "3"})], Warmth.UNKNOWN, "a cache answers"),
+        ([META, on_disk(7, **{"X-Cache": "HIT"})], Warmth.UNKNOWN, "a cache answers"),
         ([META, on_disk(8)], Warmth.COLD, "not 7 bytes"),
         ([META, Answer(200, "x")], Warmth.COLD, "not on its disk"),
         ([META, Answer(302, "x", b"")], Warmth.COLD, "not on its disk"),

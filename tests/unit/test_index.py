@@ -193,6 +193,19 @@ def test_a_page_that_is_none(
         index.page(SIX)
 
 
+def test_a_devpi_at_another_address(catalogue: Catalogue, index: Index) -> None:
+    """Its files would not be at the address of the index, and nothing could be shown of them."""
+    catalogue.add("six", "1.0")
+    there = "https://index.example.com/+simple/six/"
+    catalogue.faults[PAGE] = [
+        Answer(301, headers={"Location": there}),
+        Answer(200, "text/html", b"<a href='six-1.0.whl'>", {"X-Devpi-Api-Version": "2"}),
+    ]
+    with pytest.raises(IndexAccessError, match="redirects to another address") as error:
+        index.check(SIX)
+    assert "use that address: https://index.example.com" in error.value.hint
+
+
 def test_an_index_that_this_devpi_does_not_have(catalogue: Catalogue, index: Index) -> None:
     devpi = {"X-Devpi-Api-Version": "2"}
     catalogue.faults["/+simple/six/"] = [Answer(404, "text/html", b"", devpi)]

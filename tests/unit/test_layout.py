@@ -21,6 +21,7 @@ ORDER = (
     *(
         "credentials",
         "wheelhouse",
+        "connection",
         "transport",
         "index",
         "devpi",

@@ -1,0 +1,159 @@
+"""Connections as pip's configuration says, and what went wrong on them, in words."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import requests
+import truststore
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3.exceptions import ReadTimeoutError
+
+if TYPE_CHECKING:
+    from urllib3.connection import HTTPConnection
+
+    from devpi_warmup.ambient import Ambient
+    from devpi_warmup.config import IndexUrl
+
+# The narrow classes first: most of them are kinds of ConnectionError.
+_WORDS = {
+    requests.exceptions.SSLError: "TLS with the server fails",
+    requests.exceptions.ProxyError: "the proxy does not answer",
+    requests.Timeout: "the server did not answer in time",
+    requests.TooManyRedirects: "it redirects in a circle",
+    requests.exceptions.ChunkedEncodingError: "the answer ended too early",
+    requests.ConnectionError: "no connection to the server, or it was cut",
+}
+
+# What OpenSSL calls the faults of TLS that a person can mend.
+_TLS_WORDS = {
+    "CERTIFICATE_VERIFY_FAILED": "the certificate of the server is not trusted",
+    "CERTIFICATE_REQUIRED": "the server wants a client certificate",
+    "HANDSHAKE_FAILURE": "the server refuses the handshake of TLS, or wants a client certificate",
+    "WRONG_VERSION_NUMBER": "the server does not speak TLS",
+}
+
+
+class Adapter(HTTPAdapter):
+    """Trusts what the system trusts, as pip does, and can cut connections that are in use."""
+
+    def __init__(self, *, system_trust: bool = True) -> None:
+        self.connections: set[HTTPConnection] = set()
+        self._system_trust = system_trust  # it cannot be told not to check
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the manager of direct connections; HTTPAdapter calls it."""
+        super().init_poolmanager(*args, **(kwargs | self._context()))
+        self._record(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        """Return the manager of connections through a proxy; HTTPAdapter calls it."""
+        manager = super().proxy_manager_for(proxy, **(kwargs | self._context()))
+        self._record(manager)
+        return manager
+
+    def _context(self) -> dict[str, Any]:
+        # Beside the certificates that requests brings, or the configuration names.
+        context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        return {"ssl_context": context} if self._system_trust else {}
+
+    def _record(self, manager: PoolManager) -> None:
+        manager.pool_classes_by_scheme = {
+            "http": _recording(HTTPConnectionPool, self.connections),
+            "https": _recording(HTTPSConnectionPool, self.connections),
+        }
+
+    def cut(self) -> None:
+        """End every transfer at once, also one that waits for a silent server."""
+        for connection in self.connections.copy():
+            with suppress(OSError, AttributeError):  # it is closed already
+                connection.sock.shutdown(socket.SHUT_RDWR)
+
+
+def _recording(
+    pool: type[HTTPConnectionPool], made: set[HTTPConnection]
+) -> type[HTTPConnectionPool]:
+    """Return a kind of pool whose connections are noted."""
+    plain = pool.ConnectionCls
+
+    def connect(self: Any) -> None:
+        plain.connect(self)
+        made.add(self)
+
+    recorded = type(plain.__name__, (plain,), {"connect": connect})
+    return type(pool.__name__, (pool,), {"ConnectionCls": recorded})
+
+
+def own_session(*, system_trust: bool) -> requests.Session:
+    """Return a session whose connections can be cut.
+
+    :param system_trust: whether certificates are checked against the system's store, too
+    """
+    session = requests.Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, Adapter(system_trust=system_trust))
+    return session
+
+
+def configure(session: requests.Session, ambient: Ambient | None, url: IndexUrl) -> None:
+    """Give a session what pip's configuration says of connections."""
+    session.headers.update({"User-Agent": "devpi-warmup", "Accept-Encoding": "identity"})
+    if is_loopback(url):
+        session.trust_env = False  # a company proxy would swallow a server of this machine
+    kept = ambient.kept if ambient else {}
+    session.verify = kept.get("cert", True) if not is_trusted(url, ambient) else False
+    if "client-cert" in kept:
+        session.cert = kept["client-cert"]
+    if "proxy" in kept and session.trust_env:
+        session.proxies = {"http": kept["proxy"], "https": kept["proxy"]}
+    if kept.get("no-proxy-env"):
+        session.trust_env = False
+
+
+def is_trusted(url: IndexUrl, ambient: Ambient | None) -> bool:
+    """Whether pip's ``trusted-host`` names the host, with its port or without."""
+    netloc = urlsplit(url.url).netloc
+    return ambient is not None and not ambient.trusted_hosts.isdisjoint(
+        {netloc, netloc.partition(":")[0]}
+    )
+
+
+def is_loopback(url: IndexUrl) -> bool:
+    """Whether the server is on this machine, where no proxy has any business."""
+    return urlsplit(url.url).hostname in {"127.0.0.1", "::1", "localhost"}
+
+
+def is_silence(error: Exception) -> bool:
+    """Return whether the server was waited for in vain; in the middle of a body, too."""
+    inside = error.args[0] if error.args else None
+    return isinstance(error, requests.Timeout) or isinstance(inside, ReadTimeoutError)
+
+
+def is_lasting(error: Exception) -> bool:
+    """Return whether a fault will be there the next time, too.
+
+    A circle of redirects, or a certificate that is not trusted; and a URL that is none, which is
+    a ValueError in urllib3.
+    """
+    if isinstance(error, (requests.TooManyRedirects, ValueError)):
+        return True
+    return describe(error) in _TLS_WORDS.values()
+
+
+def describe(error: Exception) -> str:
+    """Say what went wrong without the URL, which may hold a password."""
+    if is_silence(error) and not isinstance(error, requests.ConnectTimeout):
+        return "the server fell silent"
+    for name, words in _TLS_WORDS.items():
+        if name in str(error):
+            return words
+    for kind, words in _WORDS.items():
+        if isinstance(error, kind):
+            return words
+    return type(error).__name__
