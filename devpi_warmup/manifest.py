@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 NAME = "manifest.json"
 FORMAT = 1
 WARM, COLD, UNKNOWN = "warm", "not warm", "cannot be shown"
+_DIRECT = "direct URL"
 UNFINISHED = "its warmup has not finished"
 
 
@@ -117,16 +118,24 @@ class Ledger:
                 "version": str(pin.version),
                 "sha256": pin.sha256,
                 "size": pin.size,
-                "origin": "direct URL" if pin.direct else "index",
-                "warm": "direct URL" if pin.direct else _warmth(proofs.get(pin.file)),
+                "origin": _DIRECT if pin.direct else "index",
+                "warm": _DIRECT if pin.direct else _warmth(proofs.get(pin.file)),
             }
             for pin in lock.pins
         }
+        known = self._files()
+        for name, file in files.items():
+            before = known.get(name, file)
+            if before["origin"] == "index" and before["sha256"] == file["sha256"]:
+                # One target has it from a direct URL, another from the index: devpi must hold it.
+                file["origin"] = "index"
+                if file["warm"] == _DIRECT:
+                    file["warm"] = before["warm"]
         self._write(self._targets() | {lock.target.id: entry}, files)
 
     def proven(self, proofs: Mapping[IndexFile, Proof]) -> None:
         """Enter the last word of devpi on files of this run."""
-        files = read(self.wheelhouse).get("files", {})
+        files = self._files()
         for file, proof in proofs.items():
             if file.filename in files:
                 files[file.filename]["warm"] = _warmth(proof)
@@ -156,6 +165,16 @@ class Ledger:
         whole = files == {pin.file.filename: pin.sha256 for pin in lock.pins}
         return not (same_lock and whole) or bool(_changed(self.wheelhouse, entry["locks"]))
 
+    def _files(self) -> dict[str, dict[str, Any]]:
+        """Return what is known of each file; what another index was shown to hold is not."""
+        before = read(self.wheelhouse)
+        known: dict[str, dict[str, Any]] = before.get("files", {})
+        if before.get("index") != self.index:
+            for file in known.values():
+                if file["origin"] == "index":
+                    file["warm"] = f"{COLD}: warmed through another index, {before.get('index')}"
+        return known
+
     def _targets(self) -> dict[str, dict[str, Any]]:
         known: dict[str, dict[str, Any]] = read(self.wheelhouse).get("targets", {})
         return known
@@ -163,7 +182,7 @@ class Ledger:
     def _write(
         self, targets: dict[str, dict[str, Any]], files: Mapping[str, dict[str, Any]] | None = None
     ) -> None:
-        known = read(self.wheelhouse).get("files", {}) | dict(files or {})
+        known = self._files() | dict(files or {})
         named = {filename for entry in targets.values() for filename in entry["files"]}
         manifest = {
             "format": FORMAT,

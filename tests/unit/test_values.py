@@ -13,6 +13,7 @@ from catalogue import Catalogue, Resolve, make_wheel
 from packaging.pylock import Pylock
 
 from devpi_warmup import ambient, manifest, report
+from devpi_warmup.devpi import Proof, Warmth
 from devpi_warmup.errors import InvalidInputError, WarmupError, WheelhouseError
 from devpi_warmup.gather import Gatherer
 from devpi_warmup.install import top_level_modules
@@ -189,6 +190,46 @@ def test_another_target_whose_file_is_replaced_is_struck_out(ledger: Ledger, sma
     assert set(states(ledger).values()) == {"missing"}
     reason = manifest.read(ledger.wheelhouse)["targets"][small.target.id]["reason"]
     assert "a file of it was replaced for cp39-win_amd64" in reason
+
+
+def warmths(ledger: Ledger) -> set[str]:
+    return {file["warm"] for file in manifest.read(ledger.wheelhouse)["files"].values()}
+
+
+def test_what_another_index_was_shown_to_hold_is_not_warm(ledger: Ledger, small: Lock) -> None:
+    ledger.begin(small)
+    small.write(ledger.wheelhouse)
+    proofs = {pin.file: Proof(Warmth.WARM, "on disk") for pin in small.pins}
+    ledger.covered(small, proofs, pip_version="26.3")
+    assert warmths(ledger) == {"warm"}
+    other = replace(ledger, index="https://other.example.com/user/index")
+    one = replace(small, target=Target("3.9", "win_amd64"), pins=small.pins[:1])
+    other.begin(one)
+    one.write(ledger.wheelhouse)
+    other.covered(one, proofs, pip_version="26.3")
+    rows = report.rows(ledger.wheelhouse, [small.target, one.target], "digest", {})
+    assert [(row.warm, row.shown) for row in rows] == [(1, 2), (1, 1)]
+    assert "warmed through another index, https://devpi.example.com/user/index" in rows[0].reason
+
+
+@pytest.mark.parametrize("direct_first", [False, True])
+def test_a_file_of_the_index_for_one_target_is_of_the_index(
+    ledger: Ledger, small: Lock, direct_first: bool
+) -> None:
+    """Though another target has the same file from a direct URL: devpi must hold it."""
+    direct = replace(
+        small,
+        target=Target("3.9", "win_amd64"),
+        pins=tuple(replace(pin, direct=True) for pin in small.pins),
+    )
+    cold = {pin.file: Proof(Warmth.COLD, "not committed") for pin in small.pins}
+    for lock in (direct, small) if direct_first else (small, direct):
+        ledger.begin(lock)
+        lock.write(ledger.wheelhouse)
+        ledger.covered(lock, cold, pip_version="26.3")
+    assert warmths(ledger) == {"not warm: not committed"}
+    files = manifest.read(ledger.wheelhouse)["files"].values()
+    assert {file["origin"] for file in files} == {"index"}
 
 
 def test_a_missing_target_has_its_reason(ledger: Ledger, small: Lock) -> None:
