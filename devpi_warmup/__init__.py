@@ -3,9 +3,9 @@
 Read ``noxfile.py`` first, then the modules in the order the data flows: ``errors``,
 ``targets``, ``config``, ``requirements``, ``process``, ``ambient``, ``credentials``,
 ``wheelhouse``, ``connection``, ``transport``, ``index``, ``devpi``, ``wheels``, ``gather``,
-``lock``, ``explain``, ``resolve``, ``pipshim``, ``referee``, ``manifest``, ``install``,
-``serve``, ``server``, ``report``, ``warmup``, ``moving``, ``sessions``. A module imports only
-what stands before it.
+``lock``, ``explain``, ``finder``, ``candidates``, ``resolve``, ``pipshim``, ``referee``,
+``manifest``, ``install``, ``serve``, ``server``, ``report``, ``warmup``, ``moving``,
+``sessions``. A module imports only what stands before it.
 """
 
 __version__ = "0.1.0"

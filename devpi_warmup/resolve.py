@@ -10,20 +10,26 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
-from packaging.specifiers import SpecifierSet
-from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 from resolvelib import AbstractProvider, BaseReporter, ResolutionImpossible, Resolver
 from resolvelib.resolvers import RequirementInformation, ResolutionTooDeep, Result
 
 from devpi_warmup import explain
+from devpi_warmup.candidates import (
+    PYTHON,
+    Candidate,
+    Wanted,
+    combine,
+    constraints_of,
+    extras_of,
+    split,
+)
 from devpi_warmup.errors import ResolutionError
-from devpi_warmup.gather import Memo
+from devpi_warmup.finder import Finder
 from devpi_warmup.index import IndexFile, Wheel, parse_wheel
 from devpi_warmup.lock import Lock, Pin
 from devpi_warmup.requirements import (
@@ -39,6 +45,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
+    from packaging.utils import NormalizedName
 
     from devpi_warmup.gather import Gatherer
     from devpi_warmup.targets import Target
@@ -49,53 +57,6 @@ if TYPE_CHECKING:
 BUDGET = 400
 _MAX_ROUNDS = 200_000
 _PROMOTED_AFTER = 5  # conflicts, after which pip resolves a project earlier
-_PYTHON = NormalizedName("<python>")  # no project can have this name
-
-Hashes: TypeAlias = "frozenset[str] | None"  # None: any digest will do
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One wheel, possibly with extras; without a wheel, the target's Python itself."""
-
-    project: NormalizedName
-    extras: frozenset[str]
-    version: Version
-    wheel: Wheel | None
-
-    @property
-    def identifier(self) -> str:
-        return _identifier(self.project, self.extras)
-
-    def __str__(self) -> str:
-        return f"{self.identifier} {self.version}"
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A requirement as the resolver sees it.
-
-    :param exact: the one candidate that will do: a direct URL, or an extra's own base
-    :param root: where it stands in the user's files, if it does
-    """
-
-    project: NormalizedName
-    extras: frozenset[str] = frozenset()
-    specifier: SpecifierSet = field(default_factory=SpecifierSet)
-    hashes: Hashes = None
-    exact: Candidate | None = None
-    root: RootRequirement | None = None
-
-    @property
-    def identifier(self) -> str:
-        return _identifier(self.project, self.extras)
-
-    def __str__(self) -> str:
-        if self.project == _PYTHON:
-            return f"Python {self.specifier}"
-        if self.exact is not None:
-            return f"{self.identifier}=={self.exact.version}"
-        return f"{self.identifier}{self.specifier}"
 
 
 Causes: TypeAlias = "Sequence[RequirementInformation[Wanted, Candidate]]"
@@ -139,8 +100,8 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
         self.opening: Wheel | None = None
         self.direct: dict[NormalizedName, Candidate] = {}
         self._gatherer = gatherer
-        self._python = Candidate(_PYTHON, frozenset(), Version(target.full_version), None)
-        self._constraints = _constraints(for_target(requirements.constraints, target))
+        self._python = Candidate(PYTHON, frozenset(), Version(target.full_version), None)
+        self._constraints = constraints_of(for_target(requirements.constraints, target))
         self._user_order: dict[str, int] = {}
         self._roots = self._root_wants(for_target(requirements.requirements, target))
         self._conflicts: defaultdict[str, int] = defaultdict(int)
@@ -148,8 +109,7 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
         self._looked: set[tuple[str, SpecifierSet]] = set()
         self._information: dict[str, Causes] = {}
         self._opened: defaultdict[NormalizedName, set[IndexFile]] = defaultdict(set)
-        self._usable: Memo[NormalizedName, list[tuple[int, Wheel]]] = Memo(self._rank_all)
-        self._matching: dict[tuple[NormalizedName, SpecifierSet, Hashes], list[Wheel]] = {}
+        self._finder = Finder(target, gatherer, broken)
 
     def solve(self) -> Result[Wanted, Candidate, str]:
         self._look_ahead(self._roots)
@@ -190,8 +150,8 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
                     if self._conflicts[name] >= _PROMOTED_AFTER:
                         self._promoted.add(name)
         open_ = list(identifiers)
-        if _PYTHON in open_:
-            return [_PYTHON]
+        if PYTHON in open_:
+            return [PYTHON]
         return (
             [name for name in open_ if name in conflicting]
             or [name for name in open_ if name in self._promoted]
@@ -234,7 +194,7 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
         own = list(requirements[identifier])
         project, extras = own[0].project, own[0].extras
         rejected = set(incompatibilities.get(identifier, ()))
-        if project == _PYTHON:
+        if project == PYTHON:
             fits = all(self.is_satisfied_by(wanted, self._python) for wanted in own)
             return [self._python] if fits and self._python not in rejected else []
         base = list(requirements.get(project, ())) if extras else []
@@ -250,7 +210,7 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
             ]
         return [
             candidate
-            for wheel in self.search(project, [constraint, *own, *base])
+            for wheel in self._finder.search(project, *combine([constraint, *own, *base]))
             if (candidate := Candidate(project, extras, wheel.version, wheel)) not in rejected
         ]
 
@@ -273,7 +233,7 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
             base = Candidate(candidate.project, frozenset(), candidate.version, candidate.wheel)
             yield Wanted(candidate.project, exact=base)
         elif str(metadata.requires_python):
-            yield Wanted(_PYTHON, specifier=metadata.requires_python)
+            yield Wanted(PYTHON, specifier=metadata.requires_python)
         for requirement in metadata.requires:
             if not self._applies(requirement, extras):
                 continue
@@ -283,47 +243,9 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
                     "which is past the index and cannot be had inside the gap",
                     hint=f"choose a version of {candidate.project} that requires it by name",
                 )
-            yield from _split(requirement, _extras(requirement), None)
+            yield from split(requirement, extras_of(requirement), None)
 
-    # How a wheel is chosen ------------------------------------------------------------------
-
-    def search(self, project: NormalizedName, wants: Sequence[Wanted]) -> list[Wheel]:
-        """Return the wheels that satisfy all wants together, best first, one a version."""
-        key = (project, *_combine(wants))
-        if key not in self._matching:
-            self._matching[key] = self._search(*key)
-        return self._matching[key]
-
-    def _search(
-        self, project: NormalizedName, specifier: SpecifierSet, hashes: Hashes
-    ) -> list[Wheel]:
-        ranked = list(specifier.filter(self._usable(project), key=lambda pair: pair[1].version))
-        if hashes is not None:
-            ranked = [pair for pair in ranked if self._digest(pair[1]) in hashes]
-        ranked.sort(key=partial(_sort_key, hashes), reverse=True)
-        # PEP 592: a yanked file serves only a requirement that pins what only yanked files have.
-        only_yanked = all(wheel.file.yanked for _, wheel in ranked)
-        yanked_too = only_yanked and _is_pinned(specifier)
-        best: dict[Version, Wheel] = {}
-        for _, wheel in ranked:
-            if yanked_too or not wheel.file.yanked:
-                best.setdefault(wheel.version, wheel)
-        return list(best.values())
-
-    def _rank_all(self, project: NormalizedName) -> list[tuple[int, Wheel]]:
-        wheels = self._gatherer.page(project).wheels
-        return [(rank, wheel) for wheel in wheels if (rank := self._rank(wheel)) is not None]
-
-    def _rank(self, wheel: Wheel) -> int | None:
-        """Return how well the tags of a wheel fit (0 is best); None where it cannot be used."""
-        rank = self.target.rank(wheel.tags)
-        if rank is None or (self.broken and wheel.file in self.broken):
-            return None
-        return rank if self.target.fits_python(wheel.file.requires_python) else None
-
-    def _digest(self, wheel: Wheel) -> str:
-        # A page that gives no hash leaves nothing but the file itself to compare with --hash.
-        return wheel.file.sha256 or self._gatherer.file(wheel.file).sha256
+    # What it may cost -----------------------------------------------------------------------
 
     def _spend(self, wheel: Wheel) -> None:
         opened = self._opened[wheel.project]
@@ -340,9 +262,9 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
     def _root_wants(self, roots: Sequence[RootRequirement]) -> list[Wanted]:
         wants: list[Wanted] = []
         for position, root in enumerate(roots):
-            extras = _extras(root.requirement)
+            extras = extras_of(root.requirement)
             if root.url is None:
-                lines = list(_split(root.requirement, extras, root))
+                lines = list(split(root.requirement, extras, root))
             else:
                 exact = self._direct_candidate(root, root.url)
                 self.direct[root.name] = exact
@@ -389,7 +311,7 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
         """
         for wanted in wants:
             key = (wanted.identifier, wanted.specifier)
-            if wanted.project == _PYTHON or wanted.exact is not None or key in self._looked:
+            if wanted.project == PYTHON or wanted.exact is not None or key in self._looked:
                 continue
             self._looked.add(key)
             self._gatherer.ahead(partial(self._guess, wanted), self._follow)
@@ -398,7 +320,7 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
         if self.finished:
             return None
         constraint = self._constraints.get(wanted.project, Wanted(wanted.project))
-        for wheel in self.search(wanted.project, [constraint, wanted]):
+        for wheel in self._finder.search(wanted.project, *combine([constraint, wanted])):
             return Candidate(wanted.project, wanted.extras, wheel.version, wheel)
         return None
 
@@ -411,9 +333,9 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
         lines = []
         for project in dict.fromkeys(requirement.project for requirement, _ in causes):
             own = [cause for cause in causes if cause.requirement.project == project]
-            lines.append(f"{project if project != _PYTHON else 'Python'}:")
+            lines.append(f"{project if project != PYTHON else 'Python'}:")
             lines.append(explain.wanted_by(own))
-            if project == _PYTHON:
+            if project == PYTHON:
                 lines.append(f"      the target has {self.target.full_version}")
                 continue
             if all(cause.requirement.exact is None for cause in own):
@@ -422,69 +344,17 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
                 lines += self._why_none(project, wants)
         projects = ", ".join(dict.fromkeys(requirement.project for requirement, _ in causes))
         title = f"no set of files satisfies the requirements on {projects}"
-        text = "\n  ".join([title.replace(_PYTHON, "Python"), *lines])
+        text = "\n  ".join([title.replace(PYTHON, "Python"), *lines])
         return ResolutionError(text, hint=explain.HINT)
 
     def _why_none(self, project: NormalizedName, wants: Sequence[Wanted]) -> list[str]:
         page = self._gatherer.page(project)
-        together = _combine(wants)
+        together = combine(wants)
         reasons = explain.why_none(page, *together, self.target, self.broken)
         if constraint := wants[0].root:
             by = f"constrained to {constraint.requirement.specifier} by {constraint.where}"
             reasons.insert(0, by)
         return [f"      {reason}" for reason in reasons]
-
-
-def _combine(wants: Iterable[Wanted]) -> tuple[SpecifierSet, Hashes]:
-    specifier = SpecifierSet()
-    hashes: Hashes = None
-    for wanted in wants:
-        specifier &= wanted.specifier
-        if wanted.hashes is not None:
-            hashes = wanted.hashes if hashes is None else hashes & wanted.hashes
-    return specifier, hashes
-
-
-def _extras(requirement: Requirement) -> frozenset[str]:
-    return frozenset(map(canonicalize_name, requirement.extras))
-
-
-def _split(
-    requirement: Requirement, extras: frozenset[str], root: RootRequirement | None
-) -> Iterator[Wanted]:
-    """Turn ``a[x]>=1`` into ``a>=1`` and ``a[x]>=1``, so that the base is decided first."""
-    name = canonicalize_name(requirement.name)
-    hashes = root.hashes or None if root else None
-    if extras and requirement.specifier:
-        yield Wanted(name, specifier=requirement.specifier, hashes=hashes, root=root)
-    yield Wanted(name, extras, requirement.specifier, hashes=hashes, root=root)
-
-
-def _constraints(roots: Iterable[RootRequirement]) -> dict[NormalizedName, Wanted]:
-    constraints: dict[NormalizedName, Wanted] = {}
-    for root in roots:
-        own = Wanted(root.name, frozenset(), root.requirement.specifier, root.hashes or None)
-        specifier, hashes = _combine([constraints.get(root.name, own), own])
-        constraints[root.name] = Wanted(root.name, specifier=specifier, hashes=hashes, root=root)
-    return constraints
-
-
-def _identifier(project: NormalizedName, extras: frozenset[str]) -> str:
-    return f"{project}[{','.join(sorted(extras))}]" if extras else project
-
-
-def _sort_key(hashes: Hashes, pair: tuple[int, Wheel]) -> tuple[bool, bool, Version, int, object]:
-    # pip/_internal/index/package_finder.py, CandidateEvaluator._sort_key
-    rank, wheel = pair
-    allowed = hashes is not None and wheel.file.sha256 in hashes
-    return allowed, not wheel.file.yanked, wheel.version, -rank, wheel.build
-
-
-def _is_pinned(specifier: SpecifierSet) -> bool:
-    return any(
-        s.operator == "===" or (s.operator == "==" and not s.version.endswith(".*"))
-        for s in specifier
-    )
 
 
 def _lock(result: Result[Wanted, Candidate, str], provider: _Provider, gatherer: Gatherer) -> Lock:

@@ -29,6 +29,8 @@ ORDER = (
         "gather",
         "lock",
         "explain",
+        "finder",
+        "candidates",
         "resolve",
         "pipshim",
         "referee",
