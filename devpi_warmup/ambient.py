@@ -53,6 +53,7 @@ _HARMLESS = frozenset(
         "yes",
     }
 )
+_LONGEST_TIMEOUT = 86_400.0  # seconds; the system takes no number that is much greater
 _POSITIVE = re.compile(r"\d+(\.\d*)?")
 _SECTIONS = ("global", "download", "install", ":env:")
 _FOREIGN_PREFIXES = ("PIP_", "_PIP_", "PYTHON", "UV_", "VIRTUALENV_", "__PYVENV")
@@ -85,7 +86,8 @@ class Ambient:
     def timeout(self) -> float:
         """Seconds to wait for a connection or for the next bytes; pip's default is 15."""
         value = self.kept.get("timeout", self.kept.get("default-timeout", ""))
-        return float(value) if _POSITIVE.fullmatch(value) and float(value) else 15.0
+        seconds = float(value) if _POSITIVE.fullmatch(value) else 0.0
+        return min(seconds, _LONGEST_TIMEOUT) or 15.0
 
     @property
     def retries(self) -> int:

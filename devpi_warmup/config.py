@@ -129,13 +129,16 @@ def parse_index_url(text: str) -> IndexUrl:
         trailing slash, with or without ``user:password@``
     :raises ValueError: the text is not such a URL; the message never holds the password
     """
-    split = urlsplit(text.strip())
+    try:
+        split = urlsplit(text.strip())
+    except ValueError:  # its words quote the text, and the password in it
+        raise ValueError("the index URL has a host that is none, or a character in it") from None
     try:
         port = split.port
     except ValueError:
         raise ValueError("the port of the index URL is not a number") from None
     if split.scheme not in {"http", "https"} or not split.hostname:
-        raise ValueError("the index URL must be like https://devpi.example.com/user/index")
+        raise ValueError("the index URL must begin with https:// or http:// and a host")
     if "@" in split.path:
         raise ValueError("a password in the index URL must be percent-encoded")
     if split.query or split.fragment:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _WORDS = {
     requests.exceptions.SSLError: "TLS with the server fails",
     requests.exceptions.ProxyError: "the proxy does not answer",
+    requests.exceptions.InvalidProxyURL: "the proxy of the configuration is no URL",
+    requests.exceptions.InvalidSchema: "this kind of proxy or address is not supported",
     requests.Timeout: "the server did not answer in time",
     requests.TooManyRedirects: "it redirects in a circle",
     requests.exceptions.ChunkedEncodingError: "the answer ended too early",
@@ -35,7 +37,14 @@ _TLS_WORDS = {
     "CERTIFICATE_VERIFY_FAILED": "the certificate of the server is not trusted",
     "CERTIFICATE_REQUIRED": "the server wants a client certificate",
     "HANDSHAKE_FAILURE": "the server refuses the handshake of TLS, or wants a client certificate",
-    "WRONG_VERSION_NUMBER": "the server does not speak TLS",
+    "WRONG_VERSION_NUMBER": "the server does not speak TLS: is its address http, not https?",
+    "handshake operation timed out": "nobody answers the handshake of TLS: is its address http?",
+}
+# What the system calls the common faults of a connection (urllib3 keeps its words).
+_SYSTEM_WORDS = {
+    "Failed to resolve": "the name of the host does not resolve",
+    "Connection refused": "the connection is refused",
+    "Network is unreachable": "the network cannot be reached",
 }
 
 
@@ -135,6 +144,11 @@ def is_silence(error: Exception) -> bool:
     return isinstance(error, requests.Timeout) or isinstance(inside, ReadTimeoutError)
 
 
+def is_gone(error: Exception) -> bool:
+    """Return whether there is no server at the other end, or none that says anything."""
+    return is_silence(error) or isinstance(error, requests.ConnectionError)
+
+
 def is_lasting(error: Exception) -> bool:
     """Return whether a fault will be there the next time, too.
 
@@ -148,9 +162,12 @@ def is_lasting(error: Exception) -> bool:
 
 def describe(error: Exception) -> str:
     """Say what went wrong without the URL, which may hold a password."""
+    for name, words in _TLS_WORDS.items():
+        if name in str(error):
+            return words
     if is_silence(error) and not isinstance(error, requests.ConnectTimeout):
         return "the server fell silent"
-    for name, words in _TLS_WORDS.items():
+    for name, words in _SYSTEM_WORDS.items():
         if name in str(error):
             return words
     for kind, words in _WORDS.items():

@@ -7,7 +7,9 @@ import os
 import shutil
 import subprocess
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from devpi_warmup.process import Runner
 
 KEYRING_TIMEOUT = 60.0  # seconds; it may be asking a person to unlock something
-HINT = "give others in DEVPI_INDEX=https://user:password@…, in a netrc file, or in keyring"
+HINT = "give them in DEVPI_INDEX=https://user:password@…, in a netrc file, or in keyring"
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,16 @@ class Login:
         self._environ = environ
         self._command = None if keyring == "disabled" else which("keyring")
         self._guard = threading.Lock()
+        self._keyring = ""  # what was the matter with it
         self._password = _given(url)  # the one that a token may stand for
         self.current = self._password
+
+    @property
+    def none(self) -> str:
+        """Say that there are no credentials, and what may be the matter with them."""
+        netrc = self._environ.get("NETRC", "")
+        missing = "; NETRC names no file" if netrc and not Path(netrc).is_file() else ""
+        return f"none{missing}{self._keyring}"
 
     def use_token(self, token: str) -> None:
         """Send a token of devpi from now on: it checks one much faster than a password."""
@@ -99,17 +109,36 @@ class Login:
             argv = [command, "--mode=creds", "--output=json", "get", service, *user]
             try:
                 done = self._runner(argv, env=env, timeout=KEYRING_TIMEOUT)
-                found = json.loads(done.stdout) if done.returncode == 0 else {}
-                return Credentials(str(found["username"]), str(found["password"]), "keyring")
-            except (ValueError, KeyError, TypeError, OSError, subprocess.TimeoutExpired):
-                continue
+            except (OSError, subprocess.TimeoutExpired) as error:
+                self._keyring = f"; keyring cannot be asked: {type(error).__name__}"
+                return None
+            if done.returncode != 0:
+                continue  # it has none for this service
+            found = _credential(done.stdout)
+            if found is not None:
+                return found
+            self._keyring = "; keyring gave an answer that is none"
         return None
+
+
+def _credential(text: str) -> Credentials | None:
+    """Read what ``keyring --output=json get`` prints."""
+    try:
+        found = json.loads(text)
+        user, password = found["username"], found["password"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    if not isinstance(user, str) or not isinstance(password, str):
+        return None
+    return Credentials(user, password, "keyring")
 
 
 def _given(url: IndexUrl) -> Credentials | None:
     if url.password:
         return Credentials(url.user, url.password, "the index URL")
-    netrc = get_netrc_auth(url.url)
+    netrc = None
+    with suppress(UnicodeDecodeError):  # the one fault of the file that requests lets through
+        netrc = get_netrc_auth(url.url)
     if netrc is not None and url.user in {"", netrc[0]}:
         return Credentials(*netrc, "a netrc file")
     return Credentials(url.user, "", "the index URL, a user alone") if url.user else None

@@ -15,6 +15,7 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import requests
 
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
     from devpi_warmup.transport import Answer, Transport
 
 _JSON = "application/json"
+_UUID = "X-Devpi-Uuid"  # of one server, and one store; a replica has its own
 _TRIES = 2  # downloads of a file that devpi does not hold
-# A cache in between answers in devpi's place; what it holds says nothing of devpi's own store.
-_CACHE_HEADERS = ("Age", "X-Cache", "X-Cache-Status", "CF-Cache-Status", "X-Served-By")
+_CACHE_HEADERS = ("X-Cache", "X-Cache-Status", "CF-Cache-Status")
 
 
 class Warmth(Enum):
@@ -50,8 +51,12 @@ class Proof:
     reason: str
 
 
-class _CacheError(Exception):
-    """A cache has answered; holds the header that says so."""
+class _UnprovenError(Exception):
+    """An answer that proves nothing, or too little."""
+
+    def __init__(self, warmth: Warmth, reason: str) -> None:
+        super().__init__(reason)
+        self.proof = Proof(warmth, reason)
 
 
 def detect(transport: Transport, headers: Mapping[str, str]) -> Devpi | None:
@@ -61,39 +66,48 @@ def detect(transport: Transport, headers: Mapping[str, str]) -> Devpi | None:
     """
     if DEVPI_HEADER not in headers:
         return None
-    return Devpi(transport, bare=headers.get("Server", "").startswith("waitress"))
+    bare = headers.get("Server", "").startswith("waitress")
+    return Devpi(transport, bare=bare, uuid=headers.get(_UUID, ""))
 
 
 class Devpi:
     """The devpi-server behind the index."""
 
-    def __init__(self, transport: Transport, *, bare: bool) -> None:
+    def __init__(self, transport: Transport, *, bare: bool, uuid: str = "") -> None:
         """Ask one server.
 
         :param bare: whether nothing stands before it that could answer in its place
+        :param uuid: its own name for itself, which its answers must bear; "" for any
         """
         self._transport = transport
         self._bare = bare
+        self._uuid = uuid
 
-    def login(self) -> None:
+    def login(self) -> bool:
         """Exchange the password for a token, if there is one; devpi checks that far faster.
 
         It stretches a password at every request, for about 150 ms. Where something before devpi
         has passwords of its own, or takes no token, the password stays in use.
+
+        :returns: False where devpi refuses the password, and nothing else can have asked for it
         """
         login = self._transport.login
         if login.current is None or not login.current.password:
-            return
+            return True
         server = self._transport.url.url.rsplit("/", 2)[0]  # without /user/index
         body = {"user": login.current.user, "password": login.current.password}
         ask = partial(self._transport.ask, headers={"Accept": _JSON}, any_status=True)
         with suppress(IndexAccessError):
-            token = _result(ask("POST", f"{server}/+login", json=body)).get("password")
+            answer = ask("POST", f"{server}/+login", json=body)
+            if self._bare and answer.status == requests.codes.unauthorized:
+                return False
+            token = _result(answer).get("password")
             if isinstance(token, str) and token:
                 login.use_token(token)
                 # A refusal makes the transport go back to the password; a page to log in does not.
                 if not _result(ask("GET", f"{self._transport.url.url}/+api")):
                     login.refused(login.current)
+        return True
 
     def warm(self, file: IndexFile, size: int, scratch: Path) -> Proof:
         """Make sure that devpi holds a file: ask, fetch it through devpi if need be, ask again.
@@ -125,11 +139,11 @@ class Devpi:
         :raises IndexAccessError: devpi does not answer
         """
         if not self._own(file):
-            return Proof(Warmth.UNKNOWN, "its URL leads past the devpi server")
+            return Proof(Warmth.COLD, "the index links to it on another server")
         try:
             return self._holds(file.url, size)
-        except _CacheError as cache:
-            return Proof(Warmth.UNKNOWN, f"a cache answers in devpi's place ({cache})")
+        except _UnprovenError as error:
+            return error.proof
 
     def _holds(self, url: str, size: int) -> Proof:
         if not self._bare:
@@ -138,7 +152,8 @@ class Devpi:
                 return _static(head, size)
         view = self._fresh("GET", url, {"Accept": _JSON})
         if not _result(view).get("last_modified"):
-            return Proof(Warmth.COLD, f"devpi has not committed it (status {view.status})")
+            status = "" if view.status == requests.codes.ok else f" (it answers {view.status})"
+            return Proof(Warmth.COLD, f"devpi has not committed it{status}")
         # For a file that is not on its disk devpi asks the upstream, which may well be gone.
         head = self._fresh("HEAD", url, {}, any_status=True)
         if "immutable" not in head.headers.get("Cache-Control", ""):
@@ -150,12 +165,20 @@ class Devpi:
     def _fresh(
         self, method: str, url: str, headers: Mapping[str, str], *, any_status: bool = False
     ) -> Answer:
-        """Ask devpi itself; a cache that minds the header does so, too."""
-        fresh = {"Cache-Control": "no-cache", **headers}
-        answer = self._transport.ask(method, url, fresh, any_status=any_status)
-        for name in _CACHE_HEADERS:
-            if name in answer.headers:
-                raise _CacheError(name)
+        """Ask devpi itself: by a query that no cache has seen, and following nobody elsewhere."""
+        fresh = f"{url}?fresh={uuid4().hex}"
+        answer = self._transport.ask(method, fresh, headers, any_status=any_status, redirects=False)
+        cached = [name for name in _CACHE_HEADERS if "hit" in answer.headers.get(name, "").lower()]
+        if answer.headers.get("Age", "0") != "0":
+            cached.append("Age")
+        if cached:
+            reason = f"a cache answers in devpi's place ({cached[0]})"
+            raise _UnprovenError(Warmth.UNKNOWN, reason)
+        if requests.codes.multiple_choices <= answer.status < requests.codes.bad_request:
+            raise _UnprovenError(Warmth.COLD, f"devpi sends for it elsewhere ({answer.status})")
+        if self._uuid and answer.headers.get(_UUID, self._uuid) != self._uuid:
+            reason = "another devpi-server answers for it than for the index"
+            raise _UnprovenError(Warmth.COLD, reason)
         return answer
 
     def _own(self, file: IndexFile) -> bool:
@@ -164,14 +187,19 @@ class Devpi:
 
 def _static(head: Answer, size: int) -> Proof:
     """Judge an answer that is not devpi's: a web server's own, from devpi's +files on disk."""
+    if DEVPI_HEADER in head.headers:
+        return Proof(Warmth.UNKNOWN, "something answers with what devpi said before")
     if head.status != requests.codes.ok or head.headers.get("Content-Length") != str(size):
         return Proof(Warmth.COLD, f"the web server before devpi answers {head.status}")
+    # A web server says so of a file on its disk, and of no page it makes up.
+    if head.headers.get("Accept-Ranges") != "bytes" or "Last-Modified" not in head.headers:
+        return Proof(Warmth.COLD, "the web server before devpi does not answer with a file")
     return Proof(Warmth.WARM, "on the disk of the web server before devpi")
 
 
 def _result(view: Answer) -> dict[str, object]:
     try:
         found = json.loads(view.body)["result"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

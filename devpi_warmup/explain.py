@@ -44,6 +44,15 @@ def wanted_by(information: Iterable[_Information]) -> str:
     return "\n  ".join(shown)
 
 
+def hint(page: Page) -> str:
+    """Say what to do about a project of which no file will do."""
+    if not page.known:
+        return "check how it is spelled, and the address of the index"
+    if not page.wheels:
+        return "build a wheel of it and upload it to the index, or exclude the target"
+    return HINT
+
+
 def why_none(
     page: Page,
     specifier: SpecifierSet,
@@ -51,14 +60,14 @@ def why_none(
     target: Target,
     broken: Mapping[IndexFile, str],
 ) -> list[str]:
-    """Say which versions exist and why each class of them does not fit.
+    """Say which versions exist and why each class of them does not fit; the point comes last.
 
     :param specifier: of all requirements and constraints together
     :param hashes: the sha256 digests they allow; None: any
     :param broken: wheels that were opened and are no good, and why
     """
     if not page.known:
-        return [f"the index has no project {page.project}: it answered {page.absence}"]
+        return [f"it answered {page.absence}", "the index has no such project"]
     if not page.wheels:
         sdists = sum(file.filename.endswith((".tar.gz", ".zip")) for file in page.others)
         what = f"only {sdists} sdists: nothing is built here" if sdists else "nor an sdist"

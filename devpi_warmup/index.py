@@ -106,10 +106,18 @@ class Index:
         """
         page, answer = self._confirmed(project)
         url = self.transport.url.url
-        if DEVPI_HEADER not in answer.headers:  # something before devpi may have answered
-            answer = self.transport.ask("GET", f"{url}/+api", {}, any_status=True)
-        if DEVPI_HEADER not in answer.headers:
-            return answer.headers
+        if not page.known or DEVPI_HEADER not in answer.headers:
+            # devpi answers 404 for a project and an index alike, and something before it may
+            # have answered in its place.
+            api = self._api()
+            if DEVPI_HEADER not in api.headers:
+                return answer.headers
+            if not page.known and b'"index":' not in api.body:
+                raise IndexAccessError(
+                    f"this devpi has no index {url}",
+                    hint="the address of an index is like https://devpi.example.com/user/index",
+                )
+            answer = api
         there, here = urlsplit(answer.url), urlsplit(url)
         if there[:2] != here[:2]:
             # Credentials would not follow, and nothing could be shown of the files there.
@@ -118,17 +126,18 @@ class Index:
                 f"the index {url} redirects to another address",
                 hint=f"use that address: {redact(other)}",
             )
-        if not page.known:
-            # devpi says 404 of a project and of an index alike; asked for the index, it is clear.
-            config = self.transport.ask(
-                "GET", f"{url}?no_projects=", {"Accept": "application/json"}
-            )
-            if config.status == requests.codes.not_found:
-                raise IndexAccessError(
-                    f"this devpi has no index {url}",
-                    hint="the address of an index is like https://devpi.example.com/user/index",
-                )
         return answer.headers
+
+    def _api(self) -> Answer:
+        url, json = f"{self.transport.url.url}/+api", {"Accept": "application/json"}
+        try:
+            return self.transport.ask("GET", url, json)
+        except IndexAccessError:
+            # Other indexes refuse an address they do not know; but a fault leaves all open.
+            api = self.transport.ask("GET", url, json, any_status=True)
+            if api.status >= requests.codes.internal_server_error:
+                raise
+            return api
 
     def page(self, project: NormalizedName) -> Page:
         """Return what the index has of a project.
@@ -250,12 +259,22 @@ def _parse_page(project: NormalizedName, answer: Answer) -> Page:
         ) from None
     wheels, others = [], []
     for file in files:
+        if not _is_url(file.href):
+            continue
         wheel = parse_wheel(project, file)
         if wheel is None:
             others.append(file)
         else:
             wheels.append(wheel)
     return Page(project, known=bool(files), wheels=tuple(wheels), others=tuple(others))
+
+
+def _is_url(href: str) -> bool:
+    try:
+        urlsplit(href)
+    except ValueError:  # "http://[::1/"
+        return False
+    return True
 
 
 def _parse_file(item: Mapping[str, Any], page_url: str) -> IndexFile:

@@ -30,7 +30,7 @@ def read(wheelhouse: Wheelhouse) -> dict[str, Any]:
     try:
         manifest = json.loads((wheelhouse.path / NAME).read_text(encoding="utf-8"))
         return manifest if manifest["format"] == FORMAT and _is_whole(manifest) else {}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return {}
 
 
@@ -42,10 +42,13 @@ def _is_whole(manifest: dict[str, Any]) -> bool:
         and isinstance(entry["requirements_sha256"], str)
         and isinstance(entry["reason"] or "", str)
         and all(isinstance(sha256, str) for sha256 in entry["locks"].values())
+        and (entry["state"] == "missing" or bool(entry["locks"]))
         and all(files[name]["sha256"] for name in entry["files"])
         for entry in manifest["targets"].values()
     ) and all(
-        isinstance(file["warm"], str) and isinstance(file["size"], int)
+        isinstance(file["warm"], str)
+        and isinstance(file["size"], int)
+        and isinstance(file["project"], str)
         for file in files.values()
         if file["project"] and file["version"] and file["origin"]
     )
@@ -72,7 +75,11 @@ def _changed(wheelhouse: Wheelhouse, expected: Mapping[str, str]) -> str:
         path = wheelhouse.path / name
         if path.is_symlink() or not path.is_file():
             return f"{name} is missing from {wheelhouse.path.name}/"
-        if digest(path) != sha256:
+        try:
+            changed = digest(path) != sha256
+        except OSError as error:
+            return f"{name} cannot be read: {error.strerror}"
+        if changed:
             return f"{name} is not the file that its warmup left there"
     return ""
 
@@ -119,7 +126,7 @@ class Ledger:
                 "sha256": pin.sha256,
                 "size": pin.size,
                 "origin": _DIRECT if pin.direct else "index",
-                "warm": _DIRECT if pin.direct else _warmth(proofs.get(pin.file)),
+                "warm": _DIRECT if pin.direct else _unswept(proofs.get(pin.file)),
             }
             for pin in lock.pins
         }
@@ -135,14 +142,24 @@ class Ledger:
 
     def proven(self, proofs: Mapping[IndexFile, Proof]) -> None:
         """Enter the last word of devpi on files of this run."""
+        if not proofs:
+            return
         files = self._files()
         for file, proof in proofs.items():
             if file.filename in files:
                 files[file.filename]["warm"] = _warmth(proof)
         self._write(self._targets(), files)
 
-    def missing(self, target: Target, reason: str) -> None:
-        """Enter a target that is not covered, and why. Its old lock and files stay."""
+    def missing(self, target: Target, reason: str, *, touched: bool) -> None:
+        """Enter a target that is not covered, and why. Its old lock and files stay.
+
+        :param touched: whether this run had its lock already; until then, what an earlier one
+            has covered for the same requirements is covered still
+        """
+        before = self._targets().get(target.id, {})
+        same = before.get("requirements_sha256") == self.requirements.digest
+        if not touched and same and before.get("state") == "covered":
+            return
         self._write(self._targets() | {target.id: self._entry(target, "missing", reason)})
 
     def _entry(self, target: Target, state: str, reason: str | None) -> dict[str, Any]:
@@ -193,6 +210,12 @@ class Ledger:
         }
         text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
         write_text(self.wheelhouse.path / NAME, text)
+
+
+def _unswept(proof: Proof | None) -> str:
+    """Return what a file is until the last sweep has asked for it again."""
+    warmth = _warmth(proof)
+    return f"{COLD}: the run ended before devpi was asked a last time" if warmth == WARM else warmth
 
 
 def _warmth(proof: Proof | None) -> str:

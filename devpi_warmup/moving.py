@@ -15,19 +15,24 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from devpi_warmup import ambient, config, manifest, process, report, requirements
 from devpi_warmup.connection import is_loopback
-from devpi_warmup.devpi import Devpi, Warmth, detect
+from devpi_warmup.devpi import Devpi, Proof, Warmth, detect
 from devpi_warmup.errors import ServerError, WarmupError, indented
+from devpi_warmup.gather import Memo
 from devpi_warmup.index import Index, IndexFile
 from devpi_warmup.pipshim import __file__ as shim
-from devpi_warmup.requirements import redact
-from devpi_warmup.server import PrivateServer
+from devpi_warmup.server import REQUIREMENT, PrivateServer
 from devpi_warmup.transport import SMALL_CONNECTIONS, Transport
 from devpi_warmup.warmup import PRIVATE_FOLDER
 from devpi_warmup.wheelhouse import Wheelhouse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from devpi_warmup.config import Config, IndexUrl
     from devpi_warmup.targets import Target
+
+
+_PIP_LINES = 5  # of pip's own words; a wrong hash takes so many
 
 
 def seal(loaded: Config, *, python: str) -> str:
@@ -40,14 +45,11 @@ def seal(loaded: Config, *, python: str) -> str:
     files = _held_files(loaded)
     try:
         index = server.start()
-        devpi = Devpi(Transport(index), bare=True)
-        with ThreadPoolExecutor(SMALL_CONNECTIONS) as pool:
-            proofs = pool.map(lambda file: devpi.holds(_located(index, file), file.size), files)
-            cold = [
-                f"{file.filename}: {proof.reason}"
-                for file, proof in zip(files, proofs, strict=True)
-                if proof.warmth is not Warmth.WARM
-            ]
+        transport = Transport(index)
+        devpi = Devpi(transport, bare=True)
+        cold = _problems(
+            files, lambda file: _cold(devpi.holds(_located(index, file), file.size)), transport
+        )
         if cold:
             raise ServerError(
                 f"devpi does not hold every file:\n{indented(cold)}",
@@ -59,10 +61,13 @@ def seal(loaded: Config, *, python: str) -> str:
     server.check_files()
     return (
         f"{len(files)} files are in {PRIVATE_FOLDER}/data, which is sealed and can be copied.\n"
-        "Inside the gap, with devpi-server of the same version:\n"
-        "  devpi-server --serverdir data --offline-mode --host 0.0.0.0 --port 3141 \\\n"
-        "    --argon2-memory-cost 8 --argon2-time-cost 1 --argon2-parallelism 1\n"
-        "  pip install --index-url http://devpi.example.com:3141/root/pypi/+simple/ …"
+        f"Inside the gap, with the wheels of {REQUIREMENT}:\n"
+        f"  pip install {REQUIREMENT}\n"
+        "  devpi-server --serverdir data --offline-mode --host 0.0.0.0 --port 3141\n"
+        "  pip install --trusted-host devpi.example.com "
+        "--index-url http://devpi.example.com:3141/root/pypi/+simple/ …\n"
+        f"To change that server you need {PRIVATE_FOLDER}/root-password; to use it you do not.\n"
+        "Seal it again after each warmup."
     )
 
 
@@ -77,6 +82,25 @@ def _server(loaded: Config, python: str, *, offline: bool = False) -> PrivateSer
         raise ServerError(f"there is no {PRIVATE_FOLDER}/data", hint="run nox -s warmup first")
     settings = ambient.read(process.run, python)
     return PrivateServer(folder, ambient=settings, say=report.say, offline=offline)
+
+
+def _problems(
+    files: Sequence[HeldFile], problem: Callable[[HeldFile], str], transport: Transport
+) -> list[str]:
+    """Return what is the matter with each file, several asked for at once; "" is nothing."""
+    pool = ThreadPoolExecutor(SMALL_CONNECTIONS)
+    try:
+        found = list(pool.map(problem, files))
+    except BaseException:
+        transport.close()  # nobody waits for the others
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return [f"{file.filename}: {why}" for file, why in zip(files, found, strict=True) if why]
+
+
+def _cold(proof: Proof) -> str:
+    return "" if proof.warmth is Warmth.WARM else proof.reason
 
 
 @dataclass(frozen=True)
@@ -143,7 +167,7 @@ def serve(loaded: Config, index_url: IndexUrl, *, python: str) -> str:
     :raises WarmupError: a target fails, or it is not shown that the server holds every file
     """
     settings = ambient.read(process.run, python)
-    transport = Transport(index_url, ambient=settings)
+    transport = Transport(index_url, ambient=settings, say=report.say)
     try:
         count = _hold_all(loaded, transport)
         login = transport.login.current
@@ -174,17 +198,15 @@ def _hold_all(loaded: Config, transport: Transport) -> int:
         )
     devpi.login()
 
-    def proof(file: HeldFile) -> str:
-        page = index.page(file.project)
-        for wheel in page.wheels:
-            if wheel.file.filename == file.filename and wheel.file.sha256 in {"", file.sha256}:
-                proof = devpi.holds(wheel.file, file.size)
-                return "" if proof.warmth is Warmth.WARM else f"{file.filename}: {proof.reason}"
-        return f"{file.filename}: it is not on the page of {file.project}"
+    pages = Memo(index.page)
 
-    with ThreadPoolExecutor(SMALL_CONNECTIONS) as pool:
-        cold = [problem for problem in pool.map(proof, files) if problem]
-    if cold:
+    def problem(file: HeldFile) -> str:
+        for wheel in pages(file.project).wheels:
+            if wheel.file.filename == file.filename and wheel.file.sha256 in {"", file.sha256}:
+                return _cold(devpi.holds(wheel.file, file.size))
+        return f"it is not on the page of {file.project}"
+
+    if cold := _problems(files, problem, transport):
         raise ServerError(
             f"it is not shown that devpi holds every file:\n{indented(cold)}",
             hint="run nox -s warmup, which fetches what is missing",
@@ -194,14 +216,17 @@ def _hold_all(loaded: Config, transport: Transport) -> int:
 
 def _download_all(loaded: Config, environ: dict[str, str], *, python: str) -> None:
     wanted = {file.filename for file in _held_files(loaded)}
-    problems = []
+    problems: dict[str, str] = {}
     for target in loaded.targets:
         problem = _download(loaded, target, wanted, environ, python)
         report.say(f"{target.id}: {problem or 'every file of its lock comes from devpi'}")
         if problem:
-            problems.append(target.id)
+            problems[target.id] = problem
     if problems:
-        raise ServerError(f"devpi does not serve: {', '.join(problems)}", hint="run nox -s warmup")
+        hint = "run nox -s warmup"
+        if any("DO NOT MATCH THE HASHES" in problem for problem in problems.values()):
+            hint = "a file is damaged in devpi's own store: delete it there, then run nox -s warmup"
+        raise ServerError(f"devpi does not serve: {', '.join(problems)}", hint=hint)
 
 
 def _download(
@@ -228,7 +253,8 @@ def _download(
             env=ambient.clean_environment() | environ,
         )
         if done.returncode != 0:
-            return redact(done.last_lines(2))
+            # pip hides the password of its index itself.
+            return done.last_lines(_PIP_LINES)
         found = {path.name for path in Path(folder, "files").iterdir()}
     return "" if found == set(entry["files"]) else "pip downloaded other files than the lock names"
 
@@ -253,6 +279,8 @@ def main() -> int:
     except WarmupError as error:
         report.say(str(error))
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

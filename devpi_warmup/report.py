@@ -112,7 +112,10 @@ def rows(
             continue
         files = [known["files"][name] for name in known["targets"][target.id]["files"]]
         warmths = [file["warm"] for file in files]
-        cold = [f"{f['project']} {f['warm']}" for f in files if f["warm"].startswith(COLD)]
+        unknown = sum(warmth.startswith(UNKNOWN) for warmth in warmths)
+        # Where some can be shown, all must be: a devpi is there, and some files pass it by.
+        judged = (COLD, UNKNOWN) if WARM in warmths else (COLD,)
+        cold = [f"{f['project']} {f['warm']}" for f in files if f["warm"].startswith(judged)]
         found.append(
             Row(
                 target=target.id,
@@ -122,7 +125,7 @@ def rows(
                 warm=warmths.count(WARM),
                 shown=warmths.count(WARM) + len(cold),
                 reason=", ".join(cold),
-                unknown=sum(warmth.startswith(UNKNOWN) for warmth in warmths),
+                unknown=unknown,
             )
         )
     return found
@@ -133,6 +136,11 @@ def strangers(wheelhouse: Wheelhouse, targets: Iterable[Target]) -> list[str]:
     entries = manifest.read(wheelhouse).get("targets", {})
     named = {name for target in targets for name in entries.get(target.id, {}).get("files", {})}
     return sorted(path.name for path in wheelhouse.path.glob("*.whl") if path.name not in named)
+
+
+def shown_of(wheelhouse: Wheelhouse) -> str:
+    """Return the index that was asked what it holds, or ""."""
+    return str(manifest.read(wheelhouse).get("index", ""))
 
 
 def _summary(reason: str) -> str:

@@ -330,7 +330,7 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
             self._look_ahead(list(self._wants(candidate, metadata)))
 
     def _explained(self, causes: Causes) -> ResolutionError:
-        lines = []
+        lines, reasons = [], list[str]()
         for project in dict.fromkeys(requirement.project for requirement, _ in causes):
             own = [cause for cause in causes if cause.requirement.project == project]
             lines.append(f"{project if project != PYTHON else 'Python'}:")
@@ -341,11 +341,16 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
             if all(cause.requirement.exact is None for cause in own):
                 wants = [self._constraints.get(project, Wanted(project))]
                 wants += [cause.requirement for cause in own]
-                lines += self._why_none(project, wants)
-        projects = ", ".join(dict.fromkeys(requirement.project for requirement, _ in causes))
-        title = f"no set of files satisfies the requirements on {projects}"
+                reasons = self._why_none(project, wants)
+                lines += [f"      {reason}" for reason in reasons]
+        projects = list(dict.fromkeys(requirement.project for requirement, _ in causes))
+        title = f"no set of files satisfies the requirements on {', '.join(projects)}"
+        hint = explain.HINT
+        if len(projects) == 1 and reasons:
+            title += f": {reasons[-1]}"
+            hint = explain.hint(self._gatherer.page(projects[0]))
         text = "\n  ".join([title.replace(PYTHON, "Python"), *lines])
-        return ResolutionError(text, hint=explain.HINT)
+        return ResolutionError(text, hint=hint)
 
     def _why_none(self, project: NormalizedName, wants: Sequence[Wanted]) -> list[str]:
         page = self._gatherer.page(project)
@@ -354,7 +359,7 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
         if constraint := wants[0].root:
             by = f"constrained to {constraint.requirement.specifier} by {constraint.where}"
             reasons.insert(0, by)
-        return [f"      {reason}" for reason in reasons]
+        return reasons
 
 
 def _lock(result: Result[Wanted, Candidate, str], provider: _Provider, gatherer: Gatherer) -> Lock:

@@ -76,9 +76,12 @@ class Warmup:
     failures: dict[str, str | None] = field(default_factory=dict)
     _run: Run | None = None
     _broken: str = ""
+    _reported: bool = False
 
     def session(self, session: nox.Session, target: Target) -> None:
         """Gather everything one target needs, and have pip confirm it."""
+        if self._reported:
+            session.error("every warmup ends with coverage: name it without, or after it")
         try:
             session.notify("coverage")
         except ValueError:
@@ -95,6 +98,7 @@ class Warmup:
 
     def coverage(self, session: nox.Session) -> None:
         """Ask devpi a last time, print the coverage table; fail where a target is not good."""
+        self._reported = True  # nox runs it no second time
         try:
             if self._run is not None:
                 self._run.sweep()
@@ -110,12 +114,16 @@ class Warmup:
             session.error("nothing is covered; see above" if self.failures else str(error))
         rows = report.rows(wheelhouse, targets, wanted, self.failures)
         print(report.table(rows), flush=True)  # noqa: T201 - the result of the run
-        if strangers := report.strangers(wheelhouse, self.config.targets):
+        if not self.failures and (index := report.shown_of(wheelhouse)):
+            report.say(f"warm is what the last warmup was shown of {index}")
+        missing = [row.target for row in rows if row.state != "covered"]
+        strangers = report.strangers(wheelhouse, self.config.targets)
+        if strangers and not missing:
             report.say(
                 f"{len(strangers)} wheels in {wheelhouse.path.name}/ are of no target of this "
                 f"configuration, such as {strangers[0]}; they may be deleted"
             )
-        if missing := [row.target for row in rows if row.state != "covered"]:
+        if missing:
             session.error(f"missing: {', '.join(missing)}")
         if cold := [row.target for row in rows if not row.good]:
             session.error(f"covered, but devpi does not hold every file: {', '.join(cold)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from devpi_warmup.connection import (
     Adapter,
     configure,
     describe,
+    is_gone,
     is_lasting,
     is_silence,
     is_trusted,
@@ -76,6 +77,39 @@ class _OtherCredentialsError(Exception):
     """The server has refused the credentials, and there are others."""
 
 
+@dataclass
+class _Patience:
+    """How often one request is tried again, and how long it is left alone before."""
+
+    retries: int
+    began: float = field(default_factory=time.time)
+    tries: int = 0
+    silences: int = 0
+
+    def after(self, error: Exception) -> float | None:
+        """Return seconds to wait after a fault; None when there is no sense in trying again."""
+        self.tries += 1
+        self.silences += is_silence(error)
+        if is_lasting(error) or self.silences == SILENCES or self.tries > self.retries:
+            return None
+        pause: float = 0.25 * 2**self.tries
+        if is_gone(error):
+            pause *= 2  # it may be starting anew
+        if isinstance(error, _TransientError):
+            pause = max(pause, error.pause)
+        return min(pause, _LONGEST_PAUSE)
+
+    @property
+    def span(self) -> str:
+        """How often it was tried, and when, by the clock that a server's log goes by."""
+        first, last = (
+            time.strftime("%H:%M:%S", time.gmtime(at)) for at in (self.began, time.time())
+        )
+        return (
+            f"({last} UTC)" if self.tries == 1 else f"({self.tries} times, {first} to {last} UTC)"
+        )
+
+
 class Transport:
     """Sends requests. Thread-safe: every thread has its own session and keep-alive connection."""
 
@@ -88,12 +122,14 @@ class Transport:
         sleep: Callable[[float], object] | None = None,
         login: Login | None = None,
         read_timeout: float = READ_TIMEOUT,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Describe the connections; none is opened yet.
 
         :param sleep: waits that many seconds; by default until the transport is closed
         :param login: the credentials; by default those of the URL, netrc and keyring
         :param read_timeout: seconds between two pieces of an answer
+        :param say: is told when a server does not answer at all and is tried again
         """
         self.url = url
         self._closed = threading.Event()
@@ -106,6 +142,8 @@ class Transport:
         self._retries = ambient.retries if ambient else 5
         self._timeout = (ambient.timeout if ambient else 15.0, read_timeout)
         self._down = False  # it has not answered at all, the last time
+        self._told = False
+        self._say = say
         self._threads = threading.local()
         self._small_slots = threading.BoundedSemaphore(SMALL_CONNECTIONS)
         self._file_slots = threading.BoundedSemaphore(FILE_CONNECTIONS)
@@ -129,17 +167,22 @@ class Transport:
         limit: int = 1 << 20,
         json: Mapping[str, str] | None = None,
         any_status: bool = False,
+        redirects: bool = True,
     ) -> Answer:
         """Return a small answer whole; retried on every passing fault.
 
         :param limit: bytes
         :param json: the body of the request
         :param any_status: take a status that speaks of a passing fault as the answer
+        :param redirects: follow them; one is the answer otherwise
         :raises IndexAccessError: there is no answer, it is a refusal, or it is too long
         """
 
         def once() -> Answer:
-            with self._small_slots, self._request(method, url, headers, json) as response:
+            with (
+                self._small_slots,
+                self._request(method, url, headers, json, redirects=redirects) as response,
+            ):
                 if not any_status:
                     self._check(response, url)
                 body = bytearray()
@@ -200,7 +243,7 @@ class Transport:
 
     def _retried(self, once: Callable[[], T], give_up: Callable[[str], WarmupError]) -> T:
         """Try again on passing faults, with growing pauses, and say when it was given up."""
-        began, attempt, silences = time.time(), 0, 0
+        patience = _Patience(self._retries)
         while True:
             if self._closed.is_set():
                 raise IndexAccessError("the run was stopped")
@@ -208,23 +251,17 @@ class Transport:
                 return once()
             except _OtherCredentialsError:
                 continue
-            except _TransientError as error:
-                problem, pause = str(error), max(error.pause, 0.5 * 2**attempt)
-            except (requests.RequestException, ValueError) as error:
-                problem, pause = describe(error), 0.5 * 2**attempt
-                if is_lasting(error):
-                    raise give_up(problem) from None
-                silences += is_silence(error)
-                if is_silence(error) or isinstance(error, requests.ConnectionError):
-                    pause *= 2  # it may be starting anew
-                    # One that has used up the patience of another request gets no more.
-                    if self._down or silences == SILENCES or attempt == self._retries:
-                        self._down = True
-                        raise give_up(problem + _span(attempt + 1, began)) from None
-            if attempt == self._retries:
-                raise give_up(problem + _span(attempt + 1, began))
-            attempt += 1
-            self.sleep(min(pause, _LONGEST_PAUSE))
+            except (_TransientError, requests.RequestException, ValueError) as error:
+                pause = patience.after(error)
+                problem = str(error) if isinstance(error, _TransientError) else describe(error)
+                # One that has used up the patience of another request gets no more of it.
+                if pause is None or (self._down and is_gone(error)):
+                    self._down = is_gone(error)
+                    raise give_up(f"{problem} {patience.span}") from None
+                if is_gone(error) and not self._told:
+                    self._told = True
+                    self._say(f"{self.url.url}: {problem}; trying again for a while")
+            self.sleep(pause)
 
     def _check(self, response: requests.Response, url: str) -> None:
         status = response.status_code
@@ -233,8 +270,8 @@ class Transport:
             pause = float(after) if after.isdecimal() else 0.0
             raise _TransientError(f"the server answered {status}", pause=pause)
         if status in {_UNAUTHORIZED, _FORBIDDEN}:
-            current = self.login.current
-            source = current.source if current else "none"
+            current = self.login.current if self._own(url) else None
+            source = current.source if current else self.login.none
             raise IndexAccessError(
                 f"{redact(url)}: the server answered {status} (credentials: {source})",
                 hint=credentials.HINT,
@@ -256,11 +293,15 @@ class Transport:
         url: str,
         headers: Mapping[str, str],
         json: Mapping[str, str] | None = None,
+        *,
+        redirects: bool = True,
     ) -> requests.Response:
         # Credentials of the index go to the index alone: its pages may link to other hosts.
-        own = urlsplit(url)[:2] == urlsplit(self.url.url)[:2]
+        own = self._own(url)
         used = self.login.current if own else None
-        auth = (used.user, used.password) if used else None
+        auth: requests.auth.AuthBase | tuple[str, str] | None = None
+        if used:  # as bytes: requests knows no more than Latin-1 of text
+            auth = requests.auth.HTTPBasicAuth(used.user.encode(), used.password.encode())
         session = self._session()
         if not session.trust_env and not own:  # it reads no proxies, and so no netrc file either
             auth = requests.utils.get_netrc_auth(url)
@@ -272,7 +313,7 @@ class Transport:
             auth=auth,
             stream=True,
             timeout=self._timeout,
-            allow_redirects=json is None,  # a password is for nobody else
+            allow_redirects=redirects and json is None,  # a password is for nobody else
             # Of the session alone, it would stand behind REQUESTS_CA_BUNDLE.
             verify=None if session.verify is True else session.verify,
         )
@@ -284,6 +325,9 @@ class Transport:
             response.close()
             raise _OtherCredentialsError
         return response
+
+    def _own(self, url: str) -> bool:
+        return urlsplit(url)[:2] == urlsplit(self.url.url)[:2]
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._threads, "session", None)
@@ -302,9 +346,3 @@ def _write(path: Path, pieces: Iterator[bytes]) -> str:
             digest.update(piece)
             stream.write(piece)
     return digest.hexdigest()
-
-
-def _span(times: int, began: float) -> str:
-    """Say how often it was tried, and when, by the clock that a server's log goes by."""
-    first, last = (time.strftime("%H:%M:%S", time.gmtime(at)) for at in (began, time.time()))
-    return f" (asked {times} times, {first} to {last} UTC)" if times > 1 else f" ({last} UTC)"

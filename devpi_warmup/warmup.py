@@ -49,13 +49,16 @@ class Run:
                 report.say(f"ignored settings of pip: {', '.join(settings.ignored)}")
             self._stack.enter_context(self._wheelhouse.held())
             url = config.index or self._private_index(config, settings)
-            transport = Transport(url, ambient=settings)
+            transport = Transport(url, ambient=settings, say=report.say)
             index = Index(transport)
             wanted = [root.name for root in self._requirements.requirements if root.url is None]
             headers = index.check(wanted[0] if wanted else NormalizedName("pip"))
             devpi = detect(transport, headers)
-            if devpi is not None:
-                devpi.login()
+            if devpi is not None and not devpi.login():
+                source = transport.login.current.source if transport.login.current else ""
+                report.say(
+                    f"devpi does not take the password of {source}; the index was read without it"
+                )
             self._gatherer = Gatherer(index, self._wheelhouse, devpi)
             self._stack.callback(self._gatherer.close)
         except BaseException:
@@ -63,7 +66,9 @@ class Run:
             raise
         shown = config.index.url if config.index else f"private devpi-server ({PRIVATE_FOLDER}/)"
         if devpi is None:
-            report.say(f"{shown} is no devpi that answers for itself: warm cannot be shown here")
+            report.say(f"{shown} is no devpi, or hides that it is: warm cannot be shown here")
+        else:
+            report.say(f"index: {shown}")
         self._locks: list[Lock] = []
         self._ledger = Ledger(self._wheelhouse, self._requirements, shown)
 
@@ -76,8 +81,10 @@ class Run:
 
         :raises WarmupError: the target is missing, and why; the manifest says so too
         """
+        lock = None
         try:
-            lock = self._gather(target)
+            lock = self._resolve(target)
+            self._gather(lock)
             verdict = referee(
                 lock,
                 self._requirements,
@@ -88,7 +95,7 @@ class Run:
         except WarmupError as error:
             if self._server is not None and self._server.complaint:
                 error.args = (f"{error.args[0]} (devpi's log: {self._server.complaint})",)
-            self._ledger.missing(target, str(error))
+            self._ledger.missing(target, str(error), touched=lock is not None)
             raise
         for note in lock.notes:
             report.say(f"{target.id}: {note}")
@@ -116,11 +123,21 @@ class Run:
         )
         return url
 
-    def _gather(self, target: Target) -> Lock:
+    def _resolve(self, target: Target) -> Lock:
         gatherer = self._gatherer
         files, size = gatherer.downloaded_files, gatherer.downloaded_bytes
         with report.progress(target) as gatherer.progress:
             lock = resolve(self._requirements, target, gatherer)
+        files, size = gatherer.downloaded_files - files, gatherer.downloaded_bytes - size
+        more = ", some only to be read" if files > len(lock.pins) else ""
+        report.say(
+            f"{target.id}: {len(lock.pins)} pins, {files} files downloaded "
+            f"({report.megabytes(size)}{more})"
+        )
+        return lock
+
+    def _gather(self, lock: Lock) -> None:
+        gatherer = self._gatherer
         self._ledger.begin(lock)
         for pin in lock.pins:
             gatherer.published(pin.file)
@@ -132,8 +149,3 @@ class Run:
             if known.get(pin.file.filename, {}).get("sha256") != pin.sha256
         )
         lock.write(self._wheelhouse)
-        report.say(
-            f"{target.id}: {len(lock.pins)} pins, {gatherer.downloaded_files - files} files "
-            f"downloaded ({report.megabytes(gatherer.downloaded_bytes - size)})"
-        )
-        return lock

@@ -79,7 +79,7 @@ class Proxy(Site):
             return Answer(401, headers={"WWW-Authenticate": 'Basic realm="devpi"'})
         view = headers.get("Accept") == "application/json"
         kind = "#head" if method == "HEAD" and not view else "#view" if view else ""
-        if (fault := self.fault(path + kind)) is not None:
+        if (fault := self.fault(path.partition("?")[0] + kind)) is not None:
             return fault
         hop = {"connection", "host", "transfer-encoding", "content-length"}
         kept = {name: value for name, value in headers.items() if name.lower() not in hop}

@@ -36,7 +36,7 @@ def test_connection_refused(tmp_path: Path) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # and does not listen
         index = f"http://127.0.0.1:{nobody.getsockname()[1]}/root/pypi"
-        with pytest.raises(WarmupError, match="no connection to the server") as error:
+        with pytest.raises(WarmupError, match="the connection is refused") as error:
             warm(index, wheel("refused"), tmp_path)
     record("connection refused", "devpi", "fails", summary(error.value))
 

@@ -130,6 +130,14 @@ def test_a_server_that_is_not_ours_serves_and_is_asked(warmed: Project, devpi: D
     assert done.returncode == 1
     assert f"{lib.filename}: devpi has committed it, but it is not on its disk" in done.stderr
     assert "served by" not in done.stdout
+    assert warmed.nox("-s", "warmup").returncode == 0  # it is fetched again
+    assert stored.exists()
+    # The proof sees the length, pip the bytes.
+    stored.write_bytes(stored.read_bytes()[:-1] + b"x")
+    done = warmed.nox("-s", "served")
+    assert done.returncode == 1
+    assert "devpi does not serve: cp313-win_amd64" in done.stderr
+    assert "a file is damaged in devpi's own store: delete it there" in done.stderr
 
 
 def test_an_index_that_is_no_devpi_proves_nothing(project: Project) -> None:

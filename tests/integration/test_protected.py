@@ -178,7 +178,7 @@ def test_a_refusal_says_which_credentials_were_used(
         )
     assert done.returncode == 1
     assert f"the server answered 401 (credentials: {source})" in done.stderr
-    assert "give others in DEVPI_INDEX=https://user:password@" in done.stderr
+    assert "give them in DEVPI_INDEX=https://user:password@" in done.stderr
     assert SECRET not in done.output
     assert "Traceback" not in done.output
 
@@ -302,6 +302,17 @@ def logged_in(url: str) -> Transport:
     assert found is not None
     found.login()
     return transport
+
+
+def test_a_password_that_devpi_refuses_is_not_passed_over_in_silence(
+    wanted: Project, devpi: Devpi
+) -> None:
+    """devpi reads out its index to everybody, whatever they send."""
+    index = devpi.index.replace("http://", f"http://nobody:{SECRET}@")
+    done = wanted.nox("-s", "warmup", DEVPI_INDEX=index)
+    assert done.returncode == 0, done.output
+    assert "devpi does not take the password of the index URL" in done.stderr
+    assert SECRET not in done.output
 
 
 def test_a_token_is_sent_in_place_of_the_password(devpi: Devpi, account: str) -> None:

@@ -12,6 +12,7 @@ from catalogue import Catalogue, served
 from packaging.utils import canonicalize_name
 from projects import Devpi as Running
 from projects import Project, mirror
+from sites import Answer, Proxy, listening
 
 from devpi_warmup.config import parse_index_url
 from devpi_warmup.devpi import Devpi, Warmth, detect
@@ -83,10 +84,10 @@ def test_a_file_that_has_gone_from_the_disk(
             server.stop()
 
 
-def test_a_file_elsewhere_cannot_be_shown(devpi: Running) -> None:
+def test_a_file_elsewhere_is_not_held(devpi: Running) -> None:
     asked = Asked(devpi, "warm-else")
     elsewhere = IndexFile("x-1-py3-none-any.whl", "http://127.0.0.1:9/x-1-py3-none-any.whl")
-    assert asked.devpi.holds(elsewhere, 1).warmth is Warmth.UNKNOWN
+    assert asked.devpi.holds(elsewhere, 1).warmth is Warmth.COLD
 
 
 @pytest.mark.parametrize("bare", [True, False])
@@ -125,6 +126,55 @@ def test_a_wiped_server_behind_a_full_wheelhouse_is_warmed_again(
             assert done.stdout.count("2 of 2") == 3  # twice warm, once covered
             assert len(list((folder / "data").rglob("*.whl"))) == 2
     assert "0 files downloaded" in done.stderr  # into the wheelhouse, that is
+
+
+def test_coverage_before_warmup_takes_no_last_sweep_away(warmed: Project, devpi: Running) -> None:
+    """nox runs a session once, and coverage is what asks devpi a last time."""
+    devpi.upstream.add("order-app", "1.0")
+    warmed.write("order-app", pythons=("3.13",), platforms=("win_amd64",))
+    assert warmed.nox("-s", "warmup").returncode == 0
+    done = warmed.nox("-s", "coverage", "warmup")
+    assert done.returncode == 1
+    assert "every warmup ends with coverage: name it without, or after it" in done.stderr
+    assert warmed.nox("-s", "warmup", "coverage").returncode == 0
+
+
+def test_files_that_pass_devpi_by_fail_the_run(warmed: Project, devpi: Running) -> None:
+    """``mirror_use_external_urls`` sends clients to the upstream for what devpi does not hold."""
+    upload = devpi.upstream.add("past-app", "1.0")
+    warmed.write("past-app", pythons=("3.13",), platforms=("win_amd64",))
+    assert warmed.nox("-s", "warmup").returncode == 0
+    (stored,) = devpi.data.rglob(upload.filename)
+    stored.unlink()
+    # An upstream whose files look as those of devpi do.
+    like_devpi = {"Cache-Control": "max-age=365000000, immutable, public"}
+    answer = Answer(200, "application/octet-stream", upload.data, like_devpi)
+    devpi.upstream.faults[f"/files/{upload.filename}"] = [answer]
+    auth = ("root", (devpi.data.parent / "root-password").read_text())
+    for external in ("True", "False"):
+        requests.patch(
+            devpi.index,
+            json=[f"mirror_use_external_urls={external}"],
+            auth=auth,
+            headers={"Accept": "application/json"},
+            timeout=30,
+        ).raise_for_status()
+        done = [warmed.nox("-s", session) for session in ("warmup", "served")]
+        assert [run.returncode for run in done] == ([1, 1] if external == "True" else [0, 0])
+        if external == "True":
+            assert "devpi sends for it elsewhere (302)" in done[0].output
+
+
+def test_a_redirect_to_another_devpi_proves_nothing(project: Project, devpi: Running) -> None:
+    devpi.upstream.add("moved-app", "1.0")
+    project.write("moved-app", pythons=("3.13",), platforms=("win_amd64",))
+    front = Proxy(target=devpi.index.partition("/root/")[0])
+    page = "/root/pypi/+simple/moved-app/"
+    front.faults[page] = [Answer(301, headers={"Location": front.target + page})]
+    with listening(front) as base:
+        done = project.nox("-s", "warmup", DEVPI_INDEX=f"{base}/root/pypi")
+    assert done.returncode == 1
+    assert f"redirects to another address\n    hint: use that address: {devpi.index}" in done.stderr
 
 
 def test_an_index_that_is_no_devpi_shows_nothing(project: Project) -> None:

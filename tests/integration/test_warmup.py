@@ -189,9 +189,28 @@ def test_an_index_that_is_not_there(project: Project) -> None:
     project.write("six")
     done = project.nox("-s", "warmup", DEVPI_INDEX="http://127.0.0.1:9/root/pypi", PIP_RETRIES="0")
     assert done.returncode == 1
-    assert "no connection to the server" in done.stderr
+    assert "the connection is refused" in done.stderr
     assert "is the index http://127.0.0.1:9/root/pypi up" in done.stderr
     assert "Traceback" not in done.output
+
+
+def test_a_wrong_address_loses_nothing(warmed: Project, devpi: Devpi) -> None:
+    devpi.upstream.add("address-app", "1.0")
+    warmed.write("address-app", pythons=("3.13",), platforms=("win_amd64",))
+    assert warmed.nox("-s", "warmup").returncode == 0
+    root = devpi.index.removesuffix("/root/pypi")
+    done = warmed.nox("-s", "warmup", DEVPI_INDEX=root)
+    assert done.returncode == 1
+    assert f"this devpi has no index {root}" in done.stderr
+    with served(Catalogue()) as elsewhere:  # which is no devpi
+        done = warmed.nox("-s", "warmup", DEVPI_INDEX=elsewhere)
+    assert done.returncode == 1
+    assert "requirements on address-app: the index has no such project" in done.stdout
+    assert "check how it is spelled, and the address of the index" in done.stderr
+    assert "may be deleted" not in done.output
+    done = warmed.nox("-s", "coverage")
+    assert done.returncode == 0, done.output
+    assert f"warm is what the last warmup was shown of {devpi.index}" in done.stderr
 
 
 def test_another_run_on_the_same_wheelhouse(warmed: Project) -> None:

@@ -81,7 +81,7 @@ def test_a_constraints_file_among_the_requirements_is_one(project: Path) -> None
         ('exclude = ["*"]', "every target is excluded"),
         ('requirements = ["missing.txt"]', "no file 'missing.txt'"),
         ("requirements = []", "requirements is empty"),
-        ('index-url = "devpi.example.com"', "must be like https://devpi.example.com/user/index"),
+        ('index-url = "devpi.example.com"', "must begin with https:// or http://"),
         ('index-url = "https://u:s3cret@devpi.example.com/a/b"', "index-url holds a password"),
     ],
 )

@@ -26,6 +26,15 @@ META = Answer(200, "application/json", COMMITTED)
 COLD_META = Answer(200, "application/json", UNCOMMITTED)
 
 
+UUID = "X-Devpi-Uuid"
+
+
+def static(size: int, **headers: str) -> Answer:
+    """Return what nginx answers for a file on its disk."""
+    told = {"Content-Length": str(size), "Accept-Ranges": "bytes", "Last-Modified": "then"}
+    return Answer(200, "application/octet-stream", b"", told | headers)
+
+
 def on_disk(size: int, **headers: str) -> Answer:
     immutable = {"Cache-Control": "max-age=365000000, immutable", "Content-Length": str(size)}
     return Answer(200, "application/octet-stream", b"", immutable | headers)
@@ -60,8 +69,12 @@ def test_only_a_devpi_is_asked(transport: Transport) -> None:
         ([META, on_disk(7, **{"X-Cache": "HIT"})], Warmth.UNKNOWN, "a cache answers"),
         ([META, on_disk(8)], Warmth.COLD, "not 7 bytes"),
         ([META, Answer(200, "x")], Warmth.COLD, "not on its disk"),
-        ([META, Answer(302, "x", b"")], Warmth.COLD, "not on its disk"),
-        ([Answer(404, "application/json", b"{}")], Warmth.COLD, "status 404"),
+        ([META, Answer(302, "x", b"")], Warmth.COLD, "devpi sends for it elsewhere (302)"),
+        ([replace(META, headers={UUID: "other"})], Warmth.COLD, "another devpi-server"),
+        ([META, on_disk(7, **{UUID: "other"})], Warmth.COLD, "another devpi-server"),
+        ([replace(META, headers={"X-Cache": "MISS"}), on_disk(7)], Warmth.WARM, "on devpi's disk"),
+        ([Answer(200, "application/json", b"[" * 100_000)], Warmth.COLD, "not committed"),
+        ([Answer(404, "application/json", b"{}")], Warmth.COLD, "it answers 404"),
         ([Answer(200, "application/json", b"[]")], Warmth.COLD, "not committed"),
         ([Answer(200, "application/octet-stream", b"wheel")], Warmth.COLD, "not committed"),
     ],
@@ -75,7 +88,7 @@ def test_devpi_itself(
     reason: str,
 ) -> None:
     catalogue.faults[PATH] = [*answers, answers[-1]]
-    proof = Devpi(transport, bare=True).holds(six, 7)
+    proof = Devpi(transport, bare=True, uuid="own").holds(six, 7)
     assert proof.warmth is warmth
     assert reason in proof.reason
 
@@ -84,11 +97,13 @@ def test_devpi_itself(
     ("answers", "warmth", "reason"),
     [
         ([Answer(200, "application/json"), META, on_disk(7)], Warmth.WARM, "on devpi's disk"),
-        ([on_disk(7)], Warmth.WARM, "web server before devpi"),
-        ([on_disk(6)], Warmth.COLD, "web server before devpi answers"),
+        ([static(7)], Warmth.WARM, "web server before devpi"),
+        ([static(6)], Warmth.COLD, "web server before devpi answers"),
+        ([on_disk(7)], Warmth.COLD, "does not answer with a file"),
+        ([static(7, **{"X-Devpi-Api-Version": "2"})], Warmth.UNKNOWN, "what devpi said before"),
         ([Answer(403, "text/html")], None, ""),
-        ([on_disk(7, Age="12")], Warmth.UNKNOWN, "a cache answers in devpi's place (Age)"),
-        ([on_disk(7, **{"X-Cache": "HIT"})], Warmth.UNKNOWN, "(X-Cache)"),
+        ([static(7, Age="12")], Warmth.UNKNOWN, "a cache answers in devpi's place (Age)"),
+        ([static(7, **{"X-Cache": "HIT"})], Warmth.UNKNOWN, "(X-Cache)"),
     ],
 )
 def test_something_before_devpi(

@@ -107,7 +107,7 @@ def patient(catalogue: Catalogue, pauses: list[float]) -> Index:
 
 def test_pauses_grow(catalogue: Catalogue, patient: Index, pauses: list[float]) -> None:
     catalogue.faults[PAGE] = [fault(502)]
-    with pytest.raises(IndexAccessError, match=r"502 \(asked 6 times, .* UTC\)\n.*is the"):
+    with pytest.raises(IndexAccessError, match=r"502 \(6 times, .* UTC\)\n.*is the"):
         patient.page(SIX)
     assert pauses == [0.5, 1.0, 2.0, 4.0, 8.0]
 
@@ -133,7 +133,7 @@ def test_a_server_that_starts_anew_is_waited_for(
 
 def test_a_silent_server_is_waited_for_three_times(catalogue: Catalogue, patient: Index) -> None:
     catalogue.faults[PAGE] = [requests.ReadTimeout("x")]
-    with pytest.raises(IndexAccessError, match=r"fell silent \(asked 3 times"):
+    with pytest.raises(IndexAccessError, match=r"fell silent \(3 times"):
         patient.page(SIX)
     # Nobody waits again for one that is known to be silent, until it has answered once.
     with pytest.raises(IndexAccessError, match="fell silent"):
@@ -142,7 +142,7 @@ def test_a_silent_server_is_waited_for_three_times(catalogue: Catalogue, patient
     catalogue.faults[PAGE] = [Answer(404)]
     patient.page(SIX)
     catalogue.faults[PAGE] = [requests.ReadTimeout("x")]
-    with pytest.raises(IndexAccessError, match="asked 3 times"):
+    with pytest.raises(IndexAccessError, match="3 times"):
         patient.page(SIX)
 
 
@@ -209,9 +209,14 @@ def test_a_devpi_at_another_address(catalogue: Catalogue, index: Index) -> None:
 def test_an_index_that_this_devpi_does_not_have(catalogue: Catalogue, index: Index) -> None:
     devpi = {"X-Devpi-Api-Version": "2"}
     catalogue.faults["/+simple/six/"] = [Answer(404, "text/html", b"", devpi)]
+    catalogue.faults["/+api"] = [Answer(404, "application/json", b"{}", devpi)]
     with pytest.raises(IndexAccessError, match="this devpi has no index"):
         index.check(SIX)
-    catalogue.faults["/"] = [Answer(200, "application/json", b"{}")]
+    catalogue.faults["/+api"] = [Answer(200, "application/json", b'{"result": {}}', devpi)]
+    with pytest.raises(IndexAccessError, match="this devpi has no index"):
+        index.check(SIX)  # its address, but not that of an index
+    api = b'{"result": {"index": "/u/i"}}'
+    catalogue.faults["/+api"] = [Answer(200, "application/json", api, devpi)]
     assert index.check(SIX)["X-Devpi-Api-Version"] == "2"
 
 

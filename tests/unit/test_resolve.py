@@ -258,7 +258,7 @@ def test_why_no_such_project(catalogue: Catalogue, lock: Resolve) -> None:
     catalogue.add("app", "1.0", requires=("nothing>=1",))
     text = why(lock, "app")
     assert "nothing>=1, wanted by app 1.0" in text
-    assert "the index has no project nothing" in text
+    assert "the requirements on nothing: the index has no such project" in text
     assert "hint: " in text
 
 

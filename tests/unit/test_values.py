@@ -201,15 +201,33 @@ def test_what_another_index_was_shown_to_hold_is_not_warm(ledger: Ledger, small:
     small.write(ledger.wheelhouse)
     proofs = {pin.file: Proof(Warmth.WARM, "on disk") for pin in small.pins}
     ledger.covered(small, proofs, pip_version="26.3")
+    assert warmths(ledger) == {"not warm: the run ended before devpi was asked a last time"}
+    ledger.proven(proofs)
     assert warmths(ledger) == {"warm"}
     other = replace(ledger, index="https://other.example.com/user/index")
     one = replace(small, target=Target("3.9", "win_amd64"), pins=small.pins[:1])
     other.begin(one)
     one.write(ledger.wheelhouse)
     other.covered(one, proofs, pip_version="26.3")
+    other.proven({one.pins[0].file: Proof(Warmth.WARM, "on disk")})
     rows = report.rows(ledger.wheelhouse, [small.target, one.target], "digest", {})
     assert [(row.warm, row.shown) for row in rows] == [(1, 2), (1, 1)]
     assert "warmed through another index, https://devpi.example.com/user/index" in rows[0].reason
+
+
+def test_files_of_which_nothing_is_shown_are_counted_beside_those_that_are(
+    ledger: Ledger, small: Lock
+) -> None:
+    enter(ledger, small)
+    first, second = (pin.file for pin in small.pins)
+    unknown = Proof(Warmth.UNKNOWN, "a cache answers")
+    ledger.proven({first: unknown, second: unknown})
+    (row,) = report.rows(ledger.wheelhouse, [small.target], "digest", {})
+    assert (row.warm, row.shown, row.good, row.unknown) == (0, 0, True, 2)
+    ledger.proven({first: Proof(Warmth.WARM, "on disk"), second: unknown})
+    (row,) = report.rows(ledger.wheelhouse, [small.target], "digest", {})
+    assert (row.warm, row.shown, row.good) == (1, 2, False)
+    assert "cannot be shown: a cache answers" in row.reason
 
 
 @pytest.mark.parametrize("direct_first", [False, True])
@@ -232,9 +250,21 @@ def test_a_file_of_the_index_for_one_target_is_of_the_index(
     assert {file["origin"] for file in files} == {"index"}
 
 
+def test_a_failure_that_touched_nothing_leaves_what_was_covered(
+    ledger: Ledger, small: Lock
+) -> None:
+    enter(ledger, small)
+    ledger.missing(small.target, "the index is wrong", touched=False)
+    assert states(ledger) == {small.target.id: "covered"}
+    assert why_missing(ledger.wheelhouse, small.target, "digest") == ""
+    other = replace(ledger, requirements=replace(WANTED, digest="other"))
+    other.missing(small.target, "no such project", touched=False)
+    assert states(ledger) == {small.target.id: "missing"}
+
+
 def test_a_missing_target_has_its_reason(ledger: Ledger, small: Lock) -> None:
     enter(ledger, small)
-    ledger.missing(small.target, "no such project\n  details")
+    ledger.missing(small.target, "no such project\n  details", touched=True)
     rows = report.rows(ledger.wheelhouse, [small.target], "digest", {})
     assert [(row.state, row.reason) for row in rows] == [("missing", "no such project")]
     assert manifest.read(ledger.wheelhouse)["files"] == {}
