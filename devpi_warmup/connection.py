@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -12,7 +14,7 @@ import requests
 import truststore
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
-from urllib3.exceptions import ReadTimeoutError
+from urllib3.exceptions import DecodeError, ProtocolError, ReadTimeoutError, SSLError
 
 if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from devpi_warmup.ambient import Ambient
     from devpi_warmup.config import IndexUrl
 
+LEAST_RATE = 1024  # bytes a second; a slower answer is as good as none
 # The narrow classes first: most of them are kinds of ConnectionError.
 _WORDS = {
     requests.exceptions.SSLError: "TLS with the server fails",
@@ -131,6 +134,50 @@ def is_trusted(url: IndexUrl, ambient: Ambient | None) -> bool:
     return ambient is not None and not ambient.trusted_hosts.isdisjoint(
         {netloc, netloc.partition(":")[0]}
     )
+
+
+def read_piece(response: requests.Response, size: int) -> bytes:
+    """Return what has come of a body, at most ``size`` bytes; b"" at its end.
+
+    ``iter_content`` would wait until a piece of that size is complete.
+
+    :raises requests.RequestException: as ``iter_content`` does
+    """
+    try:
+        piece: bytes = response.raw.read1(size, decode_content=True)
+    except ReadTimeoutError as error:
+        raise requests.ReadTimeout(error) from None
+    except ProtocolError as error:
+        raise requests.exceptions.ChunkedEncodingError(error) from None
+    except DecodeError as error:
+        raise requests.exceptions.ContentDecodingError(error) from None
+    except SSLError as error:
+        raise requests.exceptions.SSLError(error) from None
+    return piece
+
+
+@dataclass
+class SlowAnswer:
+    """Tells an answer that drips from one that comes.
+
+    :param seconds: after which a piece of it is judged
+    """
+
+    seconds: float
+    began: float = field(default_factory=time.monotonic)
+    size: int = 0
+
+    def check(self, size: int) -> None:
+        """Count bytes that have come.
+
+        :raises requests.ReadTimeout: they come at under :data:`LEAST_RATE`
+        """
+        self.size += size
+        seconds = time.monotonic() - self.began
+        if seconds > self.seconds:
+            if self.size < seconds * LEAST_RATE:
+                raise requests.ReadTimeout("it drips")
+            self.began, self.size = time.monotonic(), 0
 
 
 def is_loopback(url: IndexUrl) -> bool:

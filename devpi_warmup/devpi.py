@@ -133,19 +133,20 @@ class Devpi:
                 proof = self.holds(file, size)
         return proof
 
-    def holds(self, file: IndexFile, size: int) -> Proof:
+    def holds(self, file: IndexFile, size: int, *, glance: bool = False) -> Proof:
         """Ask whether a file of that many bytes lies in devpi's store; it fetches nothing.
 
+        :param glance: be content with the commit, for one question instead of two
         :raises IndexAccessError: devpi does not answer
         """
         if not self._own(file):
             return Proof(Warmth.COLD, "the index links to it on another server")
         try:
-            return self._holds(file.url, size)
+            return self._holds(file.url, size, glance=glance)
         except _UnprovenError as error:
             return error.proof
 
-    def _holds(self, url: str, size: int) -> Proof:
+    def _holds(self, url: str, size: int, *, glance: bool) -> Proof:
         if not self._bare:
             head = self._fresh("HEAD", url, {"Accept": _JSON})
             if head.content_type != _JSON:
@@ -154,6 +155,8 @@ class Devpi:
         if not _result(view).get("last_modified"):
             status = "" if view.status == requests.codes.ok else f" (it answers {view.status})"
             return Proof(Warmth.COLD, f"devpi has not committed it{status}")
+        if glance:
+            return Proof(Warmth.WARM, "committed")
         # For a file that is not on its disk devpi asks the upstream, which may well be gone.
         head = self._fresh("HEAD", url, {}, any_status=True)
         if "immutable" not in head.headers.get("Cache-Control", ""):

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 from uuid import uuid4
 
+from devpi_warmup.devpi import Warmth
 from devpi_warmup.errors import FileError
 from devpi_warmup.requirements import redact
 from devpi_warmup.transport import FILE_CONNECTIONS, SMALL_CONNECTIONS
@@ -123,13 +124,25 @@ class Gatherer:
         return self.wheelhouse.publish(stored, file.filename)
 
     def sweep(self, wanted: Iterable[IndexFile]) -> dict[IndexFile, Proof]:
-        """Ask devpi once more whether it holds each file, several at once; fetch nothing."""
+        """Ask devpi a last time whether it holds each file, several at once.
+
+        What it has lost since, or has no longer on its disk, it is made to fetch once more.
+
+        :raises IndexAccessError: devpi does not answer
+        """
         files = list(wanted)
+        proofs = self._files.map(self._hold, files)
+        return {file: proof for file, proof in zip(files, proofs, strict=True) if proof}
+
+    def _hold(self, file: IndexFile) -> Proof | None:
         if self._devpi is None:
-            return {}
-        sizes = [self.file(file).size for file in files]
-        proofs = self._files.map(self._devpi.holds, files, sizes)
-        return dict(zip(files, proofs, strict=True))
+            return None
+        size = self.file(file).size
+        proof = self._devpi.holds(file, size)
+        if proof.warmth is Warmth.COLD:
+            with suppress(FileError):  # the proof says what is the matter
+                proof = self._devpi.warm(file, size, self._scratch())
+        return proof
 
     def check(self, wanted: Iterable[IndexFile]) -> None:
         """Make sure that wheels can be unpacked, several at once.
@@ -146,7 +159,10 @@ class Gatherer:
             stored = self.wheelhouse.find(file.filename, file.sha256) or self._download(file)
             if self._devpi is not None:
                 # In this very thread, and so on the connection that has just carried the file.
-                self.proofs[file] = self._devpi.warm(file, stored.size, self._scratch())
+                proof = self._devpi.holds(file, stored.size, glance=True)
+                if proof.warmth is Warmth.COLD:
+                    proof = self._devpi.warm(file, stored.size, self._scratch())
+                self.proofs[file] = proof
         except OSError as error:
             raise write_error(self.wheelhouse.path, error) from None
         return stored

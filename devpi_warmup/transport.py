@@ -15,6 +15,7 @@ import requests
 from devpi_warmup import credentials
 from devpi_warmup.connection import (
     Adapter,
+    SlowAnswer,
     configure,
     describe,
     is_gone,
@@ -22,6 +23,7 @@ from devpi_warmup.connection import (
     is_silence,
     is_trusted,
     own_session,
+    read_piece,
 )
 from devpi_warmup.credentials import Login
 from devpi_warmup.errors import FileError, IndexAccessError, WarmupError
@@ -280,11 +282,13 @@ class Transport:
     def _pieces(
         self, response: requests.Response, progress: Callable[[int], None] | None
     ) -> Iterator[bytes]:
-        for piece in response.iter_content(CHUNK):
+        slow = SlowAnswer(self._timeout[1])
+        while piece := read_piece(response, CHUNK):
             if self._closed.is_set():
                 raise requests.ConnectionError("the run was stopped")
             if progress is not None:
                 progress(len(piece))
+            slow.check(len(piece))
             yield piece
 
     def _request(

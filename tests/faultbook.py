@@ -80,7 +80,7 @@ def warm(
     name = true.filename.partition("-")[0]
     (folder / "main.txt").write_text(name)
     wanted = requirements.load([folder / "main.txt"], [], root=folder)
-    transport = Transport(parse_index_url(index_url), sleep=sleep, read_timeout=2.5)
+    transport = Transport(parse_index_url(index_url), sleep=sleep, read_timeout=1.5)
     index = Index(transport)
     wheelhouse = Wheelhouse(folder / "wheelhouse")
     with wheelhouse.held():

@@ -22,7 +22,8 @@ class Answer:
     """What a site says; ``how`` and ``before`` are for sites behind a real socket.
 
     ``how``: "reset" cuts the connection in place of an answer, "late" gives none, "stall" stops in
-    the middle of the body; the last two until the site is released. ``before`` runs first.
+    the middle of the body, "drip" sends a byte now and then; the last three until the site is
+    released. ``before`` runs first.
     """
 
     status: int = 200
@@ -140,9 +141,14 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.how == "stall":
             self.wfile.write(answer.body[: len(answer.body) // 2])
             self.server.site.released.wait()
+        elif answer.how == "drip":
+            for byte in answer.body:
+                self.wfile.write(bytes([byte]))
+                if self.server.site.released.wait(0.05):
+                    break
         else:
             self.wfile.write(answer.body)
-        if answer.how == "stall" or headers["Content-Length"] != length:
+        if answer.how in {"stall", "drip"} or headers["Content-Length"] != length:
             self.close_connection = True  # a body that breaks off
 
     def log_message(self, format: str, *args: object) -> None:

@@ -89,6 +89,10 @@ def wire() -> Iterator[Case]:
             fault = Answer(200, content_type, b"{" * 200, how=how)
             yield Case(f"{words} once", where, "OK", (fault, FINE))
             yield Case(f"{words} for ever", where, "fails", (fault,))
+        if where.startswith(DEVPI):
+            drip = Answer(200, content_type, b"{" * 2000, how="drip")
+            yield Case("a byte now and then, once", where, "OK", (drip, FINE))
+            yield Case("a byte now and then, for ever", where, "fails", (drip,))
         yield Case("redirect loop", where, "fails", (redirect("?"),))
 
 

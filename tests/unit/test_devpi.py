@@ -167,9 +167,21 @@ def test_the_sweep_finds_what_was_lost_since(
 ) -> None:
     size = len(catalogue.projects["six"][0].data)
     gatherer = Gatherer(Index(transport), wheelhouse, Devpi(transport, bare=True))
-    catalogue.faults[PATH] = [Answer(299), META, on_disk(size), COLD_META]
+    catalogue.faults[PATH] = [FINE, META, COLD_META, COLD_META, Answer(404)]
     gatherer.file(six)
     assert gatherer.proofs[six].warmth is Warmth.WARM
+    assert gatherer.sweep([six])[six].warmth is Warmth.COLD  # nor can it be had again
+    catalogue.faults[PATH] = [COLD_META, COLD_META, FINE, META, on_disk(size)]
+    assert gatherer.sweep([six])[six].warmth is Warmth.WARM
+    gatherer.close()
+
+
+def test_what_was_committed_but_is_not_on_the_disk_is_found_by_the_sweep(
+    catalogue: Catalogue, transport: Transport, six: IndexFile, wheelhouse: Wheelhouse
+) -> None:
+    gatherer = Gatherer(Index(transport), wheelhouse, Devpi(transport, bare=True))
+    catalogue.faults[PATH] = [FINE, META, META, on_disk(9), META, on_disk(9), Answer(404)]
+    gatherer.file(six)
     assert gatherer.sweep([six])[six].warmth is Warmth.COLD
     gatherer.close()
 
