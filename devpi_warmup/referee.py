@@ -72,6 +72,11 @@ def referee(
         ]
         env = clean_environment() | dict(isolation().env)
         done = runner(argv, env=env)
+        if "No space left on device" in done.stderr:
+            raise RefereeError(
+                "pip has no space left for its temporary files",
+                hint="make room where TMPDIR points, or name another folder in it",
+            )
         if done.returncode != 0:
             raise RefereeError(
                 f"pip refuses the lock offline:\n{indented(done.last_lines().splitlines())}",

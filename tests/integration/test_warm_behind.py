@@ -116,6 +116,54 @@ def test_nginx_that_serves_files_from_devpis_disk(
         assert asked.holds(found.file, len(wheel.data)).warmth is Warmth.COLD
 
 
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
+@pytest.mark.parametrize(
+    ("words", "more", "warmth"),
+    [
+        ("plain", "", Warmth.COLD),  # the question is new to it, so devpi answers
+        ("accept", "proxy_cache_key $request_uri$http_accept;", Warmth.COLD),
+        ("path", "proxy_cache_key $uri;", Warmth.UNKNOWN),
+        ("server", "proxy_pass_header Server; proxy_cache_key $uri;", Warmth.COLD),
+        ("named", "add_header X-Cache-Status $upstream_cache_status;", Warmth.COLD),
+    ],
+)
+def test_nginx_that_caches_does_not_prove_for_devpi(
+    devpi: Devpi, tmp_path: Path, words: str, more: str, warmth: Warmth
+) -> None:
+    """It holds the file, and devpi does not any more."""
+    name = f"cached-{words}"
+    wheel = devpi.upstream.add(name, "1.0")
+    port = free_port()
+    server = f"""
+    proxy_cache_path {tmp_path}/cache keys_zone=files:1m;
+    server {{
+        listen 127.0.0.1:{port};
+        {more}
+        location / {{ proxy_pass {devpi.index.partition("/root/")[0]}; }}
+        location ~ /\\+f/ {{
+            proxy_pass {devpi.index.partition("/root/")[0]};
+            proxy_cache files;
+            proxy_cache_valid 200 10m;
+            proxy_ignore_headers Cache-Control Expires Vary X-Accel-Buffering;
+        }}
+    }}"""
+    with nginx(tmp_path, port, server) as url:
+        index = f"{url}/root/pypi"
+        asked, pages = ask(index, name)
+        (found,) = pages.page(canonicalize_name(name)).wheels
+        direct, direct_pages = ask(devpi.index, name)
+        (own,) = direct_pages.page(canonicalize_name(name)).wheels
+        assert direct.warm(own.file, len(wheel.data), tmp_path / "x").warmth is Warmth.WARM
+        assert requests.get(found.file.url, timeout=30).content == wheel.data
+        (stored,) = devpi.data.rglob(wheel.filename)
+        stored.unlink()
+        before = devpi.upstream.asked[f"/files/{wheel.filename}"]
+        assert requests.get(found.file.url, timeout=30).content == wheel.data
+        assert devpi.upstream.asked[f"/files/{wheel.filename}"] == before  # nginx has it
+        proof = asked.holds(found.file, len(wheel.data))
+        assert proof.warmth is warmth, proof
+
+
 def test_a_replica_is_asked_for_its_own_disk(scripts: Path, tmp_path: Path) -> None:
     upstream = Catalogue()
     wheel = upstream.add("replicated", "1.0")
