@@ -60,14 +60,14 @@ def why_none(
     target: Target,
     broken: Mapping[IndexFile, str],
 ) -> list[str]:
-    """Say which versions exist and why each class of them does not fit; the point comes last.
+    """Say which versions exist and why each class of them does not fit.
 
     :param specifier: of all requirements and constraints together
     :param hashes: the sha256 digests they allow; None: any
     :param broken: wheels that were opened and are no good, and why
     """
     if not page.known:
-        return [f"it answered {page.absence}", "the index has no such project"]
+        return ["the index has no such project", f"it answered {page.absence}"]
     if not page.wheels:
         sdists = sum(file.filename.endswith((".tar.gz", ".zip")) for file in page.others)
         what = f"only {sdists} sdists: nothing is built here" if sdists else "nor an sdist"

@@ -347,8 +347,9 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
         title = f"no set of files satisfies the requirements on {', '.join(projects)}"
         hint = explain.HINT
         if len(projects) == 1 and reasons:
-            title += f": {reasons[-1]}"
-            hint = explain.hint(self._gatherer.page(projects[0]))
+            page = self._gatherer.page(projects[0])
+            title += f": {reasons[-1 if page.known else 0]}"
+            hint = explain.hint(page)
         text = "\n  ".join([title.replace(PYTHON, "Python"), *lines])
         return ResolutionError(text, hint=hint)
 

@@ -67,7 +67,7 @@ class Run:
         shown = config.index.url if config.index else f"private devpi-server ({PRIVATE_FOLDER}/)"
         if devpi is None:
             report.say(f"{shown} is no devpi, or hides that it is: warm cannot be shown here")
-        else:
+        elif config.index is not None:
             report.say(f"index: {shown}")
         self._locks: list[Lock] = []
         self._ledger = Ledger(self._wheelhouse, self._requirements, shown)
