@@ -93,6 +93,7 @@ class Index:
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
+        self._first: Page | None = None  # of the check; nobody need ask for it again
 
     def check(self, project: NormalizedName) -> Mapping[str, str]:
         """Ask for one page, alone, so that a wrong address is one clear error.
@@ -105,6 +106,7 @@ class Index:
         :raises IndexAccessError: nothing there answers, it refuses us, or there is no such index
         """
         page, answer = self._confirmed(project)
+        self._first = page if page.known else None
         url = self.transport.url.url
         if not page.known or DEVPI_HEADER not in answer.headers:
             # devpi answers 404 for a project and an index alike, and something before it may
@@ -148,6 +150,9 @@ class Index:
 
         :raises IndexAccessError: the page cannot be had or read
         """
+        first, self._first = self._first, None
+        if first is not None and first.project == project:
+            return first
         return self._confirmed(project)[0]
 
     def _confirmed(self, project: NormalizedName) -> tuple[Page, Answer]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import requests
-from catalogue import Catalogue
+from catalogue import Catalogue, served
 
 from devpi_warmup.ambient import Ambient
 from devpi_warmup.server import PrivateServer
@@ -37,6 +40,15 @@ def mirror(server: PrivateServer, upstream: str, *more: str) -> str:
         timeout=30,
     ).raise_for_status()
     return index
+
+
+@contextmanager
+def upstream_of(server: PrivateServer, upstream: Catalogue) -> Iterator[None]:
+    """Serve an upstream, and have the private server, which is not running, mirror it."""
+    with served(upstream) as url:
+        mirror(server, url)
+        server.stop()
+        yield
 
 
 @dataclass
@@ -118,3 +130,11 @@ class Project:
             for path in sorted(self.wheelhouse.rglob("*"))
             if path.is_file() and path.name != ".lock"
         }
+
+
+def new_project(root: Path) -> Project:
+    """Make the repository of a user who has copied our noxfile and package."""
+    root.mkdir(exist_ok=True)
+    shutil.copy(ROOT / "noxfile.py", root)
+    (root / "devpi_warmup").symlink_to(ROOT / "devpi_warmup")
+    return Project(root)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from catalogue import Catalogue, served
-from projects import NO_SETTINGS, ROOT, Devpi, Project, mirror
+from projects import NO_SETTINGS, Devpi, Project, mirror, new_project
 
 from devpi_warmup.server import PrivateServer
 
@@ -30,7 +30,7 @@ def scripts(server_folder: Path) -> Path:
     return environment / "bin"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_server(server_folder: Path) -> Callable[[Path], PrivateServer]:
     """Make a private server in a folder of its own, with the shared environment."""
 
@@ -67,11 +67,7 @@ def devpi(devpi_server: Devpi) -> Devpi:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    root = tmp_path / "project"
-    root.mkdir()
-    shutil.copy(ROOT / "noxfile.py", root)
-    (root / "devpi_warmup").symlink_to(ROOT / "devpi_warmup")
-    return Project(root)
+    return new_project(tmp_path / "project")
 
 
 @pytest.fixture

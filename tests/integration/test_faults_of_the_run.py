@@ -16,7 +16,7 @@ import pytest
 import requests
 from catalogue import Catalogue, Upload, make_wheel, served
 from faultbook import record, summary, warm
-from projects import Devpi, Project, linux_only, mirror
+from projects import Devpi, Project, linux_only, mirror, new_project, upstream_of
 from sites import FINE, Answer, Proxy, listening
 
 from devpi_warmup.errors import WarmupError
@@ -151,18 +151,16 @@ def test_the_clock_jumps(devpi: Devpi, tmp_path: Path, monkeypatch: pytest.Monke
 # The disk ---------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def warm_project(project: Project, make_server: Make) -> Iterator[Project]:
+@pytest.fixture(scope="module")
+def warm_project(make_server: Make, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A project with a private server, and one target of it covered."""
+    project = new_project(tmp_path_factory.mktemp("disk"))
     upstream = Catalogue()
     upstream.add("disk-app", "1.0", requires=("disk-lib; sys_platform == 'win32'",))
     big = {"disk_lib/data.bin": "".join(f"{number}\n" for number in range(200_000))}
     upstream.add("disk-lib", "1.0", files={"disk_lib/__init__.py": "", **big})
     project.write("disk-app", pythons=("3.13",))
-    with served(upstream) as url:
-        server = make_server(project.root / ".devpi")
-        mirror(server, url)
-        server.stop()
+    with upstream_of(make_server(project.root / ".devpi"), upstream):
         done = project.nox("-s", "warmup(cp313-manylinux2014_x86_64)")
         assert done.returncode == 0, done.output
         yield project
@@ -212,6 +210,10 @@ def test_a_disk_that_takes_no_more(
     assert before.items() <= warm_project.files().items() or where == "devpi"
     line = next(line for line in done.stderr.splitlines() if message in line)
     record(fault, where, "fails", summary(line.partition("is missing: ")[2].partition("; its")[0]))
+
+
+@linux_only
+def test_a_disk_that_takes_it_again(warm_project: Project) -> None:
     done = warm_project.nox("-s", "warmup")
     assert done.returncode == 0, done.output
 
@@ -254,10 +256,7 @@ def stoppable(project: Project, make_server: Make) -> Iterator[tuple[Project, Ca
     upstream.add("stop-app", "1.0", requires=("stop-lib; sys_platform == 'win32'",))
     upload = upstream.add("stop-lib", "1.0")
     project.write("stop-app", pythons=("3.13",))
-    with served(upstream) as url:
-        private = make_server(project.root / ".devpi")
-        mirror(private, url)
-        private.stop()
+    with upstream_of(make_server(project.root / ".devpi"), upstream):
         yield project, upstream, f"/files/{upload.filename}"
 
 

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 import requests
 from catalogue import Catalogue, served
-from projects import NO_SETTINGS, ROOT, Devpi, Project, linux_only, mirror
+from projects import (
+    NO_SETTINGS,
+    ROOT,
+    Devpi,
+    Project,
+    linux_only,
+    mirror,
+    new_project,
+    upstream_of,
+)
 
 from devpi_warmup.errors import ServerError
 from devpi_warmup.server import PrivateServer
@@ -18,20 +27,25 @@ Make = Callable[[Path], PrivateServer]
 pytestmark = linux_only
 
 
-@pytest.fixture
-def warm(project: Project, make_server: Make) -> Project:
+@pytest.fixture(scope="module")
+def pristine(make_server: Make, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project with a warm private server, whose upstream is gone."""
+    project = new_project(tmp_path_factory.mktemp("pristine"))
     upstream = Catalogue()
     upstream.add("move-app", "1.0", requires=("move-lib; sys_platform == 'win32'",))
     upstream.add("move-lib", "1.0")
     project.write("move-app", pythons=("3.13",))
-    with served(upstream) as url:
-        server = make_server(project.root / ".devpi")
-        mirror(server, url)
-        server.stop()
+    with upstream_of(make_server(project.root / ".devpi"), upstream):
         done = project.nox("-s", "warmup")
         assert done.returncode == 0, done.output
+    shutil.rmtree(project.root / ".nox")  # its environments know where they are
     return project
+
+
+@pytest.fixture
+def warm(pristine: Project, tmp_path: Path) -> Project:
+    """A copy of it for one test."""
+    return Project(shutil.copytree(pristine.root, tmp_path / "project", symlinks=True))
 
 
 def fetch(session: requests.Session, index: str, project: str) -> None:

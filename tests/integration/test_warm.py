@@ -11,7 +11,7 @@ import requests
 from catalogue import Catalogue, served
 from packaging.utils import canonicalize_name
 from projects import Devpi as Running
-from projects import Project, mirror
+from projects import Project, mirror, upstream_of
 from sites import Answer, Proxy, listening
 
 from devpi_warmup.config import parse_index_url
@@ -115,16 +115,13 @@ def test_a_wiped_server_behind_a_full_wheelhouse_is_warmed_again(
     upstream.add("wiped-lib", "1.0")
     project.write("wiped-app", pythons=("3.13",))
     folder = project.root / ".devpi"
-    with served(upstream) as url:
-        for _ in range(2):
-            shutil.rmtree(folder / "data", ignore_errors=True)
-            server = make_server(folder)
-            mirror(server, url)
-            server.stop()
+    for _ in range(2):
+        shutil.rmtree(folder / "data", ignore_errors=True)
+        with upstream_of(make_server(folder), upstream):
             done = project.nox("-s", "warmup")
-            assert done.returncode == 0, done.output
-            assert done.stdout.count("2 of 2") == 3  # twice warm, once covered
-            assert len(list((folder / "data").rglob("*.whl"))) == 2
+        assert done.returncode == 0, done.output
+        assert done.stdout.count("2 of 2") == 3  # twice warm, once covered
+        assert len(list((folder / "data").rglob("*.whl"))) == 2
     assert "0 files downloaded" in done.stderr  # into the wheelhouse, that is
 
 

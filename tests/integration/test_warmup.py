@@ -10,7 +10,7 @@ import pytest
 from catalogue import Catalogue, served
 from filelock import FileLock
 from packaging.pylock import Pylock
-from projects import Devpi, Project, mirror
+from projects import Devpi, Project, upstream_of
 
 from devpi_warmup.server import PrivateServer
 from devpi_warmup.wheelhouse import digest
@@ -307,10 +307,8 @@ def test_without_an_index_a_private_server_keeps_every_file(
     upstream = Catalogue()
     fill(upstream, "own-{}")
     project.write("own-app")
-    with served(upstream) as url:
-        private = make_server(project.root / ".devpi")
-        mirror(private, url)
-        private.stop()
+    private = make_server(project.root / ".devpi")
+    with upstream_of(private, upstream):
         done = project.nox("-s", "warmup")
         assert done.returncode == 0, done.output
         assert "a private devpi-server keeps every file in .devpi/data" in done.stderr
