@@ -95,7 +95,7 @@ class Run:
         except WarmupError as error:
             if self._server is not None and self._server.complaint:
                 error.args = (f"{error.args[0]} (devpi's log: {self._server.complaint})",)
-            self._ledger.missing(target, str(error), touched=lock is not None)
+            self._ledger.missing(target, error.args[0], touched=lock is not None)
             raise
         for note in lock.notes:
             report.say(f"{target.id}: {note}")
