@@ -10,6 +10,7 @@
 #   "rich>=13.9",
 #   "tomli-w>=1.1",
 #   "truststore>=0.10",
+#   "urllib3>=2.2",
 #   "virtualenv>=20.30",
 #   "tomli>=2; python_version < '3.11'",
 # ]

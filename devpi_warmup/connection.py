@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.exceptions import DecodeError, ProtocolError, ReadTimeoutError, SSLError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from urllib3.connection import HTTPConnection
 
     from devpi_warmup.ambient import Ambient
@@ -81,6 +84,17 @@ class Adapter(HTTPAdapter):
             "https": _recording(HTTPSConnectionPool, self.connections),
         }
 
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send a request; HTTPAdapter's own, but for the bodies of redirects.
+
+        requests reads them whole, however long they are, whether it follows or not.
+        """
+        response = super().send(*args, **kwargs)
+        if response.is_redirect:
+            response.raw.close()
+            response._content = b""  # noqa: SLF001 - what requests would fill in
+        return response
+
     def cut(self) -> None:
         """End every transfer at once, also one that waits for a silent server."""
         for connection in self.connections.copy():
@@ -100,6 +114,39 @@ def _recording(
 
     recorded = type(plain.__name__, (plain,), {"connect": connect})
     return type(pool.__name__, (pool,), {"ConnectionCls": recorded})
+
+
+def cut(session: requests.Session) -> None:
+    """End every transfer of a session at once."""
+    for adapter in session.adapters.values():
+        if isinstance(adapter, Adapter):
+            adapter.cut()
+
+
+@contextmanager
+def deadline(session: requests.Session, seconds: float) -> Iterator[None]:
+    """Cut the session's connections where the block takes longer: a header may drip, too.
+
+    :raises requests.ReadTimeout: it took longer
+    """
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        cut(session)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except requests.RequestException:
+        if not late.is_set():
+            raise
+    finally:
+        timer.cancel()
+    if late.is_set():  # what has come of the headers by then looks like an answer
+        raise requests.ReadTimeout("its headers take too long")
 
 
 def own_session(*, system_trust: bool) -> requests.Session:

@@ -19,7 +19,7 @@ from uuid import uuid4
 
 import requests
 
-from devpi_warmup.errors import IndexAccessError
+from devpi_warmup.errors import ForbiddenError, IndexAccessError
 from devpi_warmup.index import DEVPI_HEADER
 
 if TYPE_CHECKING:
@@ -45,10 +45,14 @@ class Warmth(Enum):
 
 @dataclass(frozen=True)
 class Proof:
-    """Whether devpi holds a file, and how that was shown, or why it was not."""
+    """Whether devpi holds a file, and how that was shown, or why it was not.
+
+    :param lasting: whether a download through devpi would change nothing
+    """
 
     warmth: Warmth
     reason: str
+    lasting: bool = False
 
 
 class _UnprovenError(Exception):
@@ -56,7 +60,7 @@ class _UnprovenError(Exception):
 
     def __init__(self, warmth: Warmth, reason: str) -> None:
         super().__init__(reason)
-        self.proof = Proof(warmth, reason)
+        self.proof = Proof(warmth, reason, lasting=True)
 
 
 def detect(transport: Transport, headers: Mapping[str, str]) -> Devpi | None:
@@ -95,6 +99,8 @@ class Devpi:
         if login.current is None or not login.current.password:
             return True
         server = self._transport.url.url.rsplit("/", 2)[0]  # without /user/index
+        if urlsplit(server)[:2] != urlsplit(self._transport.url.url)[:2]:
+            return True  # the path is shorter than that of an index of devpi
         body = {"user": login.current.user, "password": login.current.password}
         ask = partial(self._transport.ask, headers={"Accept": _JSON}, any_status=True)
         with suppress(IndexAccessError):
@@ -122,7 +128,7 @@ class Devpi:
         """
         proof = self.holds(file, size)
         for attempt in range(_TRIES):
-            if proof.warmth is not Warmth.COLD or not self._own(file):
+            if proof.warmth is not Warmth.COLD or proof.lasting:
                 break
             self._transport.download(file.url, file.sha256, scratch)
             scratch.unlink()
@@ -140,7 +146,7 @@ class Devpi:
         :raises IndexAccessError: devpi does not answer
         """
         if not self._own(file):
-            return Proof(Warmth.COLD, "the index links to it on another server")
+            return Proof(Warmth.COLD, "the index links to it on another server", lasting=True)
         try:
             return self._holds(file.url, size, glance=glance)
         except _UnprovenError as error:
@@ -148,29 +154,39 @@ class Devpi:
 
     def _holds(self, url: str, size: int, *, glance: bool) -> Proof:
         if not self._bare:
-            head = self._fresh("HEAD", url, {"Accept": _JSON})
+            head = self._fresh("HEAD", url, _JSON)
             if head.content_type != _JSON:
                 return _static(head, size)
-        view = self._fresh("GET", url, {"Accept": _JSON})
+        view = self._fresh("GET", url, _JSON)
+        self._check_uuid(view)
         if not _result(view).get("last_modified"):
             status = "" if view.status == requests.codes.ok else f" (it answers {view.status})"
             return Proof(Warmth.COLD, f"devpi has not committed it{status}")
         if glance:
             return Proof(Warmth.WARM, "committed")
         # For a file that is not on its disk devpi asks the upstream, which may well be gone.
-        head = self._fresh("HEAD", url, {}, any_status=True)
+        head = self._fresh("HEAD", url, "*/*", any_status=True)
+        self._check_uuid(head)
         if "immutable" not in head.headers.get("Cache-Control", ""):
             return Proof(Warmth.COLD, "devpi has committed it, but it is not on its disk")
         if head.headers.get("Content-Length") != str(size):
             return Proof(Warmth.COLD, f"it is not {size} bytes long on devpi's disk")
         return Proof(Warmth.WARM, "committed and on devpi's disk")
 
-    def _fresh(
-        self, method: str, url: str, headers: Mapping[str, str], *, any_status: bool = False
-    ) -> Answer:
-        """Ask devpi itself: by a query that no cache has seen, and following nobody elsewhere."""
-        fresh = f"{url}?fresh={uuid4().hex}"
-        answer = self._transport.ask(method, fresh, headers, any_status=any_status, redirects=False)
+    def _fresh(self, method: str, url: str, accept: str, *, any_status: bool = False) -> Answer:
+        """Ask devpi itself: with a query and a header that no cache has seen, following nobody."""
+        probe = uuid4().hex
+        try:
+            answer = self._transport.ask(
+                method,
+                f"{url}?fresh={probe}",
+                {"Accept": f"{accept};fresh={probe}"},  # devpi looks no further than the type
+                any_status=any_status,
+                redirects=False,
+            )
+        except ForbiddenError:
+            reason = "something before devpi refuses the question (403)"
+            raise _UnprovenError(Warmth.UNKNOWN, reason) from None
         cached = [name for name in _CACHE_HEADERS if "hit" in answer.headers.get(name, "").lower()]
         if answer.headers.get("Age", "0") != "0":
             cached.append("Age")
@@ -179,10 +195,12 @@ class Devpi:
             raise _UnprovenError(Warmth.UNKNOWN, reason)
         if requests.codes.multiple_choices <= answer.status < requests.codes.bad_request:
             raise _UnprovenError(Warmth.COLD, f"devpi sends for it elsewhere ({answer.status})")
-        if self._uuid and answer.headers.get(_UUID, self._uuid) != self._uuid:
-            reason = "another devpi-server answers for it than for the index"
-            raise _UnprovenError(Warmth.COLD, reason)
         return answer
+
+    def _check_uuid(self, answer: Answer) -> None:
+        if self._uuid and answer.headers.get(_UUID) != self._uuid:
+            reason = "another server answers for it than for the index"
+            raise _UnprovenError(Warmth.COLD, reason)
 
     def _own(self, file: IndexFile) -> bool:
         return urlsplit(file.url)[:2] == urlsplit(self._transport.url.url)[:2]

@@ -55,6 +55,10 @@ class IndexAccessError(WarmupError):
     """The index did not answer as an index should."""
 
 
+class ForbiddenError(IndexAccessError):
+    """The server refuses to answer, whoever asks."""
+
+
 class FileError(WarmupError):
     """A file of the index is not what the index says it is, or cannot be had."""
 

@@ -139,9 +139,15 @@ class Gatherer:
             return None
         size = self.file(file).size
         proof = self._devpi.holds(file, size)
-        if proof.warmth is Warmth.COLD:
-            with suppress(FileError):  # the proof says what is the matter
+        # What could not be warmed while gathering will not be now.
+        before = self.proofs.get(file)
+        if proof.warmth is Warmth.COLD and (before is None or before.warmth is Warmth.WARM):
+            try:
                 proof = self._devpi.warm(file, size, self._scratch())
+            except FileError:
+                pass  # the proof says what is the matter
+            except OSError as error:
+                raise write_error(self.wheelhouse.path, error) from None
         return proof
 
     def check(self, wanted: Iterable[IndexFile]) -> None:

@@ -22,6 +22,7 @@ NAME = "manifest.json"
 FORMAT = 1
 WARM, COLD, UNKNOWN = "warm", "not warm", "cannot be shown"
 _DIRECT = "direct URL"
+_FILE_KEYS = ("project", "version", "sha256", "origin", "warm")
 UNFINISHED = "its warmup has not finished"
 
 
@@ -41,16 +42,15 @@ def _is_whole(manifest: dict[str, Any]) -> bool:
         entry["state"] in {"covered", "missing"}
         and isinstance(entry["requirements_sha256"], str)
         and isinstance(entry["reason"] or "", str)
+        and isinstance(entry["files"], dict)
         and all(isinstance(sha256, str) for sha256 in entry["locks"].values())
         and (entry["state"] == "missing" or bool(entry["locks"]))
-        and all(files[name]["sha256"] for name in entry["files"])
+        and all(files[name]["sha256"] == sha256 for name, sha256 in entry["files"].items())
         for entry in manifest["targets"].values()
     ) and all(
-        isinstance(file["warm"], str)
-        and isinstance(file["size"], int)
-        and isinstance(file["project"], str)
+        isinstance(file["size"], int)
+        and all(isinstance(file[key], str) and file[key] for key in _FILE_KEYS)
         for file in files.values()
-        if file["project"] and file["version"] and file["origin"]
     )
 
 
@@ -63,7 +63,7 @@ def why_missing(wheelhouse: Wheelhouse, target: Target, requirements_digest: str
     if entry is None:
         return "it was never warmed up"
     if entry["state"] != "covered":
-        return str(entry["reason"])
+        return str(entry["reason"] or UNFINISHED)
     if entry["requirements_sha256"] != requirements_digest:
         return "the requirements have changed since its warmup"
     return _changed(wheelhouse, entry["locks"]) or _changed(wheelhouse, entry["files"])
@@ -154,11 +154,10 @@ class Ledger:
         """Enter a target that is not covered, and why. Its old lock and files stay.
 
         :param touched: whether this run had its lock already; until then, what an earlier one
-            has covered for the same requirements is covered still
+            has covered stays so, for the requirements of that time
         """
         before = self._targets().get(target.id, {})
-        same = before.get("requirements_sha256") == self.requirements.digest
-        if not touched and same and before.get("state") == "covered":
+        if not touched and before.get("state") == "covered":
             return
         self._write(self._targets() | {target.id: self._entry(target, "missing", reason)})
 

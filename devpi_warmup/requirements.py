@@ -85,6 +85,12 @@ class RootRequirement:
         """The normalized name of the project."""
         return canonicalize_name(self.requirement.name)
 
+    @property
+    def known(self) -> tuple[str, ...]:
+        """What the line asks for, without what may be secret."""
+        url = redact(self.url) if self.url is not None else ""
+        return (str(self), str(self.requirement.marker or ""), *sorted(self.hashes), url)
+
     def applies_to(self, target: Target) -> bool:
         """Whether the marker of the line, if any, holds for the target."""
         marker = self.requirement.marker
@@ -103,7 +109,8 @@ class RequirementSet:
 
     :param requirements: what is wanted
     :param constraints: which versions are allowed of what somebody wants
-    :param digest: sha256 of the lines as written, before ``${VARIABLES}`` are filled in
+    :param digest: sha256 of the lines as written, and of what ``${VARIABLES}`` make of them,
+        users and passwords in URLs aside
     """
 
     requirements: tuple[RootRequirement, ...]
@@ -135,7 +142,9 @@ def load(
         )
     if reader.problems:
         raise InvalidInputError("the requirements cannot be used:", reader.problems)
-    digest = hashlib.sha256(json.dumps(reader.lines).encode()).hexdigest()
+    roots = (*reader.requirements, *reader.constraints)
+    wanted = json.dumps([reader.lines, [root.known for root in roots]])
+    digest = hashlib.sha256(wanted.encode()).hexdigest()
     return RequirementSet(tuple(reader.requirements), tuple(reader.constraints), digest)
 
 

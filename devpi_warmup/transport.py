@@ -14,9 +14,10 @@ import requests
 
 from devpi_warmup import credentials
 from devpi_warmup.connection import (
-    Adapter,
     SlowAnswer,
     configure,
+    cut,
+    deadline,
     describe,
     is_gone,
     is_lasting,
@@ -26,7 +27,7 @@ from devpi_warmup.connection import (
     read_piece,
 )
 from devpi_warmup.credentials import Login
-from devpi_warmup.errors import FileError, IndexAccessError, WarmupError
+from devpi_warmup.errors import FileError, ForbiddenError, IndexAccessError, WarmupError
 from devpi_warmup.requirements import redact
 
 if TYPE_CHECKING:
@@ -155,9 +156,7 @@ class Transport:
         """Close every connection; transfers under way end."""
         self._closed.set()
         for session in self._sessions:
-            for adapter in session.adapters.values():
-                if isinstance(adapter, Adapter):
-                    adapter.cut()
+            cut(session)
             session.close()
 
     def ask(
@@ -272,9 +271,10 @@ class Transport:
             pause = float(after) if after.isdecimal() else 0.0
             raise _TransientError(f"the server answered {status}", pause=pause)
         if status in {_UNAUTHORIZED, _FORBIDDEN}:
-            current = self.login.current if self._own(url) else None
+            current = self.login.current if self._own(response.url) else None
             source = current.source if current else self.login.none
-            raise IndexAccessError(
+            refusal = ForbiddenError if status == _FORBIDDEN else IndexAccessError
+            raise refusal(
                 f"{redact(url)}: the server answered {status} (credentials: {source})",
                 hint=credentials.HINT,
             )
@@ -306,21 +306,24 @@ class Transport:
         auth: requests.auth.AuthBase | tuple[str, str] | None = None
         if used:  # as bytes: requests knows no more than Latin-1 of text
             auth = requests.auth.HTTPBasicAuth(used.user.encode(), used.password.encode())
+        if json is not None and not own:
+            raise ValueError("a password is for the index alone")
         session = self._session()
         if not session.trust_env and not own:  # it reads no proxies, and so no netrc file either
             auth = requests.utils.get_netrc_auth(url)
-        response = session.request(
-            method,
-            url,
-            headers=dict(headers),
-            json=json,
-            auth=auth,
-            stream=True,
-            timeout=self._timeout,
-            allow_redirects=redirects and json is None,  # a password is for nobody else
-            # Of the session alone, it would stand behind REQUESTS_CA_BUNDLE.
-            verify=None if session.verify is True else session.verify,
-        )
+        with deadline(session, sum(self._timeout)):
+            response = session.request(
+                method,
+                url,
+                headers=dict(headers),
+                json=json,
+                auth=auth,
+                stream=True,
+                timeout=self._timeout,
+                allow_redirects=redirects and json is None,  # a password is for nobody else
+                # Of the session alone, it would stand behind REQUESTS_CA_BUNDLE.
+                verify=None if session.verify is True else session.verify,
+            )
         self._down = False
         refusal = response.status_code == _UNAUTHORIZED or (
             response.status_code == _FORBIDDEN and used is not None and used.token

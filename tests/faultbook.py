@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 from projects import ROOT
 
 from devpi_warmup import requirements
+from devpi_warmup.ambient import Ambient
 from devpi_warmup.config import parse_index_url
 from devpi_warmup.devpi import Warmth, detect
 from devpi_warmup.errors import FileError, WarmupError
@@ -37,6 +38,7 @@ There is no other outcome.
 | fault | where | outcome | message |
 |---|---|---|---|
 """
+HASTY = Ambient({"timeout": "1"}, ())  # seconds to connect
 ROWS: dict[tuple[str, str], str] = {}
 
 
@@ -80,7 +82,7 @@ def warm(
     name = true.filename.partition("-")[0]
     (folder / "main.txt").write_text(name)
     wanted = requirements.load([folder / "main.txt"], [], root=folder)
-    transport = Transport(parse_index_url(index_url), sleep=sleep, read_timeout=1.5)
+    transport = Transport(parse_index_url(index_url), sleep=sleep, read_timeout=1.5, ambient=HASTY)
     index = Index(transport)
     wheelhouse = Wheelhouse(folder / "wheelhouse")
     with wheelhouse.held():

@@ -22,8 +22,8 @@ class Answer:
     """What a site says; ``how`` and ``before`` are for sites behind a real socket.
 
     ``how``: "reset" cuts the connection in place of an answer, "late" gives none, "stall" stops in
-    the middle of the body, "drip" sends a byte now and then; the last three until the site is
-    released. ``before`` runs first.
+    the middle of the body, "drip" sends a byte now and then, "headers" so of a header; the last four
+    until the site is released. ``before`` runs first.
     """
 
     status: int = 200
@@ -78,7 +78,7 @@ class Proxy(Site):
     def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         if self.users and not self._known(headers.get("Authorization", "")):
             return Answer(401, headers={"WWW-Authenticate": 'Basic realm="devpi"'})
-        view = headers.get("Accept") == "application/json"
+        view = headers.get("Accept", "").startswith("application/json")
         kind = "#head" if method == "HEAD" and not view else "#view" if view else ""
         if (fault := self.fault(path.partition("?")[0] + kind)) is not None:
             return fault
@@ -122,7 +122,11 @@ class _Handler(BaseHTTPRequestHandler):
             os.close(self.connection.detach())
         if answer.how == "late":
             site.released.wait()
-        if answer.how in {"reset", "late"}:
+        if answer.how == "headers":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while not site.released.wait(0.05):
+                self.wfile.write(b"x")
+        if answer.how in {"reset", "late", "headers"}:
             self.close_connection = True
         else:
             self._send(answer)

@@ -90,6 +90,11 @@ def wire() -> Iterator[Case]:
             yield Case(f"{words} once", where, "OK", (fault, FINE))
             yield Case(f"{words} for ever", where, "fails", (fault,))
         if where.startswith(DEVPI):
+            headers = Answer(how="headers")
+            yield Case("a byte of a header now and then, once", where, "OK", (headers, FINE))
+            yield Case("a byte of a header now and then, for ever", where, "fails", (headers,))
+            endless = Answer(302, body=b"x" * 200, how="stall")
+            yield Case("a redirect with a body that stalls", where, "fails", (endless,))
             drip = Answer(200, content_type, b"{" * 2000, how="drip")
             yield Case("a byte now and then, once", where, "OK", (drip, FINE))
             yield Case("a byte now and then, for ever", where, "fails", (drip,))

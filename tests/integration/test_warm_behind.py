@@ -122,6 +122,7 @@ def test_nginx_that_serves_files_from_devpis_disk(
     [
         ("plain", "", Warmth.COLD),  # the question is new to it, so devpi answers
         ("accept", "proxy_cache_key $request_uri$http_accept;", Warmth.COLD),
+        ("types", "proxy_cache_key $uri$http_accept;", Warmth.COLD),
         ("path", "proxy_cache_key $uri;", Warmth.UNKNOWN),
         ("server", "proxy_pass_header Server; proxy_cache_key $uri;", Warmth.COLD),
         ("named", "add_header X-Cache-Status $upstream_cache_status;", Warmth.COLD),

@@ -175,6 +175,25 @@ def test_a_server_that_refuses_everything_is_not_asked_for_ever(catalogue: Catal
     assert catalogue.asked["/+simple/six/"] == 2
 
 
+@pytest.mark.parametrize(
+    "url", ["https://me:pw@index.example.com", "https://me:pw@h.example.com/p"]
+)
+def test_an_index_of_another_form_has_no_login(catalogue: Catalogue, url: str) -> None:
+    """``/user/index`` is what the address of the login is made from."""
+    session = memory_session(catalogue)
+    transport = Transport(parse_index_url(url), make_session=lambda: session)
+    assert Devpi(transport, bare=True).login()
+    assert not catalogue.asked
+
+
+def test_a_password_is_sent_to_the_index_alone(catalogue: Catalogue) -> None:
+    index = protected(catalogue)
+    body = {"user": "me", "password": "pw"}
+    with pytest.raises(IndexAccessError, match="ValueError"):
+        index.transport.ask("POST", "https://other.example.com/+login", {}, json=body)
+    assert not catalogue.asked
+
+
 def test_a_login_that_leads_elsewhere_is_not_followed(catalogue: Catalogue) -> None:
     index = protected(catalogue)
     there = "https://elsewhere.example.com/+login"

@@ -22,11 +22,10 @@ from devpi_warmup.wheelhouse import Wheelhouse
 PATH = "/files/six-1.0-py3-none-any.whl"
 COMMITTED = json.dumps({"type": "releasefilemeta", "result": {"last_modified": "then"}}).encode()
 UNCOMMITTED = json.dumps({"type": "releasefilemeta", "result": {}}).encode()
-META = Answer(200, "application/json", COMMITTED)
-COLD_META = Answer(200, "application/json", UNCOMMITTED)
-
-
 UUID = "X-Devpi-Uuid"
+OWN = {UUID: "own"}
+META = Answer(200, "application/json", COMMITTED, OWN)
+COLD_META = Answer(200, "application/json", UNCOMMITTED, OWN)
 
 
 def static(size: int, **headers: str) -> Answer:
@@ -36,7 +35,11 @@ def static(size: int, **headers: str) -> Answer:
 
 
 def on_disk(size: int, **headers: str) -> Answer:
-    immutable = {"Cache-Control": "max-age=365000000, immutable", "Content-Length": str(size)}
+    immutable = {
+        "Cache-Control": "max-age=365000000, immutable",
+        "Content-Length": str(size),
+        **OWN,
+    }
     return Answer(200, "application/octet-stream", b"", immutable | headers)
 
 
@@ -68,15 +71,20 @@ def test_only_a_devpi_is_asked(transport: Transport) -> None:
         ([replace(META, headers={"Age": "3"})], Warmth.UNKNOWN, "a cache answers"),
         ([META, on_disk(7, **{"X-Cache": "HIT"})], Warmth.UNKNOWN, "a cache answers"),
         ([META, on_disk(8)], Warmth.COLD, "not 7 bytes"),
-        ([META, Answer(200, "x")], Warmth.COLD, "not on its disk"),
+        ([META, Answer(200, "x", b"", OWN)], Warmth.COLD, "not on its disk"),
         ([META, Answer(302, "x", b"")], Warmth.COLD, "devpi sends for it elsewhere (302)"),
-        ([replace(META, headers={UUID: "other"})], Warmth.COLD, "another devpi-server"),
-        ([META, on_disk(7, **{UUID: "other"})], Warmth.COLD, "another devpi-server"),
-        ([replace(META, headers={"X-Cache": "MISS"}), on_disk(7)], Warmth.WARM, "on devpi's disk"),
-        ([Answer(200, "application/json", b"[" * 100_000)], Warmth.COLD, "not committed"),
-        ([Answer(404, "application/json", b"{}")], Warmth.COLD, "it answers 404"),
-        ([Answer(200, "application/json", b"[]")], Warmth.COLD, "not committed"),
-        ([Answer(200, "application/octet-stream", b"wheel")], Warmth.COLD, "not committed"),
+        ([replace(META, headers={UUID: "other"})], Warmth.COLD, "another server"),
+        ([replace(META, headers={})], Warmth.COLD, "another server"),
+        ([META, on_disk(7, **{UUID: "other"})], Warmth.COLD, "another server"),
+        (
+            [replace(META, headers=OWN | {"X-Cache": "MISS"}), on_disk(7)],
+            Warmth.WARM,
+            "on devpi's disk",
+        ),
+        ([Answer(200, "application/json", b"[" * 100_000, OWN)], Warmth.COLD, "not committed"),
+        ([Answer(404, "application/json", b"{}", OWN)], Warmth.COLD, "it answers 404"),
+        ([Answer(200, "application/json", b"[]", OWN)], Warmth.COLD, "not committed"),
+        ([Answer(200, "application/octet-stream", b"wheel", OWN)], Warmth.COLD, "not committed"),
     ],
 )
 def test_devpi_itself(
@@ -101,7 +109,7 @@ def test_devpi_itself(
         ([static(6)], Warmth.COLD, "web server before devpi answers"),
         ([on_disk(7)], Warmth.COLD, "does not answer with a file"),
         ([static(7, **{"X-Devpi-Api-Version": "2"})], Warmth.UNKNOWN, "what devpi said before"),
-        ([Answer(403, "text/html")], None, ""),
+        ([Answer(403, "text/html")], Warmth.UNKNOWN, "refuses the question (403)"),
         ([static(7, Age="12")], Warmth.UNKNOWN, "a cache answers in devpi's place (Age)"),
         ([static(7, **{"X-Cache": "HIT"})], Warmth.UNKNOWN, "(X-Cache)"),
     ],
@@ -111,16 +119,11 @@ def test_something_before_devpi(
     transport: Transport,
     six: IndexFile,
     answers: list[Answer],
-    warmth: Warmth | None,
+    warmth: Warmth,
     reason: str,
 ) -> None:
     catalogue.faults[PATH] = [*answers, answers[-1]]
-    devpi = Devpi(transport, bare=False)
-    if warmth is None:
-        with pytest.raises(Exception, match="answered 403"):
-            devpi.holds(six, 7)
-        return
-    proof = devpi.holds(six, 7)
+    proof = Devpi(transport, bare=False).holds(six, 7)
     assert proof.warmth is warmth
     assert reason in proof.reason
 

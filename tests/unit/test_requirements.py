@@ -189,8 +189,12 @@ def test_an_unset_variable_is_named(tmp_path: Path) -> None:
         load(tmp_path, "${UNSET}>=1\n")
 
 
-def test_the_digest_is_of_what_is_written(tmp_path: Path) -> None:
+def test_the_digest_is_of_what_is_wanted(tmp_path: Path) -> None:
     first = load(tmp_path, "six>=1\n${NAME}\n", NAME="attrs").digest
-    assert load(tmp_path, "# new comment\nsix>=1\n\n${NAME}\n", NAME="idna").digest == first
+    assert load(tmp_path, "# new comment\nsix>=1\n\n${NAME}\n", NAME="attrs").digest == first
+    assert load(tmp_path, "six>=1\n${NAME}\n", NAME="idna").digest != first
+    url = "six @ https://me:${TOKEN}@devpi.example.com/six-1.0-py3-none-any.whl"
+    outside, inside = (load(tmp_path, url, TOKEN=token).digest for token in ("s3cret", "none"))
+    assert outside == inside  # a secret does not go through the gap
     assert load(tmp_path, "${NAME}\nsix>=1\n", NAME="attrs").digest != first
     assert load(tmp_path, "six>=2\n${NAME}\n", NAME="attrs").digest != first
