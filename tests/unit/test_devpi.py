@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from sites import FINE, Answer
 from devpi_warmup import report
 from devpi_warmup.config import IndexUrl
 from devpi_warmup.devpi import Devpi, Warmth, detect
-from devpi_warmup.errors import FileError
+from devpi_warmup.errors import FileError, WheelhouseError
 from devpi_warmup.gather import Gatherer
 from devpi_warmup.index import Index, IndexFile
 from devpi_warmup.transport import Transport
@@ -186,6 +187,40 @@ def test_what_was_committed_but_is_not_on_the_disk_is_found_by_the_sweep(
     catalogue.faults[PATH] = [FINE, META, META, on_disk(9), META, on_disk(9), Answer(404)]
     gatherer.file(six)
     assert gatherer.sweep([six])[six].warmth is Warmth.COLD
+    gatherer.close()
+
+
+def no_space(path: Path, pieces: object) -> str:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_disk_that_is_full_in_the_sweep_is_no_traceback(
+    catalogue: Catalogue,
+    transport: Transport,
+    six: IndexFile,
+    wheelhouse: Wheelhouse,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gatherer = Gatherer(Index(transport), wheelhouse, Devpi(transport, bare=True))
+    catalogue.faults[PATH] = [FINE, META, COLD_META, COLD_META, FINE]
+    gatherer.file(six)
+    monkeypatch.setattr("devpi_warmup.transport._write", no_space)
+    with pytest.raises(WheelhouseError, match="cannot be written: No space left"):
+        gatherer.sweep([six])
+    gatherer.close()
+
+
+def test_what_could_not_be_warmed_is_not_tried_again(
+    catalogue: Catalogue, transport: Transport, six: IndexFile, wheelhouse: Wheelhouse
+) -> None:
+    gatherer = Gatherer(Index(transport), wheelhouse, Devpi(transport, bare=True))
+    catalogue.faults[PATH] = [FINE, *[COLD_META, COLD_META, FINE, COLD_META] * 5, COLD_META]
+    gatherer.file(six)
+    assert gatherer.proofs[six].warmth is Warmth.COLD
+    catalogue.asked.clear()
+    catalogue.faults[PATH] = [COLD_META]
+    assert gatherer.sweep([six])[six].warmth is Warmth.COLD
+    assert catalogue.asked[PATH] == 1
     gatherer.close()
 
 
