@@ -158,19 +158,19 @@ class Devpi:
             if head.content_type != _JSON:
                 return _static(head, size)
         view = self._fresh("GET", url, _JSON)
-        self._check_uuid(view)
         if not _result(view).get("last_modified"):
             status = "" if view.status == requests.codes.ok else f" (it answers {view.status})"
             return Proof(Warmth.COLD, f"devpi has not committed it{status}")
+        self._check_uuid(view)
         if glance:
             return Proof(Warmth.WARM, "committed")
         # For a file that is not on its disk devpi asks the upstream, which may well be gone.
         head = self._fresh("HEAD", url, "*/*", any_status=True)
-        self._check_uuid(head)
         if "immutable" not in head.headers.get("Cache-Control", ""):
             return Proof(Warmth.COLD, "devpi has committed it, but it is not on its disk")
         if head.headers.get("Content-Length") != str(size):
             return Proof(Warmth.COLD, f"it is not {size} bytes long on devpi's disk")
+        self._check_uuid(head)
         return Proof(Warmth.WARM, "committed and on devpi's disk")
 
     def _fresh(self, method: str, url: str, accept: str, *, any_status: bool = False) -> Answer:

@@ -74,6 +74,7 @@ class Proxy(Site):
 
     target: str = ""  # http://127.0.0.1:PORT
     users: frozenset[str] = frozenset()
+    threads: threading.local = field(default_factory=threading.local)
 
     def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         if self.users and not self._known(headers.get("Authorization", "")):
@@ -84,16 +85,14 @@ class Proxy(Site):
             return fault
         hop = {"connection", "host", "transfer-encoding", "content-length"}
         kept = {name: value for name, value in headers.items() if name.lower() not in hop}
-        with requests.Session() as session:
-            session.trust_env = False
-            answer = session.request(
-                method,
-                self.target + path,
-                headers=kept,
-                data=body,
-                allow_redirects=False,
-                timeout=60,
-            )
+        answer = self._session().request(
+            method,
+            self.target + path,
+            headers=kept,
+            data=body,
+            allow_redirects=False,
+            timeout=60,
+        )
         hop = {"connection", "content-type", "transfer-encoding", "date", "server"}
         kept = {name: value for name, value in answer.headers.items() if name.lower() not in hop}
         if answer.is_redirect:
@@ -101,6 +100,18 @@ class Proxy(Site):
         return Answer(
             answer.status_code, answer.headers.get("Content-Type", ""), answer.content, kept
         )
+
+    def _session(self) -> requests.Session:
+        """Return the session of this thread: a connection there for each one here.
+
+        devpi has finished the commit of a file before it reads the next question on the
+        connection that has carried it.
+        """
+        session: requests.Session | None = getattr(self.threads, "session", None)
+        if session is None:
+            session = self.threads.session = requests.Session()
+            session.trust_env = False
+        return session
 
     def _known(self, authorization: str) -> bool:
         kind, _, value = authorization.partition(" ")
