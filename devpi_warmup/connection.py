@@ -124,10 +124,12 @@ def cut(session: requests.Session) -> None:
 
 
 @contextmanager
-def deadline(session: requests.Session, seconds: float) -> Iterator[None]:
+def deadline(session: requests.Session, seconds: float) -> Iterator[threading.Event]:
     """Cut the session's connections where the block takes longer: a header may drip, too.
 
-    :raises requests.ReadTimeout: it took longer
+    Yield what tells whether it did: the headers that have come by then look like an answer.
+
+    :raises requests.ReadTimeout: it took longer, and the block raised something
     """
     late = threading.Event()
 
@@ -139,14 +141,13 @@ def deadline(session: requests.Session, seconds: float) -> Iterator[None]:
     timer.daemon = True
     timer.start()
     try:
-        yield
-    except requests.RequestException:
-        if not late.is_set():
-            raise
+        yield late
+    except Exception:  # what a cut connection raises is not always of requests
+        if late.is_set():
+            raise requests.ReadTimeout("its headers take too long") from None
+        raise
     finally:
         timer.cancel()
-    if late.is_set():  # what has come of the headers by then looks like an answer
-        raise requests.ReadTimeout("its headers take too long")
 
 
 def own_session(*, system_trust: bool) -> requests.Session:

@@ -311,7 +311,7 @@ class Transport:
         session = self._session()
         if not session.trust_env and not own:  # it reads no proxies, and so no netrc file either
             auth = requests.utils.get_netrc_auth(url)
-        with deadline(session, sum(self._timeout)):
+        with deadline(session, sum(self._timeout)) as late:
             response = session.request(
                 method,
                 url,
@@ -324,6 +324,9 @@ class Transport:
                 # Of the session alone, it would stand behind REQUESTS_CA_BUNDLE.
                 verify=None if session.verify is True else session.verify,
             )
+        if late.is_set():
+            response.close()
+            raise requests.ReadTimeout("its headers take too long")
         self._down = False
         refusal = response.status_code == _UNAUTHORIZED or (
             response.status_code == _FORBIDDEN and used is not None and used.token
