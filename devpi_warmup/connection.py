@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from devpi_warmup.ambient import Ambient
     from devpi_warmup.config import IndexUrl
 
+_WATCH = 0.5  # seconds between two looks at what takes too long
 LEAST_RATE = 1024  # bytes a second; a slower answer is as good as none
 # The narrow classes first: most of them are kinds of ConnectionError.
 _WORDS = {
@@ -123,31 +124,51 @@ def cut(session: requests.Session) -> None:
             adapter.cut()
 
 
-@contextmanager
-def deadline(session: requests.Session, seconds: float) -> Iterator[threading.Event]:
-    """Cut the session's connections where the block takes longer: a header may drip, too.
+class Watchdog:
+    """Cuts the connections of requests that take too long: a header may drip, too.
 
-    Yield what tells whether it did: the headers that have come by then look like an answer.
-
-    :raises requests.ReadTimeout: it took longer, and the block raised something
+    One thread for all of them; a timer for each would cost more than the request.
     """
-    late = threading.Event()
 
-    def end() -> None:
-        late.set()
-        cut(session)
+    def __init__(self) -> None:
+        self._due: dict[threading.Event, tuple[float, requests.Session]] = {}
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._guard = threading.Lock()
 
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield late
-    except Exception:  # what a cut connection raises is not always of requests
-        if late.is_set():
-            raise requests.ReadTimeout("its headers take too long") from None
-        raise
-    finally:
-        timer.cancel()
+    def close(self) -> None:
+        """Watch no longer."""
+        self._closed.set()
+
+    @contextmanager
+    def limit(self, session: requests.Session, seconds: float) -> Iterator[threading.Event]:
+        """Cut the session's connections where the block takes longer.
+
+        Yield what tells whether it did: the headers that have come by then look like an answer.
+
+        :raises requests.ReadTimeout: it took longer, and the block raised something
+        """
+        late = threading.Event()
+        self._due[late] = (time.monotonic() + seconds, session)
+        with self._guard:
+            if self._thread.ident is None:
+                self._thread.start()
+        try:
+            yield late
+        except Exception:  # what a cut connection raises is not always of requests
+            if late.is_set():
+                raise requests.ReadTimeout("its headers take too long") from None
+            raise
+        finally:
+            del self._due[late]
+
+    def _watch(self) -> None:
+        while not self._closed.wait(_WATCH):
+            now = time.monotonic()
+            for late, (due, session) in self._due.copy().items():
+                if now > due:
+                    late.set()
+                    cut(session)
 
 
 def own_session(*, system_trust: bool) -> requests.Session:

@@ -15,9 +15,9 @@ import requests
 from devpi_warmup import credentials
 from devpi_warmup.connection import (
     SlowAnswer,
+    Watchdog,
     configure,
     cut,
-    deadline,
     describe,
     is_gone,
     is_lasting,
@@ -146,6 +146,7 @@ class Transport:
         self._timeout = (ambient.timeout if ambient else 15.0, read_timeout)
         self._down = False  # it has not answered at all, the last time
         self._told = False
+        self._watchdog = Watchdog()
         self._say = say
         self._threads = threading.local()
         self._small_slots = threading.BoundedSemaphore(SMALL_CONNECTIONS)
@@ -155,6 +156,7 @@ class Transport:
     def close(self) -> None:
         """Close every connection; transfers under way end."""
         self._closed.set()
+        self._watchdog.close()
         for session in self._sessions:
             cut(session)
             session.close()
@@ -311,7 +313,7 @@ class Transport:
         session = self._session()
         if not session.trust_env and not own:  # it reads no proxies, and so no netrc file either
             auth = requests.utils.get_netrc_auth(url)
-        with deadline(session, sum(self._timeout)) as late:
+        with self._watchdog.limit(session, sum(self._timeout)) as late:
             response = session.request(
                 method,
                 url,
