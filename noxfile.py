@@ -48,7 +48,7 @@ nox.options.sessions = ["warmup"]
 nox.options.error_on_missing_interpreters = True
 nox.options.download_python = "never"
 sessions.drop_virtualenv_settings()
-nox.virtualenv.ALL_VENVS["host"] = sessions.HostVirtualEnv
+nox.virtualenv.ALL_VENVS |= {"host": sessions.HostVirtualEnv, "fresh": sessions.FreshVirtualEnv}
 
 try:
     CONFIG = config.load(HERE)
@@ -57,15 +57,15 @@ except WarmupError as error:
 
 WARMUP = sessions.Warmup(CONFIG)
 ALL_TARGETS = sessions.parameters(CONFIG.targets)
-OWN_TARGETS = sessions.parameters(sessions.installable_here(CONFIG.targets))
+VERIFY = sessions.Verify(CONFIG)
 OFFLINE = ["--no-periodic-update"]  # virtualenv must not look for a newer pip
 
 
 @nox.session(venv_backend="host", venv_params=OFFLINE, reuse_venv=True)
 @nox.parametrize("python,platform", ALL_TARGETS)
-def warmup(session: nox.Session, platform: str) -> None:
+def warmup(session: nox.Session, platform: str, **forced: object) -> None:
     """Gather everything one target needs, through devpi, and have pip confirm it."""
-    WARMUP.session(session, Target(str(session.python), platform))
+    WARMUP.session(session, Target(str(session.python), platform), forced)
 
 
 @nox.session(python=False, default=False)
@@ -86,11 +86,11 @@ def served(session: nox.Session) -> None:
     sessions.served(session, CONFIG)
 
 
-@nox.session(venv_backend="virtualenv", venv_params=OFFLINE, default=False)
-@nox.parametrize("python,platform", OWN_TARGETS)
-def verify(session: nox.Session, platform: str) -> None:
+@nox.session(venv_backend="fresh", venv_params=OFFLINE, default=False)
+@nox.parametrize("python,platform", sessions.verifiable(CONFIG.targets))
+def verify(session: nox.Session, platform: str, **forced: object) -> None:
     """Install one target from the wheelhouse on its real interpreter, with no network."""
-    sessions.verify(session, CONFIG, Target(str(session.python), platform))
+    VERIFY.session(session, Target(str(session.python), platform), forced)
 
 
 @nox.session(default=False)

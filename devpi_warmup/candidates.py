@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import SpecifierSet
@@ -45,6 +45,7 @@ class Wanted:
 
     :param exact: the one candidate that will do: a direct URL, or an extra's own base
     :param root: where it stands in the user's files, if it does
+    :param extra: the extra of its parent that brings it, if it is one
     """
 
     project: NormalizedName
@@ -53,6 +54,7 @@ class Wanted:
     hashes: Hashes = None
     exact: Candidate | None = None
     root: RootRequirement | None = None
+    extra: str = field(default="", compare=False)
 
     @property
     def identifier(self) -> str:
@@ -84,14 +86,15 @@ def extras_of(requirement: Requirement) -> frozenset[str]:
 
 
 def split(
-    requirement: Requirement, extras: frozenset[str], root: RootRequirement | None
+    requirement: Requirement, root: RootRequirement | None = None, extra: str = ""
 ) -> Iterator[Wanted]:
     """Turn ``a[x]>=1`` into ``a>=1`` and ``a[x]>=1``, so that the base is decided first."""
-    name = canonicalize_name(requirement.name)
+    name, extras = canonicalize_name(requirement.name), extras_of(requirement)
     hashes = root.hashes or None if root else None
+    whole = Wanted(name, extras, requirement.specifier, hashes=hashes, root=root, extra=extra)
     if extras and requirement.specifier:
-        yield Wanted(name, specifier=requirement.specifier, hashes=hashes, root=root)
-    yield Wanted(name, extras, requirement.specifier, hashes=hashes, root=root)
+        yield replace(whole, extras=frozenset())
+    yield whole
 
 
 def constraints_of(roots: Iterable[RootRequirement]) -> dict[NormalizedName, Wanted]:

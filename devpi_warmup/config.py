@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from devpi_warmup.errors import InvalidInputError, InvalidTargetError, Problem
 from devpi_warmup.targets import Target
+from devpi_warmup.wheelhouse import Wheelhouse
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -74,6 +75,12 @@ class Config:
     wheelhouse: Path
     require_warm: bool
 
+    def open_wheelhouse(self) -> Wheelhouse:
+        """Return the wheelhouse, which messages call as the configuration does."""
+        path = self.wheelhouse
+        inside = path.is_relative_to(self.root) and path != self.root
+        return Wheelhouse(path, path.relative_to(self.root).as_posix() if inside else path.name)
+
 
 def load(root: Path, environ: Mapping[str, str] = os.environ) -> Config:
     """Read ``pyproject.toml`` in ``root``, if there is one, and ``DEVPI_INDEX``.
@@ -85,13 +92,13 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Config:
         table = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise InvalidInputError(
-            "pyproject.toml cannot be read:", [Problem(str(error), str(path))]
+            "pyproject.toml cannot be read", [Problem(str(error), str(path))]
         ) from None
     tool = table.get("tool", {})
     settings = tool.get("devpi-warmup", {}) if isinstance(tool, dict) else {}
     problems = list(_check_types(settings))
     if problems:
-        raise InvalidInputError("[tool.devpi-warmup] in pyproject.toml is wrong:", problems)
+        raise InvalidInputError("[tool.devpi-warmup] in pyproject.toml is wrong", problems)
 
     targets = _targets(settings, problems)
     constraints = _files(root, settings.get("constraints"), "constraints", problems)
@@ -110,7 +117,7 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Config:
         )
     index = _index(settings, environ, problems)
     if problems:
-        raise InvalidInputError("the configuration is wrong:", problems)
+        raise InvalidInputError("the configuration is wrong", problems)
     return Config(
         root=root,
         targets=targets,
@@ -132,7 +139,7 @@ def parse_index_url(text: str) -> IndexUrl:
     try:
         split = urlsplit(text.strip())
     except ValueError:  # its words quote the text, and the password in it
-        raise ValueError("the index URL has a host that is none, or a character in it") from None
+        raise ValueError("the host of the index URL is not valid") from None
     try:
         port = split.port
     except ValueError:

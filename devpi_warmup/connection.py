@@ -31,7 +31,7 @@ LEAST_RATE = 1024  # bytes a second; a slower answer is as good as none
 _WORDS = {
     requests.exceptions.SSLError: "TLS with the server fails",
     requests.exceptions.ProxyError: "the proxy does not answer",
-    requests.exceptions.InvalidProxyURL: "the proxy of the configuration is no URL",
+    requests.exceptions.InvalidProxyURL: "the proxy in pip's configuration is not a URL",
     requests.exceptions.InvalidSchema: "this kind of proxy or address is not supported",
     requests.Timeout: "the server did not answer in time",
     requests.TooManyRedirects: "it redirects in a circle",
@@ -70,7 +70,11 @@ class Adapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Return the manager of connections through a proxy; HTTPAdapter calls it."""
-        manager = super().proxy_manager_for(proxy, **(kwargs | self._context()))
+        context = self._context()
+        if context and proxy.lower().startswith("https:"):
+            # The proxy's own certificate; pip does so too (pip/_internal/network/session.py).
+            context["proxy_ssl_context"] = context["ssl_context"]
+        manager = super().proxy_manager_for(proxy, **(kwargs | context))
         self._record(manager)
         return manager
 

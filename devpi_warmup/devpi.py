@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -21,6 +19,7 @@ import requests
 
 from devpi_warmup.errors import ForbiddenError, IndexAccessError
 from devpi_warmup.index import DEVPI_HEADER
+from devpi_warmup.warmth import Proof, Warmth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,32 +34,12 @@ _TRIES = 2  # downloads of a file that devpi does not hold
 _CACHE_HEADERS = ("X-Cache", "X-Cache-Status", "CF-Cache-Status")
 
 
-class Warmth(Enum):
-    """Whether devpi holds a file."""
-
-    WARM = "warm"
-    COLD = "not warm"
-    UNKNOWN = "cannot be shown"
-
-
-@dataclass(frozen=True)
-class Proof:
-    """Whether devpi holds a file, and how that was shown, or why it was not.
-
-    :param lasting: whether a download through devpi would change nothing
-    """
-
-    warmth: Warmth
-    reason: str
-    lasting: bool = False
-
-
 class _UnprovenError(Exception):
     """An answer that proves nothing, or too little."""
 
     def __init__(self, warmth: Warmth, reason: str) -> None:
         super().__init__(reason)
-        self.proof = Proof(warmth, reason, lasting=True)
+        self.proof = Proof(warmth, reason, final=True)
 
 
 def detect(transport: Transport, headers: Mapping[str, str]) -> Devpi | None:
@@ -72,6 +51,12 @@ def detect(transport: Transport, headers: Mapping[str, str]) -> Devpi | None:
         return None
     bare = headers.get("Server", "").startswith("waitress")
     return Devpi(transport, bare=bare, uuid=headers.get(_UUID, ""))
+
+
+def refused_login(transport: Transport) -> str:
+    """Say that devpi has refused a password, which :meth:`Devpi.login` has returned."""
+    source = transport.login.current.source if transport.login.current else ""
+    return f"devpi does not take the password of {source}; the index is read without it"
 
 
 class Devpi:
@@ -128,7 +113,7 @@ class Devpi:
         """
         proof = self.holds(file, size)
         for attempt in range(_TRIES):
-            if proof.warmth is not Warmth.COLD or proof.lasting:
+            if proof.warmth is not Warmth.COLD or proof.final:
                 break
             self._transport.download(file.url, file.sha256, scratch)
             scratch.unlink()
@@ -146,7 +131,7 @@ class Devpi:
         :raises IndexAccessError: devpi does not answer
         """
         if not self._own(file):
-            return Proof(Warmth.COLD, "the index links to it on another server", lasting=True)
+            return Proof(Warmth.COLD, "the index links to it on another server", final=True)
         try:
             return self._holds(file.url, size, glance=glance)
         except _UnprovenError as error:

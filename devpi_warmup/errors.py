@@ -34,6 +34,11 @@ class WarmupError(Exception):
         super().__init__(message)
         self.hint = hint
 
+    @property
+    def title(self) -> str:
+        """The first line, which says what happened."""
+        return str(self.args[0]).splitlines()[0].rstrip(":")
+
     def __str__(self) -> str:
         message = super().__str__()
         return f"{message}\n    hint: {self.hint}" if self.hint else message
@@ -44,7 +49,7 @@ class InvalidInputError(WarmupError):
 
     def __init__(self, title: str, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n  ".join([title, *map(str, self.problems)]))
+        super().__init__("\n  ".join([f"{title}:", *map(str, self.problems)]))
 
 
 class InvalidTargetError(WarmupError):
@@ -57,6 +62,10 @@ class IndexAccessError(WarmupError):
 
 class ForbiddenError(IndexAccessError):
     """The server refuses to answer, whoever asks."""
+
+
+class UpstreamForbidsError(IndexAccessError):
+    """devpi answers, and its own upstream refuses to (403)."""
 
 
 class FileError(WarmupError):

@@ -9,12 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 from uuid import uuid4
 
-from devpi_warmup.devpi import Warmth
+from devpi_warmup import members
 from devpi_warmup.errors import FileError
 from devpi_warmup.requirements import redact
 from devpi_warmup.transport import FILE_CONNECTIONS, SMALL_CONNECTIONS
+from devpi_warmup.warmth import Warmth
 from devpi_warmup.wheelhouse import StoredFile, Wheelhouse, write_error
-from devpi_warmup.wheels import Metadata, check_wheel, parse_metadata, read_metadata
+from devpi_warmup.wheels import Metadata, parse_metadata, read_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
     from packaging.utils import NormalizedName
 
-    from devpi_warmup.devpi import Devpi, Proof
+    from devpi_warmup.devpi import Devpi
     from devpi_warmup.index import Index, IndexFile, Page, Wheel
+    from devpi_warmup.warmth import Proof
 
 Key = TypeVar("Key", bound="Hashable")
 Value = TypeVar("Value")
@@ -72,8 +74,9 @@ class Gatherer:
         self.downloaded_bytes = 0
         self.progress: Callable[[int], None] | None = None
         self._devpi = devpi
-        self._names: dict[str, str] = {}
-        self._checked: Memo[IndexFile, None] = Memo(self._check)
+        self._names: dict[str, tuple[str, str]] = {}  # as a disk that ignores case has them
+        self._on_disk = {path.name.casefold(): path.name for path in wheelhouse.path.glob("*.whl")}
+        self.members: Memo[IndexFile, tuple[str, ...]] = Memo(self._members)
         self._pages = ThreadPoolExecutor(SMALL_CONNECTIONS, thread_name_prefix="pages")
         self._files = ThreadPoolExecutor(FILE_CONNECTIONS, thread_name_prefix="files")
 
@@ -116,7 +119,17 @@ class Gatherer:
         :raises FileError: this run has put another file under that name
         """
         stored = self.file(file)
-        if self._names.setdefault(file.filename, stored.sha256) != stored.sha256:
+        folded = file.filename.casefold()
+        own = (file.filename, stored.sha256)
+        name, sha256 = self._names.setdefault(folded, own)
+        other = name if name != file.filename else self._on_disk.get(folded, name)
+        if other != file.filename:
+            raise FileError(
+                f"{file.filename} and {other} differ by case alone, and Windows and macOS take "
+                f"them for one: {self.wheelhouse.shown}/ cannot hold both",
+                hint=f"delete {other} there, or require the same file for all targets",
+            )
+        if sha256 != stored.sha256:
             raise FileError(
                 f"{file.filename} is two different files, of {redact(file.url)} and another URL",
                 hint="one wheelhouse cannot hold both: name one of them for all targets",
@@ -150,16 +163,6 @@ class Gatherer:
                 raise write_error(self.wheelhouse.path, error) from None
         return proof
 
-    def check(self, wanted: Iterable[IndexFile]) -> None:
-        """Make sure that wheels can be unpacked, several at once.
-
-        :raises BrokenWheelError: with the first that cannot
-        """
-        list(self._files.map(self._checked, wanted))
-
-    def _check(self, file: IndexFile) -> None:
-        check_wheel(self.published(file).path, file.filename)
-
     def _fetch(self, file: IndexFile) -> StoredFile:
         try:
             stored = self.wheelhouse.find(file.filename, file.sha256) or self._download(file)
@@ -188,5 +191,8 @@ class Gatherer:
     def _metadata(self, wheel: Wheel) -> Metadata:
         data = self.index.metadata(wheel.file) if wheel.file.metadata else None
         if data is None:
-            data = read_metadata(self.file(wheel.file).path, wheel.file.filename)
+            data = read_metadata(self.file(wheel.file).path, wheel)
         return parse_metadata(data, wheel)
+
+    def _members(self, file: IndexFile) -> tuple[str, ...]:
+        return members.names(self.published(file).path)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
@@ -17,12 +17,16 @@ from packaging.tags import Tag, parse_tag
 from packaging.utils import BuildTag, NormalizedName, parse_wheel_filename
 from packaging.version import Version
 
-from devpi_warmup.errors import IndexAccessError
+from devpi_warmup.bases import Bases
+from devpi_warmup.errors import IndexAccessError, UpstreamForbidsError
 from devpi_warmup.requirements import redact
+from devpi_warmup.transport import clock
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
+    from devpi_warmup.bases import Base
     from devpi_warmup.transport import Answer, Transport
 
 
@@ -30,6 +34,7 @@ MAX_PAGE = 256 << 20  # bytes; the largest real project page is about 20 MiB
 MAX_METADATA = 16 << 20  # bytes
 DEVPI_HEADER = "X-Devpi-Api-Version"
 CONFIRMATIONS = 3  # times a server must say that a project does not exist
+_EMPTY = "a page without files"
 _SAFE_FILENAME = re.compile(r"[A-Za-z0-9_.+!-]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -87,12 +92,18 @@ class Page:
     others: tuple[IndexFile, ...]
     absence: str = ""
 
+    @property
+    def files(self) -> Iterator[IndexFile]:
+        """Everything on the page."""
+        return chain((wheel.file for wheel in self.wheels), self.others)
+
 
 class Index:
     """One index: its pages, and the files they list."""
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
+        self.bases = Bases()  # of a devpi index, once they are known
         self._first: Page | None = None  # of the check; nobody need ask for it again
 
     def check(self, project: NormalizedName) -> Mapping[str, str]:
@@ -105,7 +116,7 @@ class Index:
         :returns: the headers of the answer, which tell what kind of server it is
         :raises IndexAccessError: nothing there answers, it refuses us, or there is no such index
         """
-        page, answer = self._confirmed(project)
+        page, answer = self._confirmed(project, self.transport.url.simple)
         self._first = page if page.known else None
         url = self.transport.url.url
         if not page.known or DEVPI_HEADER not in answer.headers:
@@ -151,38 +162,76 @@ class Index:
         :raises IndexAccessError: the page cannot be had or read
         """
         first, self._first = self._first, None
-        if first is not None and first.project == project:
-            return first
-        return self._confirmed(project)[0]
+        if first is None or first.project != project:
+            first, _ = self._confirmed(project, self.transport.url.simple)
+        return self._completed(first)
 
-    def _confirmed(self, project: NormalizedName) -> tuple[Page, Answer]:
-        page, answer = self._ask(project)
+    def _completed(self, page: Page) -> Page:
+        """Return a page in which every mirror that could have a say had it.
+
+        :raises IndexAccessError: one of them does not answer; names it
+        """
+        project = page.project
+        for _ in range(CONFIRMATIONS):
+            files = list(page.files)
+            shown = {file.filename for file in files}
+            silent = self.bases.silent(project, [file.url for file in files])
+            late = [base for base in silent if self._has(base, project, shown)]
+            if not late:
+                break
+            # It answers now, and did not when it was asked for the page.
+            page, _ = self._confirmed(project, self.transport.url.simple)
+        return page
+
+    def _has(self, base: Base, project: NormalizedName, shown: AbstractSet[str]) -> bool:
+        """Whether a mirror of which a page shows nothing has files that are not shown."""
+        try:
+            own, _ = self._ask(project, base.simple)
+            if own.absence.startswith(_EMPTY):
+                own, _ = self._confirmed(project, base.simple)
+        except IndexAccessError as error:
+            raise type(error)(
+                f"{base.name}, a base of the index, does not say what it has of {project}; "
+                f"devpi leaves it out without a word\n      {error.args[0]}",
+                hint=error.hint,
+            ) from None
+        return any(file.filename not in shown for file in own.files)
+
+    def _confirmed(self, project: NormalizedName, simple_url: str) -> tuple[Page, Answer]:
+        page, answer = self._ask(project, simple_url)
         absences = [page.absence]
         while not page.known and len(absences) < CONFIRMATIONS:
             self.transport.sleep(0.25 * 4 ** len(absences))
             if DEVPI_HEADER in answer.headers:
-                self._refresh(project)
-            page, answer = self._ask(project)
+                self._refresh(project, simple_url)
+            page, answer = self._ask(project, simple_url)
             absences.append(page.absence)
         return page if page.known else replace(page, absence=", ".join(absences)), answer
 
-    def _ask(self, project: NormalizedName) -> tuple[Page, Answer]:
-        url = f"{self.transport.url.simple}{project}/"
+    def _ask(self, project: NormalizedName, simple_url: str) -> tuple[Page, Answer]:
         headers = {"Accept": simple.ACCEPT_SUPPORTED}
-        answer = self.transport.ask("GET", url, headers, limit=MAX_PAGE)
+        try:
+            answer = self.transport.ask("GET", f"{simple_url}{project}/", headers, limit=MAX_PAGE)
+        except UpstreamForbidsError as error:
+            name = "/".join(simple_url.split("/")[-4:-2])
+            raise IndexAccessError(
+                error.args[0],
+                hint=f"if the upstream of {name} answers 403 for every project that it lacks, "
+                "have devpi go by the list of its projects: "
+                f"devpi index {name} mirror_no_project_list=False",
+            ) from None
         if answer.status == requests.codes.not_found:
             page = Page(project, known=False, wheels=(), others=())
         else:
             page = _parse_page(project, answer)
         if not page.known:
-            what = "404" if answer.status == requests.codes.not_found else "a page without files"
-            now = time.strftime("%H:%M:%S", time.gmtime())
-            page = replace(page, absence=f"{what} at {now} UTC")
+            what = "404" if answer.status == requests.codes.not_found else _EMPTY
+            page = replace(page, absence=f"{what} at {clock()}")
         return page, answer
 
-    def _refresh(self, project: NormalizedName) -> None:
+    def _refresh(self, project: NormalizedName, simple_url: str) -> None:
         """Have devpi forget what it knows of a project (devpi_server/views.py, simple_refresh)."""
-        url = f"{self.transport.url.simple}{project}/refresh"
+        url = f"{simple_url}{project}/refresh"
         with suppress(IndexAccessError):  # the page will tell
             self.transport.ask("POST", url, {}, limit=MAX_PAGE, any_status=True)
 

@@ -6,26 +6,27 @@ It runs inside the gap, where there is nox and nothing else of what the engine n
 from __future__ import annotations
 
 import subprocess
-import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from devpi_warmup import manifest
+from devpi_warmup import members
 from devpi_warmup.ambient import clean_environment
 from devpi_warmup.errors import WarmupError, indented
 from devpi_warmup.process import isolation
-from devpi_warmup.wheelhouse import LOCKS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping
 
+    from devpi_warmup.coverage import Coverage
+    from devpi_warmup.manifest import TargetEntry
     from devpi_warmup.process import Runner
     from devpi_warmup.targets import Target
     from devpi_warmup.wheelhouse import Wheelhouse
 
 IMPORT_TIMEOUT = 60.0  # seconds
 _EXTENSIONS = (".so", ".pyd")
+# Folders of loose files, which are there to be read or run.
+_NOT_FOR_IMPORT = frozenset({"docs", "doc", "example", "examples", "test", "tests", "benchmarks"})
 
 
 class InstallError(WarmupError):
@@ -36,46 +37,48 @@ class InstallError(WarmupError):
 class Installed:
     """The target is installed: every file, on a real interpreter, without network.
 
+    :param python: the version of the interpreter
     :param distributions: how many
     :param modules: how many top-level modules were imported
     :param failed_imports: module and reason; some need libraries of the system
     :param isolation: how the network was kept away
     """
 
+    python: str
     distributions: int
     modules: int
     failed_imports: tuple[tuple[str, str], ...]
     isolation: str
 
 
-def check_ready(
-    wheelhouse: Wheelhouse, target: Target, requirements_digest: str
-) -> tuple[str, ...]:
-    """Return the filenames of the target's lock, if its warmup was the last word on it.
+def check_ready(coverage: Coverage, target: Target, requirements_digest: str) -> TargetEntry:
+    """Return what the manifest says of a target, if its warmup was the last word on it.
 
     :param requirements_digest: of the requirement files as they are now
     :raises InstallError: it is not covered, or something of it has changed since
     """
-    if reason := manifest.why_missing(wheelhouse, target, requirements_digest):
+    if reason := coverage.why_missing(target, requirements_digest):
         raise InstallError(
             reason, hint=f'run nox -s "warmup({target.id})" first, where there is a network'
         )
-    return tuple(manifest.read(wheelhouse)["targets"][target.id]["files"])
+    return coverage.entry(target)
 
 
 def install(
-    target: Target, filenames: Iterable[str], wheelhouse: Path, *, python: str, runner: Runner
+    target: Target, entry: TargetEntry, wheelhouse: Wheelhouse, *, python: str, runner: Runner
 ) -> Installed:
     """Install the lock of a target into the environment of ``python``, check it, import it.
 
-    :raises InstallError: pip cannot install it, or finds it inconsistent; with its last lines
+    :raises InstallError: the lock does not serve this Python, pip cannot install it, or finds it
+        inconsistent; with its last lines
     """
-    lock = wheelhouse / LOCKS / f"{target.id}.txt"
-    pip = (*isolation().prefix, python, "-I", "-m", "pip")
+    lock = wheelhouse.lock_path(target.id)
     env = clean_environment() | dict(isolation().env)
+    version = _check_version(entry, python, env, runner)
+    pip = (*isolation().prefix, python, "-I", "-m", "pip")
     steps = {
         "pip cannot install the lock offline": (
-            *("install", "--quiet", "--no-index", f"--find-links={wheelhouse}"),
+            *("install", "--quiet", "--no-index", f"--find-links={lock.with_suffix('.html')}"),
             *("--only-binary=:all:", "--require-hashes", "--no-cache-dir", "-r", str(lock)),
         ),
         "pip check finds the installation inconsistent": ("check",),
@@ -87,34 +90,54 @@ def install(
                 f"{problem}:\n{indented(done.last_lines().splitlines())}",
                 hint=f"the files do not fit this interpreter ({python}), or were changed",
             )
-    wheels = [wheelhouse / filename for filename in filenames]
-    modules = sorted({module for wheel in wheels for module in top_level_modules(wheel)})
+    wheels = [wheelhouse.path / filename for filename in entry.files]
+    modules = sorted({module for wheel in wheels for module in importable(members.names(wheel))})
     failed = tuple(
         (module, reason)
         for module in modules
         if (reason := _import(module, python=python, env=env, runner=runner)) is not None
     )
-    return Installed(len(wheels), len(modules), failed, isolation().name)
+    return Installed(version, len(wheels), len(modules), failed, isolation().name)
 
 
-def top_level_modules(wheel: Path) -> Iterator[str]:
-    """Yield the names that a wheel puts at the top of site-packages and that can be imported."""
-    with zipfile.ZipFile(wheel) as archive:
-        names = archive.namelist()
-    packages = {name.split("/")[0] for name in names if name.count("/") == 1 and _is_init(name)}
-    modules = {_module(name) for name in names if "/" not in name}
-    yield from sorted(name for name in packages | modules if name.isidentifier())
+def _check_version(entry: TargetEntry, python: str, env: Mapping[str, str], runner: Runner) -> str:
+    code = "import platform; print(platform.python_version())"
+    version = runner([python, "-I", "-c", code], env=env).stdout.strip()
+    if entry.patches is not None and not entry.patches.admits(version):
+        raise InstallError(
+            f"this machine has Python {version}, and the lock serves {entry.patches}",
+            hint=f'write pythons = ["{version}"] into [tool.devpi-warmup] for it, and run '
+            "nox -s warmup where there is a network",
+        )
+    return version
 
 
-def _is_init(name: str) -> bool:
-    folder, _, file = name.partition("/")
-    return file.split(".")[0] == "__init__" and not folder.endswith((".dist-info", ".data"))
+def importable(names: Iterable[str]) -> set[str]:
+    """Return what a wheel lets one import, by its shallowest names.
+
+    A package counts for all that is in it; in a namespace package (PEP 420) each module does.
+
+    :param names: of the files in the wheel
+    """
+    files = [parts for name in names if (parts := _library(name))]
+    packages = {parts[:-1] for parts in files if parts[-1].split(".")[0] == "__init__"}
+    found = set()
+    for parts in files:
+        folders = [parts[:depth] for depth in range(1, len(parts))]
+        package = next((folder for folder in folders if folder in packages), None)
+        module = package or (*parts[:-1], parts[-1].split(".", maxsplit=1)[0])
+        is_loose = package is None and len(parts) > 1 and parts[0] in _NOT_FOR_IMPORT
+        if not is_loose and all(part.isidentifier() for part in module):
+            found.add(".".join(module))
+    return found
 
 
-def _module(filename: str) -> str:
-    if filename.endswith(".py") or filename.endswith(_EXTENSIONS):
-        return filename.split(".", maxsplit=1)[0]
-    return ""
+def _library(name: str) -> tuple[str, ...]:
+    """Return the parts of the path of a module under site-packages, or ()."""
+    parts = tuple(name.split("/"))
+    if parts[0].endswith(".data"):
+        parts = parts[2:] if parts[1:2] in {("purelib",), ("platlib",)} else ()
+    return parts if parts and parts[-1].endswith((".py", *_EXTENSIONS)) else ()
 
 
 def _import(module: str, *, python: str, env: dict[str, str], runner: Runner) -> str | None:

@@ -13,17 +13,31 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from devpi_warmup import __version__
-from devpi_warmup.wheelhouse import write_text
+from devpi_warmup.wheelhouse import LOCKS, write_text
 
 if TYPE_CHECKING:
     from packaging.utils import NormalizedName
 
     from devpi_warmup.index import IndexFile
+    from devpi_warmup.patches import Patches
     from devpi_warmup.targets import Target
     from devpi_warmup.wheelhouse import Wheelhouse
 
 
-INSTALL = "pip install --no-index --find-links wheelhouse --require-hashes -r wheelhouse/locks/"
+# The first pip that reads a local page of links with hashes as it should (docs/installers.md).
+OLDEST_PIP = "20.0"
+
+
+def install_command(target_id: str, folder: str) -> str:
+    """Return the command that installs a lock inside the gap.
+
+    :param folder: the wheelhouse, as seen from where the command is typed
+
+    It names the page of this one lock, not the folder: where the wheelhouse holds another wheel
+    of the same version there would be something to choose, and some releases of pip choose wrong.
+    """
+    lock = f"{folder}/{LOCKS}/{target_id}"
+    return f"pip install --no-index --find-links {lock}.html --require-hashes -r {lock}.txt"
 
 
 @dataclass(frozen=True)
@@ -57,11 +71,13 @@ class Pin:
 class Lock:
     """All pins of one target, by project name.
 
+    :param patches: the patch releases of Python that it serves
     :param notes: what the user may want to know, such as an extra that does not exist
     """
 
     target: Target
     pins: tuple[Pin, ...]
+    patches: Patches
     notes: tuple[str, ...] = ()
 
     def write(self, wheelhouse: Wheelhouse) -> None:
@@ -69,27 +85,30 @@ class Lock:
 
         :raises WheelhouseError: it cannot be written
         """
-        texts = (self.to_requirements(), self.to_links(), self.to_pylock())
+        texts = (self.to_requirements(wheelhouse.shown), self.to_links(), self.to_pylock())
         for path, text in zip(wheelhouse.lock_paths(self.target.id), texts, strict=True):
             write_text(path, text)
 
-    def to_requirements(self) -> str:
-        """Write the lock as a requirements file with hashes, which any pip reads.
+    def to_requirements(self, folder: str) -> str:
+        """Write the lock as a requirements file with hashes, which any pip and any uv reads.
 
-        One version may lie in the wheelhouse as several wheels, for an older and a newer level
-        of one platform. Of bare files pip takes the one that fits its machine best, which need
-        not be the one that is locked. The links page gives it their hashes to choose by.
+        :param folder: the wheelhouse, as its users call it
+
+        It names no files and no page, so that it is read the same everywhere; the page is for
+        the command that installs it.
         """
         lines = [
             f"# {self.target.id}: {len(self.pins)} pins, written by devpi-warmup {__version__}.",
-            "# Inside the gap, beside the wheels:",
-            f"#   {INSTALL}{self.target.id}.txt",
-            f"--find-links {self.target.id}.html",
+            f"# Python {self.target.python}: {self.patches}.",
+            f"# Inside the gap, where {folder}/ lies, with pip {OLDEST_PIP} or newer:",
+            f"#   {install_command(self.target.id, folder)}",
         ]
         for pin in self.pins:
             lines += [f"{pin} \\", f"    --hash=sha256:{pin.sha256}"]
             lines += [f"    # via {', '.join(pin.via)}"] if pin.via else []
-        return "\n".join(lines) + "\n"
+        text = "\n".join(lines) + "\n"
+        # PEP 263, as pip reads it: without it some releases of pip take the locale's encoding.
+        return text if text.isascii() else f"# -*- coding: utf-8 -*-\n{text}"
 
     def to_links(self) -> str:
         """Write a page of links, relative to ``locks/``, with the hash of each file (PEP 503)."""
@@ -110,6 +129,7 @@ class Lock:
         pylock = Pylock(
             lock_version=Version("1.0"),
             environments=[Marker(environment)],
+            requires_python=self.patches.specifier,
             created_by="devpi-warmup",
             packages=[_package(pin) for pin in self.pins],
         )

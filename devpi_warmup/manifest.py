@@ -1,226 +1,256 @@
-"""The manifest: what a wheelhouse covers, kept true at every moment, and never just believed."""
+"""``manifest.json``: what a wheelhouse covers, as frozen values ↔ JSON."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from devpi_warmup import __version__
-from devpi_warmup.wheelhouse import Wheelhouse, digest, write_text
+from devpi_warmup.patches import Patches
+from devpi_warmup.warmth import Proof, Warmth
+from devpi_warmup.wheelhouse import write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from devpi_warmup.devpi import Proof
-    from devpi_warmup.index import IndexFile
-    from devpi_warmup.lock import Lock
-    from devpi_warmup.requirements import RequirementSet
-    from devpi_warmup.targets import Target
+    from devpi_warmup.wheelhouse import Wheelhouse
 
 NAME = "manifest.json"
-FORMAT = 1
-WARM, COLD, UNKNOWN = "warm", "not warm", "cannot be shown"
-_DIRECT = "direct URL"
-_FILE_KEYS = ("project", "version", "sha256", "origin", "warm")
-UNFINISHED = "its warmup has not finished"
+FORMAT = 2
+COVERED, MISSING = "covered", "missing"
+INDEX, DIRECT = "index", "direct URL"
 
 
-def read(wheelhouse: Wheelhouse) -> dict[str, Any]:
-    """Return the manifest; {} where there is none, or none of this form."""
-    try:
-        manifest = json.loads((wheelhouse.path / NAME).read_text(encoding="utf-8"))
-        return manifest if manifest["format"] == FORMAT and _is_whole(manifest) else {}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return {}
-
-
-def _is_whole(manifest: dict[str, Any]) -> bool:
-    """Whether everything is there that is ever asked of it."""
-    files = manifest["files"]
-    return all(
-        entry["state"] in {"covered", "missing"}
-        and isinstance(entry["requirements_sha256"], str)
-        and isinstance(entry["reason"] or "", str)
-        and isinstance(entry["files"], dict)
-        and all(isinstance(sha256, str) for sha256 in entry["locks"].values())
-        and (entry["state"] == "missing" or bool(entry["locks"]))
-        and all(files[name]["sha256"] == sha256 for name, sha256 in entry["files"].items())
-        for entry in manifest["targets"].values()
-    ) and all(
-        isinstance(file["size"], int)
-        and all(isinstance(file[key], str) and file[key] for key in _FILE_KEYS)
-        for file in files.values()
-    )
-
-
-def why_missing(wheelhouse: Wheelhouse, target: Target, requirements_digest: str) -> str:
-    """Return why a target is not covered, or "" where it is: by the bytes on disk, now.
-
-    :param requirements_digest: of the requirement files as they are now
-    """
-    entry = read(wheelhouse).get("targets", {}).get(target.id)
-    if entry is None:
-        return "it was never warmed up"
-    if entry["state"] != "covered":
-        return str(entry["reason"] or UNFINISHED)
-    if entry["requirements_sha256"] != requirements_digest:
-        return "the requirements have changed since its warmup"
-    return _changed(wheelhouse, entry["locks"]) or _changed(wheelhouse, entry["files"])
-
-
-def _changed(wheelhouse: Wheelhouse, expected: Mapping[str, str]) -> str:
-    """Return which file is not what the manifest says, or ""."""
-    for name, sha256 in expected.items():
-        path = wheelhouse.path / name
-        if path.is_symlink() or not path.is_file():
-            return f"{name} is missing from {wheelhouse.path.name}/"
-        try:
-            changed = digest(path) != sha256
-        except OSError as error:
-            return f"{name} cannot be read: {error.strerror}"
-        if changed:
-            return f"{name} is not the file that its warmup left there"
-    return ""
+class ManifestError(ValueError):
+    """A manifest that is not what this version writes; the message says where."""
 
 
 @dataclass(frozen=True)
-class Ledger:
-    """The manifest, kept true at every moment of a run.
+class FileEntry:
+    """One file of the wheelhouse.
 
-    A target stands in it as covered only while its lock and its files are what the referee
-    has seen: it is struck out before a byte of them changes.
+    :param size: bytes
+    :param origin: :data:`INDEX`, or :data:`DIRECT` where a requirement names it by URL
+    :param proof: whether devpi holds it
+    :param pip: the version of the pip that has unpacked it, as it would be installed
+    :param warnings: what that pip warned of
     """
 
-    wheelhouse: Wheelhouse
-    requirements: RequirementSet
-    index: str
+    project: str
+    version: str
+    sha256: str
+    size: int
+    origin: str
+    proof: Proof
+    pip: str
+    warnings: tuple[str, ...] = ()
 
-    def begin(self, lock: Lock) -> None:
-        """Strike out the targets that this lock is about to change something of."""
-        targets = self._targets()
-        for id_, entry in targets.items():
-            if entry["state"] == "covered" and self._changes(id_, entry, lock):
-                reason = UNFINISHED
-                if id_ != lock.target.id:
-                    reason = f"a file of it was replaced for {lock.target.id}: warm it up again"
-                entry |= {"state": "missing", "reason": reason}
-        self._write(targets)
-
-    def covered(self, lock: Lock, proofs: Mapping[IndexFile, Proof], *, pip_version: str) -> None:
-        """Enter a target whose lock the referee has accepted.
-
-        :param proofs: what devpi says of each file, where the index is a devpi
-        """
-        entry = self._entry(lock.target, "covered", None)
-        entry["locks"] = {
-            path.relative_to(self.wheelhouse.path).as_posix(): digest(path)
-            for path in self.wheelhouse.lock_paths(lock.target.id)
-        }
-        entry["pip"] = pip_version
-        entry["files"] = {pin.file.filename: pin.sha256 for pin in lock.pins}
-        files = {
-            pin.file.filename: {
-                "project": pin.project,
-                "version": str(pin.version),
-                "sha256": pin.sha256,
-                "size": pin.size,
-                "origin": _DIRECT if pin.direct else "index",
-                "warm": _DIRECT if pin.direct else _unswept(proofs.get(pin.file)),
-            }
-            for pin in lock.pins
-        }
-        known = self._files()
-        for name, file in files.items():
-            before = known.get(name, file)
-            if before["origin"] == "index" and before["sha256"] == file["sha256"]:
-                # One target has it from a direct URL, another from the index: devpi must hold it.
-                file["origin"] = "index"
-                if file["warm"] == _DIRECT:
-                    file["warm"] = before["warm"]
-        self._write(self._targets() | {lock.target.id: entry}, files)
-
-    def proven(self, proofs: Mapping[IndexFile, Proof]) -> None:
-        """Enter the last word of devpi on files of this run."""
-        if not proofs:
-            return
-        files = self._files()
-        for file, proof in proofs.items():
-            if file.filename in files:
-                files[file.filename]["warm"] = _warmth(proof)
-        self._write(self._targets(), files)
-
-    def missing(self, target: Target, reason: str, *, touched: bool) -> None:
-        """Enter a target that is not covered, and why. Its old lock and files stay.
-
-        :param touched: whether this run had its lock already; until then, what an earlier one
-            has covered stays so, for the requirements of that time
-        """
-        before = self._targets().get(target.id, {})
-        if not touched and before.get("state") == "covered":
-            return
-        self._write(self._targets() | {target.id: self._entry(target, "missing", reason)})
-
-    def _entry(self, target: Target, state: str, reason: str | None) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
         return {
-            "python": target.python,
-            "platform": target.platform,
-            "state": state,
-            "reason": reason,
-            "requirements_sha256": self.requirements.digest,
-            "locks": {},
-            "files": {},
+            "project": self.project,
+            "version": self.version,
+            "sha256": self.sha256,
+            "size": self.size,
+            "origin": self.origin,
+            "warm": self.proof.warmth.value,
+            "warm_reason": self.proof.reason,
+            "pip": self.pip,
+            "pip_warnings": list(self.warnings),
         }
 
-    def _changes(self, id_: str, entry: Mapping[str, Any], lock: Lock) -> bool:
-        files: Mapping[str, str] = entry["files"]
-        if id_ != lock.target.id:
-            return any(files.get(pin.file.filename, pin.sha256) != pin.sha256 for pin in lock.pins)
-        path = self.wheelhouse.lock_path(id_)
-        same_lock = path.is_file() and path.read_bytes() == lock.to_requirements().encode()
-        whole = files == {pin.file.filename: pin.sha256 for pin in lock.pins}
-        return not (same_lock and whole) or bool(_changed(self.wheelhouse, entry["locks"]))
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any], where: str) -> FileEntry:
+        """Read what :meth:`to_dict` wrote.
 
-    def _files(self) -> dict[str, dict[str, Any]]:
-        """Return what is known of each file; what another index was shown to hold is not."""
-        before = read(self.wheelhouse)
-        known: dict[str, dict[str, Any]] = before.get("files", {})
-        if before.get("index") != self.index:
-            for file in known.values():
-                if file["origin"] == "index":
-                    file["warm"] = f"{COLD}: warmed through another index, {before.get('index')}"
-        return known
+        :raises ManifestError: a key is missing or is of another type
+        """
+        warm = _get(table, "warm", str, where)
+        if warm not in {warmth.value for warmth in Warmth}:
+            raise ManifestError(f"{where}.warm is {warm!r}")
+        return cls(
+            project=_get(table, "project", str, where),
+            version=_get(table, "version", str, where),
+            sha256=_get(table, "sha256", str, where),
+            size=_get(table, "size", int, where),
+            origin=_get(table, "origin", str, where),
+            proof=Proof(Warmth(warm), _get(table, "warm_reason", str, where)),
+            pip=_get(table, "pip", str, where),
+            warnings=tuple(map(str, _get(table, "pip_warnings", list, where))),
+        )
 
-    def _targets(self) -> dict[str, dict[str, Any]]:
-        known: dict[str, dict[str, Any]] = read(self.wheelhouse).get("targets", {})
-        return known
 
-    def _write(
-        self, targets: dict[str, dict[str, Any]], files: Mapping[str, dict[str, Any]] | None = None
-    ) -> None:
-        known = self._files() | dict(files or {})
-        named = {filename for entry in targets.values() for filename in entry["files"]}
-        manifest = {
+@dataclass(frozen=True)
+class TargetEntry:
+    """One target.
+
+    :param python: as the configuration has it
+    :param full_version: the release that it was resolved for
+    :param state: :data:`COVERED` or :data:`MISSING`
+    :param reason: why it is missing
+    :param requirements_sha256: the digest of the requirement files of its warmup
+    :param patches: the patch releases of Python that its lock serves
+    :param pip: the version of the pip that accepts the lock
+    :param locks: the files of its lock, and their sha256
+    :param files: its wheels, and their sha256
+    :param notes: what the user may want to know
+    :param unshown: why it cannot be shown that every base of the index has answered
+    """
+
+    python: str
+    full_version: str
+    platform: str
+    state: str
+    requirements_sha256: str
+    reason: str = ""
+    patches: Patches | None = None
+    pip: str = ""
+    locks: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    unshown: str = ""
+
+    @property
+    def covered(self) -> bool:
+        """Whether it was covered when the manifest was written."""
+        return self.state == COVERED
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {
+            "python": self.python,
+            "python_full_version": self.full_version,
+            "platform": self.platform,
+            "state": self.state,
+            "reason": self.reason,
+            "from": self.patches.oldest if self.patches else "",
+            "to": self.patches.newest if self.patches else "",
+            "requirements_sha256": self.requirements_sha256,
+            "pip": self.pip,
+            "locks": dict(self.locks),
+            "files": dict(self.files),
+            "notes": list(self.notes),
+            "bases": self.unshown,
+        }
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any], where: str) -> TargetEntry:
+        """Read what :meth:`to_dict` wrote.
+
+        :raises ManifestError: a key is missing or is of another type
+        """
+        oldest = _get(table, "from", str, where)
+        entry = cls(
+            python=_get(table, "python", str, where),
+            full_version=_get(table, "python_full_version", str, where),
+            platform=_get(table, "platform", str, where),
+            state=_get(table, "state", str, where),
+            reason=_get(table, "reason", str, where),
+            patches=Patches(oldest, _get(table, "to", str, where)) if oldest else None,
+            requirements_sha256=_get(table, "requirements_sha256", str, where),
+            pip=_get(table, "pip", str, where),
+            locks=_digests(table, "locks", where),
+            files=_digests(table, "files", where),
+            notes=tuple(map(str, _get(table, "notes", list, where))),
+            unshown=_get(table, "bases", str, where),
+        )
+        if entry.state not in {COVERED, MISSING}:
+            raise ManifestError(f"{where}.state is {entry.state!r}")
+        if entry.covered and (not entry.locks or entry.patches is None):
+            raise ManifestError(f"{where} is covered without a lock")
+        return entry
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a wheelhouse covers.
+
+    :param index: what was asked what it holds
+    :param targets: by their ids
+    :param files: by their names
+    :param problem: why there is no manifest that can be used, or ""; it is not written
+    """
+
+    index: str = ""
+    targets: Mapping[str, TargetEntry] = field(default_factory=dict)
+    files: Mapping[str, FileEntry] = field(default_factory=dict)
+    problem: str = ""
+
+    def notes(self, entry: TargetEntry) -> tuple[str, ...]:
+        """Return what the user may want to know of a target and its files."""
+        files = [self.files[name] for name in entry.files]
+        return (*entry.notes, *(f"{f.project}: pip: {w}" for f in files for w in f.warnings))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it; of the files, those that a target names."""
+        named = {name for entry in self.targets.values() for name in entry.files}
+        return {
             "format": FORMAT,
             "tool": f"devpi-warmup {__version__}",
             "index": self.index,
-            "targets": targets,
-            "files": {name: known[name] for name in named},
+            "targets": {id_: entry.to_dict() for id_, entry in self.targets.items()},
+            "files": {n: file.to_dict() for n, file in self.files.items() if n in named},
         }
-        text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-        write_text(self.wheelhouse.path / NAME, text)
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any]) -> Manifest:
+        """Read what :meth:`to_dict` wrote.
+
+        :raises ManifestError: it is not that; the message says where
+        """
+        if not isinstance(table, dict):
+            raise ManifestError("it is not a table")
+        if table.get("format") != FORMAT:
+            raise ManifestError(f"its format is {table.get('format')!r}, not {FORMAT}")
+        files = _entries(table, "files", FileEntry.from_dict)
+        targets = _entries(table, "targets", TargetEntry.from_dict)
+        for id_, entry in targets.items():
+            for name, sha256 in entry.files.items():
+                if name not in files or files[name].sha256 != sha256:
+                    raise ManifestError(f"targets.{id_}.files.{name} is not that of files")
+        return cls(_get(table, "index", str, ""), targets, files)
 
 
-def _unswept(proof: Proof | None) -> str:
-    """Return what a file is until the last sweep has asked for it again."""
-    warmth = _warmth(proof)
-    return f"{COLD}: the run ended before devpi was asked a last time" if warmth == WARM else warmth
+def read(wheelhouse: Wheelhouse) -> Manifest:
+    """Return the manifest of a wheelhouse; where there is none to be used, one that says why."""
+    try:
+        text = (wheelhouse.path / NAME).read_text(encoding="utf-8")
+        return Manifest.from_dict(json.loads(text))
+    except FileNotFoundError:
+        return Manifest(problem="it was never warmed up")
+    except (OSError, ValueError, RecursionError) as error:
+        what = error.strerror if isinstance(error, OSError) else str(error)
+        return Manifest(problem=f"{NAME} cannot be used: {what}")
 
 
-def _warmth(proof: Proof | None) -> str:
-    """Return ``warm``, or why it is not shown that devpi holds a file."""
-    if proof is None:
-        return f"{UNKNOWN}: the index is no devpi"
-    if proof.warmth.value == WARM:
-        return WARM
-    return f"{proof.warmth.value}: {proof.reason}"
+def write(wheelhouse: Wheelhouse, manifest: Manifest) -> None:
+    """Write a manifest whole or not at all.
+
+    :raises WheelhouseError: it cannot be written
+    """
+    text = json.dumps(manifest.to_dict(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    write_text(wheelhouse.path / NAME, text)
+
+
+def _get(table: Any, key: str, kind: type, where: str) -> Any:
+    place = f"{where}.{key}" if where else key
+    if not isinstance(table, dict) or key not in table:
+        raise ManifestError(f"{place} is missing")
+    if not isinstance(table[key], kind) or isinstance(table[key], bool):
+        raise ManifestError(f"{place} is not of type {kind.__name__}")
+    return table[key]
+
+
+def _digests(table: Mapping[str, Any], key: str, where: str) -> dict[str, str]:
+    found: dict[str, object] = _get(table, key, dict, where)
+    for name, sha256 in found.items():
+        # It is joined to the folder's path, and what lies elsewhere does not cross the gap.
+        if not isinstance(sha256, str) or name.startswith("/") or ".." in name.split("/"):
+            raise ManifestError(f"{where}.{key}.{name} is not a file and its sha256")
+    return {name: str(sha256) for name, sha256 in found.items()}
+
+
+def _entries(table: Mapping[str, Any], key: str, make: Callable[[Any, str], Any]) -> dict[str, Any]:
+    entries: dict[str, Any] = _get(table, key, dict, "")
+    return {name: make(entry, f"{key}.{name}") for name, entry in entries.items()}

@@ -13,17 +13,19 @@ from urllib.parse import quote
 
 from packaging.utils import NormalizedName, canonicalize_name
 
-from devpi_warmup import ambient, config, manifest, process, report, requirements
+from devpi_warmup import ambient, bases, config, process, report, requirements
 from devpi_warmup.connection import is_loopback
-from devpi_warmup.devpi import Devpi, Proof, Warmth, detect
+from devpi_warmup.coverage import Coverage
+from devpi_warmup.devpi import Devpi, detect, refused_login
 from devpi_warmup.errors import ServerError, WarmupError, indented
 from devpi_warmup.gather import Memo
 from devpi_warmup.index import Index, IndexFile
+from devpi_warmup.manifest import DIRECT
 from devpi_warmup.pipshim import __file__ as shim
 from devpi_warmup.server import REQUIREMENT, PrivateServer
 from devpi_warmup.transport import SMALL_CONNECTIONS, Transport
+from devpi_warmup.warmth import Proof, Warmth
 from devpi_warmup.warmup import PRIVATE_FOLDER
-from devpi_warmup.wheelhouse import Wheelhouse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,12 +50,15 @@ def seal(loaded: Config, *, python: str) -> str:
         transport = Transport(index)
         devpi = Devpi(transport, bare=True)
         cold = _problems(
-            files, lambda file: _cold(devpi.holds(_located(index, file), file.size)), transport
+            files,
+            lambda file: _direct(file) or _cold(devpi.holds(_located(index, file), file.size)),
+            transport,
         )
         if cold:
             raise ServerError(
                 f"devpi does not hold every file:\n{indented(cold)}",
-                hint="run nox -s warmup, which fetches what is missing",
+                hint="run nox -s warmup, which fetches what is missing; upload what is from a "
+                "direct URL to an index of your own, and require it by name",
             )
         server.seal()
     finally:
@@ -99,43 +104,50 @@ def _problems(
     return [f"{file.filename}: {why}" for file, why in zip(files, found, strict=True) if why]
 
 
+def _direct(file: HeldFile) -> str:
+    return "it is from a direct URL, which no index serves" if file.direct else ""
+
+
 def _cold(proof: Proof) -> str:
     return "" if proof.warmth is Warmth.WARM else proof.reason
 
 
 @dataclass(frozen=True)
 class HeldFile:
-    """A file that devpi must hold: of a lock, and from the index.
+    """A file of a lock, which devpi must hold.
 
     :param size: bytes
+    :param direct: whether a requirement names it by URL, past the index
     """
 
     project: NormalizedName
     filename: str
     sha256: str
     size: int
+    direct: bool
 
 
 def _held_files(loaded: Config) -> list[HeldFile]:
-    """Return every file of every target that devpi must hold.
+    """Return every file of every target.
 
     :raises ServerError: a target is not covered, and so nobody knows its files
     """
-    wheelhouse = Wheelhouse(loaded.wheelhouse)
+    coverage = Coverage(loaded.open_wheelhouse())
     digest = requirements.load(loaded.requirements, loaded.constraints, root=loaded.root).digest
-    reasons = {t.id: manifest.why_missing(wheelhouse, t, digest) for t in loaded.targets}
+    reasons = {t.id: coverage.why_missing(t, digest) for t in loaded.targets}
     if missing := [f"{id_}: {reason}" for id_, reason in reasons.items() if reason]:
         raise ServerError(
             f"not every target is covered:\n{indented(missing)}",
             hint="run nox -s warmup first, or exclude these targets",
         )
-    known = manifest.read(wheelhouse)
-    names = {name for t in loaded.targets for name in known["targets"][t.id]["files"]}
-    files = {name: known["files"][name] for name in sorted(names)}
+    names = {name for target in loaded.targets for name in coverage.entry(target).files}
+    known = coverage.manifest.files
     return [
-        HeldFile(canonicalize_name(file["project"]), name, file["sha256"], file["size"])
-        for name, file in files.items()
-        if file["origin"] == "index"
+        HeldFile(
+            canonicalize_name(file.project), name, file.sha256, file.size, file.origin == DIRECT
+        )
+        for name in sorted(names)
+        for file in [known[name]]
     ]
 
 
@@ -193,14 +205,18 @@ def _hold_all(loaded: Config, transport: Transport) -> int:
     devpi = detect(transport, headers)
     if devpi is None:
         raise ServerError(
-            f"{transport.url.url} is no devpi that answers for itself: what it holds is not shown",
+            f"{transport.url.url} does not answer as a devpi-server: what it holds cannot be shown",
             hint="nox -s verify proves the wheelhouse, which needs no server",
         )
-    devpi.login()
+    if not devpi.login():
+        report.say(refused_login(transport))
+    index.bases = bases.read(transport)
 
     pages = Memo(index.page)
 
     def problem(file: HeldFile) -> str:
+        if file.direct:
+            return _direct(file)
         for wheel in pages(file.project).wheels:
             if wheel.file.filename == file.filename and wheel.file.sha256 in {"", file.sha256}:
                 return _cold(devpi.holds(wheel.file, file.size))
@@ -215,10 +231,10 @@ def _hold_all(loaded: Config, transport: Transport) -> int:
 
 
 def _download_all(loaded: Config, environ: dict[str, str], *, python: str) -> None:
-    wanted = {file.filename for file in _held_files(loaded)}
+    coverage = Coverage(loaded.open_wheelhouse())
     problems: dict[str, str] = {}
     for target in loaded.targets:
-        problem = _download(loaded, target, wanted, environ, python)
+        problem = _download(coverage, target, environ, python)
         report.say(f"{target.id}: {problem or 'every file of its lock comes from devpi'}")
         if problem:
             problems[target.id] = problem
@@ -229,26 +245,21 @@ def _download_all(loaded: Config, environ: dict[str, str], *, python: str) -> No
         raise ServerError(f"devpi does not serve: {', '.join(problems)}", hint=hint)
 
 
-def _download(
-    loaded: Config, target: Target, wanted: set[str], environ: dict[str, str], python: str
-) -> str:
+def _download(coverage: Coverage, target: Target, environ: dict[str, str], python: str) -> str:
     """Return why a lock cannot be downloaded from the index with its dependencies, or ""."""
-    lock = Wheelhouse(loaded.wheelhouse).lock_path(target.id)
-    entry = manifest.read(Wheelhouse(loaded.wheelhouse))["targets"][target.id]
-    if direct := [name for name in entry["files"] if name not in wanted]:
+    names = coverage.entry(target).files
+    known = coverage.manifest.files
+    if direct := [name for name in names if known[name].origin == DIRECT]:
         return f"{', '.join(direct)} is from a direct URL, which no index serves"
     with tempfile.TemporaryDirectory(prefix="devpi-warmup-") as folder:
         markers = Path(folder, "markers.json")
         markers.write_text(json.dumps(target.markers), encoding="utf-8")
-        # Without its links page, which would let pip take the files from the wheelhouse.
-        text = lock.read_text(encoding="utf-8").replace("--find-links", "# --find-links")
-        pins = Path(folder, "lock.txt")
-        pins.write_text(text, encoding="utf-8")
         done = process.run(
             [
                 *(python, "-I", str(shim), str(markers), "download", "--quiet"),
                 *("--no-cache-dir", "--only-binary=:all:", "--require-hashes"),
-                *(f"--dest={folder}/files", *target.pip_flags, "-r", str(pins)),
+                *(f"--dest={folder}/files", *target.pip_flags),
+                *("-r", str(coverage.wheelhouse.lock_path(target.id))),
             ],
             env=ambient.clean_environment() | environ,
         )
@@ -256,7 +267,7 @@ def _download(
             # pip hides the password of its index itself.
             return done.last_lines(_PIP_LINES)
         found = {path.name for path in Path(folder, "files").iterdir()}
-    return "" if found == set(entry["files"]) else "pip downloaded other files than the lock names"
+    return "" if found == set(names) else "pip downloaded other files than the lock names"
 
 
 def _raise_loopback() -> None:

@@ -21,7 +21,7 @@ from devpi_warmup.errors import WarmupError, indented
 from devpi_warmup.process import isolation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from devpi_warmup.lock import Lock
     from devpi_warmup.process import Runner
@@ -50,24 +50,41 @@ def referee(
 ) -> Verdict:
     """Have the pip of ``python`` resolve the lock offline under the target's markers and tags.
 
+    Where a target has several environments, pip must accept the lock under each of them.
+
     :param wheelhouse: holds the files, and the lock as it was written
     :param python: an interpreter with pip, of any version and platform
     :raises RefereeError: pip refuses; with its own last lines
     """
+    for markers in lock.target.environments:
+        version = _referee(lock, markers, requirements, wheelhouse, python=python, runner=runner)
+    return Verdict(version)
+
+
+def _referee(
+    lock: Lock,
+    markers: Mapping[str, str],
+    requirements: RequirementSet,
+    wheelhouse: Wheelhouse,
+    *,
+    python: str,
+    runner: Runner,
+) -> str:
+    text = wheelhouse.lock_path(lock.target.id)
     with tempfile.TemporaryDirectory(prefix="devpi-warmup-") as folder:
         work = Path(folder)
-        (work / "markers.json").write_text(json.dumps(lock.target.markers), encoding="utf-8")
+        (work / "markers.json").write_text(json.dumps(markers), encoding="utf-8")
         (work / "wanted.txt").write_text(_lines(requirements.requirements), encoding="utf-8")
         (work / "allowed.txt").write_text(_lines(requirements.constraints), encoding="utf-8")
         argv = [
             *isolation().prefix,
             *(python, "-I", str(_SHIM), str(work / "markers.json")),
             *("install", "--dry-run", "--ignore-installed", "--quiet", "--no-cache-dir"),
-            *("--no-index", f"--find-links={wheelhouse.path}", "--only-binary=:all:"),
+            *("--no-index", f"--find-links={text.with_suffix('.html')}", "--only-binary=:all:"),
             *("--require-hashes", f"--report={work / 'report.json'}"),
             *lock.target.pip_flags,
             # The lock first: pip takes the hashes of a project from its first requirement.
-            *("-r", str(wheelhouse.lock_path(lock.target.id)), "-r", str(work / "wanted.txt")),
+            *("-r", str(text), "-r", str(work / "wanted.txt")),
             *("-c", str(work / "allowed.txt")),
         ]
         env = clean_environment() | dict(isolation().env)
@@ -85,7 +102,7 @@ def referee(
             )
         report = json.loads((work / "report.json").read_text(encoding="utf-8"))
     _compare(lock, report)
-    return Verdict(str(report["pip_version"]))
+    return str(report["pip_version"])
 
 
 def _lines(roots: Sequence[RootRequirement]) -> str:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from devpi_warmup import manifest
-from devpi_warmup.manifest import COLD, UNKNOWN, WARM, why_missing
+from devpi_warmup.manifest import INDEX
+from devpi_warmup.warmth import Proof, Warmth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from devpi_warmup.coverage import Coverage
     from devpi_warmup.targets import Target
-    from devpi_warmup.wheelhouse import Wheelhouse
 
 _LINE_EVERY = 100_000_000  # bytes between two lines of progress in a log
 
@@ -72,19 +72,24 @@ def megabytes(size: int) -> str:
 class Row:
     """One line of the coverage table.
 
+    :param patches: the patch releases of Python that its lock serves
     :param warm: how many files devpi is shown to hold
     :param shown: how many it could be asked for
-    :param unknown: of how many it cannot be shown, direct URLs aside
+    :param reason: why it is missing, or not warm
+    :param notes: what else the user may want to know
+    :param unshown: why it cannot be shown that everything is warm, and from every base
     """
 
     target: str
     state: str
-    pins: int
-    size: int
-    warm: int
-    shown: int
-    reason: str
-    unknown: int = 0
+    patches: str = ""
+    pins: int = 0
+    size: int = 0
+    warm: int = 0
+    shown: int = 0
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    unshown: tuple[str, ...] = ()
 
     @property
     def good(self) -> bool:
@@ -93,54 +98,55 @@ class Row:
 
 
 def rows(
-    wheelhouse: Wheelhouse,
+    coverage: Coverage,
     targets: Iterable[Target],
     requirements_digest: str,
     failures: Mapping[str, str | None],
+    *,
+    asked: str | None = None,
 ) -> list[Row]:
     """Judge each target by the manifest and by what lies on disk now.
 
     :param requirements_digest: of the requirement files as they are now
     :param failures: why a target failed in this very run, where it did
+    :param asked: the index that is configured now, where this is not the end of a run with it
     """
-    known = manifest.read(wheelhouse)
     found = []
     for target in targets:
-        reason = failures.get(target.id) or why_missing(wheelhouse, target, requirements_digest)
+        reason = failures.get(target.id) or coverage.why_missing(target, requirements_digest)
         if reason:
-            found.append(Row(target.id, "missing", 0, 0, 0, 0, _summary(reason)))
-            continue
-        files = [known["files"][name] for name in known["targets"][target.id]["files"]]
-        warmths = [file["warm"] for file in files]
-        unknown = sum(warmth.startswith(UNKNOWN) for warmth in warmths)
-        # Where some can be shown, all must be: a devpi is there, and some files pass it by.
-        judged = (COLD, UNKNOWN) if WARM in warmths else (COLD,)
-        cold = [f"{f['project']} {f['warm']}" for f in files if f["warm"].startswith(judged)]
-        found.append(
-            Row(
-                target=target.id,
-                state="covered",
-                pins=len(files),
-                size=sum(file["size"] for file in files),
-                warm=warmths.count(WARM),
-                shown=warmths.count(WARM) + len(cold),
-                reason=", ".join(cold),
-                unknown=unknown,
-            )
-        )
+            found.append(Row(target.id, "missing", reason=_summary(reason)))
+        else:
+            found.append(_covered(coverage, target, asked))
     return found
 
 
-def strangers(wheelhouse: Wheelhouse, targets: Iterable[Target]) -> list[str]:
-    """Return the wheels that no lock of these targets names, left by other configurations."""
-    entries = manifest.read(wheelhouse).get("targets", {})
-    named = {name for target in targets for name in entries.get(target.id, {}).get("files", {})}
-    return sorted(path.name for path in wheelhouse.path.glob("*.whl") if path.name not in named)
-
-
-def shown_of(wheelhouse: Wheelhouse) -> str:
-    """Return the index that was asked what it holds, or ""."""
-    return str(manifest.read(wheelhouse).get("index", ""))
+def _covered(coverage: Coverage, target: Target, asked: str | None) -> Row:
+    entry = coverage.entry(target)
+    files = [coverage.manifest.files[name] for name in entry.files]
+    indexed = [file for file in files if file.origin == INDEX]
+    if asked not in {None, coverage.manifest.index}:
+        elsewhere = f"{coverage.manifest.index} was asked, not {asked}"
+        indexed = [replace(f, proof=Proof(Warmth.UNKNOWN, elsewhere)) for f in indexed]
+    warm = [file for file in indexed if file.proof.warmth is Warmth.WARM]
+    # Where some can be shown, all must be: a devpi is there, and some files pass it by.
+    judged = {Warmth.COLD, Warmth.UNKNOWN} if warm else {Warmth.COLD}
+    cold = [file for file in indexed if file.proof.warmth in judged]
+    unshown = [f.proof.reason for f in indexed if f.proof.warmth is Warmth.UNKNOWN]
+    unshown += [f"{f.project} comes from a direct URL" for f in files if f.origin != INDEX]
+    unshown += [entry.unshown] if entry.unshown else []
+    return Row(
+        target=target.id,
+        state="covered",
+        patches=str(entry.patches),
+        pins=len(files),
+        size=sum(file.size for file in files),
+        warm=len(warm),
+        shown=len(warm) + len(cold),
+        reason=", ".join(f"{file.project} {file.proof}" for file in cold),
+        notes=coverage.manifest.notes(entry),
+        unshown=tuple(dict.fromkeys(unshown)),
+    )
 
 
 def _summary(reason: str) -> str:
@@ -152,11 +158,16 @@ def _summary(reason: str) -> str:
 def table(found: Sequence[Row]) -> str:
     """Return the coverage table as plain text, for stdout."""
     width = max((len(row.target) for row in found), default=0)
-    lines = [f"{'target':<{width}}  state    pins       size  warm"]
+    patches = max((len(row.patches) for row in found), default=0)
+    lines = [f"{'target':<{width}}  state    {'python':<{max(patches, 6)}}  pins       size  warm"]
     for row in found:
-        line = f"{row.target:<{width}}  {row.state:<7}  {row.pins:>4}  {megabytes(row.size):>9}"
+        line = f"{row.target:<{width}}  {row.state:<7}  {row.patches:<{max(patches, 6)}}"
+        line += f"  {row.pins:>4}  {megabytes(row.size):>9}"
         warm = f"{row.warm} of {row.shown}" if row.shown else "-"
-        lines.append(f"{line}  {warm:<8}  {row.reason}".rstrip())
+        remarks = [row.reason] if row.reason else []
+        remarks += [f"note: {row.notes[0]}"] if row.notes else []
+        remarks += [f"and {len(row.notes) - 1} more notes"] if len(row.notes) > 1 else []
+        lines.append(f"{line}  {warm:<8}  {'; '.join(remarks)}".rstrip())
     covered = sum(row.state == "covered" for row in found)
     lines.append(f"{covered} of {len(found)} targets covered")
     return "\n".join(lines)

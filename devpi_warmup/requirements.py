@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_HASHES = frozenset({"sha512", "sha384", "sha256", "sha224", "sha1", "md5"})
 _VCS = re.compile(r"(git|hg|svn|bzr)(\+|:)", re.IGNORECASE)
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar", ".egg")
 _INCLUDES = {"-r": "r", "--requirement": "r", "-c": "c", "--constraint": "c"}
@@ -93,8 +94,7 @@ class RootRequirement:
 
     def applies_to(self, target: Target) -> bool:
         """Whether the marker of the line, if any, holds for the target."""
-        marker = self.requirement.marker
-        return marker is None or marker.evaluate(dict(target.markers))
+        return target.admits(self.requirement.marker)
 
     def __str__(self) -> str:
         extras = f"[{','.join(sorted(self.requirement.extras))}]" if self.requirement.extras else ""
@@ -141,7 +141,7 @@ def load(
             Problem("nothing is required", files, "write one requirement a line")
         )
     if reader.problems:
-        raise InvalidInputError("the requirements cannot be used:", reader.problems)
+        raise InvalidInputError("the requirements cannot be used", reader.problems)
     roots = (*reader.requirements, *reader.constraints)
     wanted = json.dumps([reader.lines, [root.known for root in roots]])
     digest = hashlib.sha256(wanted.encode()).hexdigest()
@@ -270,7 +270,7 @@ class _Reader:
             unset = _VARIABLE.search(specification)
             hint = f"{unset[1]} is not set in the environment" if unset else 'like "project>=1.2"'
             if unset or "@" in raw:  # what a variable held, or a URL, may be secret
-                reason = "it is no valid requirement"
+                reason = "it is not a valid requirement"
             self._problem(where, f"{_show(raw)} does not parse: {reason}", hint)
             return None
         if requirement.marker is not None:
@@ -314,9 +314,21 @@ class _Reader:
             message = f"{requirement.name} is not the project of {url_filename(url)}"
             self._problem(where, message, f"write {name} @ …")
             return None
-        fragment = urlsplit(url).fragment
-        if fragment.startswith("sha256="):
-            hashes |= {fragment.removeprefix("sha256=").lower()}
+        # As pip reads it (pip/_internal/models/link.py): parts in any order, the first hash counts.
+        parts = [part.partition("=") for part in urlsplit(url).fragment.split("&")]
+        for key, _, value in parts:
+            if key == "egg" and canonicalize_name(value) != name:
+                message = f"egg={value} is not the project of {url_filename(url)}"
+                self._problem(where, message, f"remove it, and write {name} @ …")
+                return None
+        hashed = next(((key, value) for key, _, value in parts if key in _HASHES), None)
+        if hashed is not None:
+            algorithm, value = hashed
+            if algorithm != "sha256" or not _SHA256.fullmatch(value.lower()):
+                message = f"the URL of {requirement.name} has no valid sha256 hash: {algorithm}="
+                self._problem(where, message, "#sha256= and 64 hexadecimal digits")
+                return None
+            hashes |= {value.lower()}
         return RootRequirement(requirement, hashes, where, url.partition("#")[0])
 
     def _hashes(self, options: list[str], where: str, raw: str) -> frozenset[str] | None:

@@ -14,6 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 from resolvelib import AbstractProvider, BaseReporter, ResolutionImpossible, Resolver
 from resolvelib.resolvers import RequirementInformation, ResolutionTooDeep, Result
@@ -32,6 +34,7 @@ from devpi_warmup.errors import ResolutionError
 from devpi_warmup.finder import Finder
 from devpi_warmup.index import IndexFile, Wheel, parse_wheel
 from devpi_warmup.lock import Lock, Pin
+from devpi_warmup.patches import served_by
 from devpi_warmup.requirements import (
     RequirementSet,
     RootRequirement,
@@ -39,13 +42,14 @@ from devpi_warmup.requirements import (
     redact,
     url_filename,
 )
-from devpi_warmup.wheels import BrokenWheelError
+from devpi_warmup.wheels import BrokenWheelError, DamagedWheelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
+    from packaging.markers import Marker
     from packaging.requirements import Requirement
-    from packaging.specifiers import SpecifierSet
     from packaging.utils import NormalizedName
 
     from devpi_warmup.gather import Gatherer
@@ -76,8 +80,12 @@ def resolve(requirements: RequirementSet, target: Target, gatherer: Gatherer) ->
             result = provider.solve()
         except BrokenWheelError as error:
             # pip passes over such a wheel too; nothing chosen so far may depend on it.
-            assert provider.opening is not None  # noqa: S101
-            broken[provider.opening.file] = str(error)
+            wheel = provider.opening
+            assert wheel is not None  # noqa: S101
+            broken[wheel.file] = str(error)
+            if error.whole_version:
+                same = gatherer.page(wheel.project).wheels if wheel.file.page else ()
+                broken |= {w.file: str(error) for w in same if w.version == wheel.version}
             continue
         finally:
             provider.finished = True
@@ -95,6 +103,7 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
         broken: Mapping[IndexFile, str],
     ) -> None:
         self.target = target
+        self.requirements = requirements
         self.broken = broken
         self.finished = False
         self.opening: Wheel | None = None
@@ -107,7 +116,12 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
         self._conflicts: defaultdict[str, int] = defaultdict(int)
         self._promoted: set[str] = set()
         self._looked: set[tuple[str, SpecifierSet]] = set()
-        self._information: dict[str, Causes] = {}
+        self._information: dict[str, Causes] = {}  # of what is open, for the budget
+        # Who has ever wanted what, the last one last, for explanations.
+        self._wanters: defaultdict[str, list[RequirementInformation[Wanted, Candidate]]]
+        self._wanters = defaultdict(list)
+        for root in self._roots:
+            self._wanters[root.identifier].append(RequirementInformation(root, None))
         self._opened: defaultdict[NormalizedName, set[IndexFile]] = defaultdict(set)
         self._finder = Finder(target, gatherer, broken)
 
@@ -225,7 +239,10 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
             return []
         self._spend(candidate.wheel)
         self.opening = candidate.wheel
-        return list(self._wants(candidate, self._gatherer.metadata(candidate.wheel)))
+        wants = list(self._wants(candidate, self._gatherer.metadata(candidate.wheel)))
+        for wanted in wants:
+            self._wanters[wanted.identifier].append(RequirementInformation(wanted, candidate))
+        return wants
 
     def _wants(self, candidate: Candidate, metadata: Metadata) -> Iterator[Wanted]:
         extras = candidate.extras & metadata.extras
@@ -235,7 +252,13 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
         elif str(metadata.requires_python):
             yield Wanted(PYTHON, specifier=metadata.requires_python)
         for requirement in metadata.requires:
-            if not self._applies(requirement, extras):
+            try:
+                extra = self._extra(requirement, extras)
+            except (UndefinedComparison, UndefinedEnvironmentName):
+                problem = f"has a marker that cannot be evaluated: {requirement}"
+                assert candidate.wheel is not None  # noqa: S101 - Python requires nothing
+                raise DamagedWheelError(candidate.wheel, problem) from None
+            if extra is None:
                 continue
             if requirement.url is not None:
                 raise ResolutionError(
@@ -243,7 +266,38 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
                     "which is past the index and cannot be had inside the gap",
                     hint=f"choose a version of {candidate.project} that requires it by name",
                 )
-            yield from split(requirement, extras_of(requirement), None)
+            yield from split(requirement, extra=extra)
+
+    # What a lock says beside its pins --------------------------------------------------------
+
+    def newer(self, pin: Pin, specifier: SpecifierSet) -> tuple[Version, str] | None:
+        """Return a version above a pin that is passed over for what it is: not a plain wheel."""
+        page = self._gatherer.page(pin.project)
+        constraint = self._constraints.get(pin.project, Wanted(pin.project))
+        newest = explain.newest_without_wheel(page, specifier & constraint.specifier, self.target)
+        return newest if newest is not None and newest[0] > pin.version else None
+
+    def passed_over(self, chosen: Mapping[NormalizedName, Wheel]) -> Iterator[str]:
+        """Yield what is the matter with each broken wheel that would have been better."""
+        for file, problem in self.broken.items():
+            project = canonicalize_name(file.filename.partition("-")[0])
+            if project in chosen:
+                yield problem
+
+    def evaluated(
+        self,
+        metadata: Mapping[NormalizedName, Metadata],
+        extras: Mapping[NormalizedName, AbstractSet[str]],
+    ) -> Iterator[tuple[Marker, Sequence[str]]]:
+        """Yield every marker that the lock depends on, and the extras it was evaluated for."""
+        for root in (*self.requirements.requirements, *self.requirements.constraints):
+            if root.requirement.marker is not None:
+                yield root.requirement.marker, ("",)
+        for project, found in metadata.items():
+            wanted = ("", *sorted(extras[project] & found.extras))
+            for requirement in found.requires:
+                if requirement.marker is not None:
+                    yield requirement.marker, wanted
 
     # What it may cost -----------------------------------------------------------------------
 
@@ -251,7 +305,8 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
         opened = self._opened[wheel.project]
         opened.add(wheel.file)
         if len(opened) > BUDGET:
-            wants = explain.wanted_by(self._information.get(wheel.project, []))
+            fighting = self._information.get(wheel.project, [])
+            wants = explain.wanted_by(fighting, self._wanters)
             raise ResolutionError(
                 f"{wheel.project}: {BUDGET} of its wheels were opened and none fits\n{wants}",
                 hint=f"these requirements fight: pin {wheel.project}, or what wants it",
@@ -264,7 +319,7 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
         for position, root in enumerate(roots):
             extras = extras_of(root.requirement)
             if root.url is None:
-                lines = list(split(root.requirement, extras, root))
+                lines = list(split(root.requirement, root))
             else:
                 exact = self._direct_candidate(root, root.url)
                 self.direct[root.name] = exact
@@ -286,22 +341,19 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
         wheel = parse_wheel(root.name, IndexFile(filename, url, next(iter(root.hashes), "")))
         if wheel is None or self.target.rank(wheel.tags) is None:
             raise ResolutionError(
-                f"{root.where}: {redact(url)} is no wheel for this target",
+                f"{root.where}: {redact(url)} is not a wheel for this target",
                 hint='give each of its wheels a marker, such as ; sys_platform == "win32"',
             )
         if wheel.file in self.broken:
             raise ResolutionError(f"{root.where}: {self.broken[wheel.file]}")
         return Candidate(root.name, frozenset(), wheel.version, wheel)
 
-    def _applies(self, requirement: Requirement, extras: Iterable[str]) -> bool:
-        marker = requirement.marker
-        environment = self.target.markers
-        try:
-            return marker is None or any(
-                marker.evaluate({**environment, "extra": extra}) for extra in sorted(extras) or [""]
-            )
-        except (UndefinedComparison, UndefinedEnvironmentName) as error:
-            raise BrokenWheelError(f"a marker cannot be evaluated: {requirement}") from error
+    def _extra(self, requirement: Requirement, extras: frozenset[str]) -> str | None:
+        """Return the extra for which a requirement holds, "" for none; None: it does not hold."""
+        for extra in ("", *sorted(extras)):
+            if self.target.admits(requirement.marker, [extra]):
+                return extra
+        return None
 
     def _look_ahead(self, wants: Iterable[Wanted]) -> None:
         """Gather in the background what these requirements alone would lead to.
@@ -330,49 +382,59 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
             self._look_ahead(list(self._wants(candidate, metadata)))
 
     def _explained(self, causes: Causes) -> ResolutionError:
-        lines, reasons = [], list[str]()
+        lines, nearest = list[str](), ""
         for project in dict.fromkeys(requirement.project for requirement, _ in causes):
             own = [cause for cause in causes if cause.requirement.project == project]
             lines.append(f"{project if project != PYTHON else 'Python'}:")
-            lines.append(explain.wanted_by(own))
+            lines.append(explain.wanted_by(own, self._wanters))
             if project == PYTHON:
                 lines.append(f"      the target has {self.target.full_version}")
                 continue
             if all(cause.requirement.exact is None for cause in own):
-                wants = [self._constraints.get(project, Wanted(project))]
-                wants += [cause.requirement for cause in own]
-                reasons = self._why_none(project, wants)
-                lines += [f"      {reason}" for reason in reasons]
+                reasons = self._why_none(project, own)
+                nearest = reasons.nearest
+                lines += [f"      {reason}" for reason in (nearest, *reasons.lines)]
         projects = list(dict.fromkeys(requirement.project for requirement, _ in causes))
         title = f"no set of files satisfies the requirements on {', '.join(projects)}"
         hint = explain.HINT
-        if len(projects) == 1 and reasons:
-            page = self._gatherer.page(projects[0])
-            title += f": {reasons[-1 if page.known else 0]}"
-            hint = explain.hint(page)
+        if len(projects) == 1 and nearest:
+            title += f": {nearest}"
+            lines.remove(f"      {nearest}")
+            hint = explain.hint(self._gatherer.page(projects[0]))
+        if len(self.target.machines) > 1:
+            lines.append(
+                f"{self.target.platform} is judged for {' and '.join(self.target.machines)} "
+                "kernels together: a 32-bit Python runs on both"
+            )
         text = "\n  ".join([title.replace(PYTHON, "Python"), *lines])
         return ResolutionError(text, hint=hint)
 
-    def _why_none(self, project: NormalizedName, wants: Sequence[Wanted]) -> list[str]:
-        page = self._gatherer.page(project)
-        together = combine(wants)
-        reasons = explain.why_none(page, *together, self.target, self.broken)
-        if constraint := wants[0].root:
-            by = f"constrained to {constraint.requirement.specifier} by {constraint.where}"
-            reasons.insert(0, by)
-        return reasons
+    def _why_none(self, project: NormalizedName, causes: Causes) -> explain.Reasons:
+        constraint = self._constraints.get(project)
+        wants = [(c.requirement, explain.who(c, self._wanters)) for c in causes]
+        if constraint is not None and constraint.root is not None:
+            wants.append((constraint, constraint.root.where))
+        return explain.why_none(
+            self._gatherer.page(project),
+            wants,
+            combine([want for want, _ in wants]),
+            self.target,
+            self.broken,
+        )
 
 
 def _lock(result: Result[Wanted, Candidate, str], provider: _Provider, gatherer: Gatherer) -> Lock:
     extras: defaultdict[NormalizedName, set[str]] = defaultdict(set)
     via: defaultdict[NormalizedName, set[str]] = defaultdict(set)
     wheels: dict[NormalizedName, Wheel] = {}
+    specifiers: defaultdict[NormalizedName, SpecifierSet] = defaultdict(SpecifierSet)
     for identifier, candidate in result.mapping.items():
         if candidate.wheel is None:
             continue
         wheels[candidate.project] = candidate.wheel
         extras[candidate.project] |= candidate.extras
         for requirement, parent in result.criteria[identifier].information:
+            specifiers[candidate.project] &= requirement.specifier
             if requirement.root is not None:
                 via[candidate.project].add(f"-r {requirement.root.where.rpartition(':')[0]}")
             elif parent is not None and parent.project != candidate.project:
@@ -395,10 +457,23 @@ def _lock(result: Result[Wanted, Candidate, str], provider: _Provider, gatherer:
                 direct=project in provider.direct,
             )
         )
+    metadata = {project: gatherer.metadata(wheel) for project, wheel in wheels.items()}
     notes = [
         f"{pin.project} {pin.version} has no extra {extra!r}, wanted by {', '.join(pin.via)}"
         for pin in pins
         for extra in pin.extras
-        if extra not in gatherer.metadata(wheels[pin.project]).extras
+        if extra not in metadata[pin.project].extras
     ]
-    return Lock(provider.target, tuple(pins), tuple(notes))
+    notes += [
+        f"{pin.project} {pin.version} is not the newest: {version} exists only as {what}"
+        for pin in pins
+        if not pin.direct and (newer := provider.newer(pin, specifiers[pin.project])) is not None
+        for version, what in [newer]
+    ]
+    notes += [f"passed over, as pip does: {why}" for why in provider.passed_over(wheels)]
+    patches = served_by(
+        provider.target,
+        provider.evaluated(metadata, extras),
+        [pin.requires_python for pin in pins],
+    )
+    return Lock(provider.target, tuple(pins), patches, tuple(dict.fromkeys(notes)))

@@ -7,7 +7,10 @@ libraries are imported by the first warmup.
 from __future__ import annotations
 
 import atexit
+import importlib
 import os
+import platform
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -19,17 +22,18 @@ import nox.virtualenv
 from packaging.tags import platform_tags
 
 from devpi_warmup import install, process, report, requirements
-from devpi_warmup.errors import WarmupError
-from devpi_warmup.wheelhouse import Wheelhouse
+from devpi_warmup.coverage import Coverage
+from devpi_warmup.errors import WarmupError, indented
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from devpi_warmup.config import Config
     from devpi_warmup.targets import Target
     from devpi_warmup.warmup import Run
 
 _FAMILIES = {"win": "windows", "mac": "macos"}
+_OLDEST_OF_VIRTUALENV = [3, 9]  # virtualenv 21 makes none for older ones
 
 
 class HostVirtualEnv(nox.virtualenv.VirtualEnv):
@@ -38,6 +42,26 @@ class HostVirtualEnv(nox.virtualenv.VirtualEnv):
     def __init__(self, location: str, interpreter: str | None = None, **kwargs: Any) -> None:
         del interpreter  # it need not exist here
         super().__init__(location, interpreter=None, **kwargs)
+
+
+class NotHere(str):
+    """The Python of a target that this machine cannot run; nox compares it as any other."""
+
+    __slots__ = ()
+
+
+class FreshVirtualEnv(nox.virtualenv.VirtualEnv):
+    """A virtualenv on the real interpreter, made anew each time: nothing may be there already."""
+
+    def create(self) -> bool:
+        """Make it; for a Python that virtualenv no longer knows, by the Python's own venv."""
+        if isinstance(self.interpreter, NotHere):
+            return False  # the session says why
+        self.reuse_existing = False
+        version = [int(part) for part in re.findall(r"\d+", str(self.interpreter))]
+        if version[:2] < _OLDEST_OF_VIRTUALENV:
+            self._venv_backend, self.venv_params = "venv", []
+        return super().create()
 
 
 def drop_virtualenv_settings() -> None:
@@ -53,16 +77,41 @@ def parameters(targets: Iterable[Target]) -> list[Any]:
             target.python,
             target.platform,
             id=target.id,
-            tags=[_FAMILIES.get(target.platform[:3], "linux")],
+            tags=[_family(target)],
         )
         for target in targets
     ]
 
 
-def installable_here(targets: Iterable[Target]) -> list[Target]:
-    """Return the targets whose platform is one of this machine's own."""
+def verifiable(targets: Iterable[Target]) -> list[Any]:
+    """Return targets as parameters of ``verify``: first those that this machine can run."""
     own = set(platform_tags())
-    return [target for target in targets if target.platform in own]
+    here = [target for target in targets if target.platform in own]
+    elsewhere = [target for target in targets if target.platform not in own]
+    return [
+        *parameters(here),
+        *(
+            nox.param(NotHere(target.python), target.platform, id=target.id, tags=[_family(target)])
+            for target in elsewhere
+        ),
+    ]
+
+
+def why_not_here(target: Target) -> str:
+    """Say why this machine cannot run a target, or return ""."""
+    if target.platform in set(platform_tags()):
+        return ""
+    machine = platform.machine()
+    if _family(target) != {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux"):
+        return f"this machine is {platform.system()} {machine}"
+    if sys.platform == "linux" and target.platform.endswith(f"_{machine}"):
+        library, version = platform.libc_ver()
+        return f"this machine has {library or 'another C library'} {version}".rstrip()
+    return f"this machine is {platform.system()} {platform.release()} {machine}"
+
+
+def _family(target: Target) -> str:
+    return _FAMILIES.get(target.platform[:3], "linux")
 
 
 @dataclass
@@ -78,8 +127,12 @@ class Warmup:
     _broken: str = ""
     _reported: bool = False
 
-    def session(self, session: nox.Session, target: Target) -> None:
-        """Gather everything one target needs, and have pip confirm it."""
+    def session(self, session: nox.Session, target: Target, forced: Mapping[str, Any]) -> None:
+        """Gather everything one target needs, and have pip confirm it.
+
+        :param forced: what nox passes on where a Python was forced on it
+        """
+        _check_options(session, HostVirtualEnv, forced)
         if self._reported:
             session.error("every warmup ends with coverage: name it without, or after it")
         try:
@@ -106,29 +159,36 @@ class Warmup:
             session.error(f"devpi does not say what it holds: {error}")
         finally:
             self.close()
-        wheelhouse = Wheelhouse(self.config.wheelhouse)
         targets = [t for t in self.config.targets if not self.failures or t.id in self.failures]
         try:
             wanted = _requirements(self.config).digest
         except WarmupError as error:
             session.error("nothing is covered; see above" if self.failures else str(error))
-        rows = report.rows(wheelhouse, targets, wanted, self.failures)
+        coverage = Coverage(self.config.open_wheelhouse())
+        if link := coverage.wheelhouse.linked:
+            session.error(f"{link} is a link, and what it points to would stay behind")
+        asked = self.config.index.url if self.config.index and not self.failures else None
+        rows = report.rows(coverage, targets, wanted, self.failures, asked=asked)
         print(report.table(rows), flush=True)  # noqa: T201 - the result of the run
-        if not self.failures and (index := report.shown_of(wheelhouse)):
-            report.say(f"warm is what the last warmup was shown of {index}")
+        if not self.failures and coverage.manifest.index:
+            report.say(f"warm is what the last warmup was shown of {coverage.manifest.index}")
         missing = [row.target for row in rows if row.state != "covered"]
-        strangers = report.strangers(wheelhouse, self.config.targets)
-        if strangers and not missing:
+        unused = coverage.unused_wheels(self.config.targets)
+        if unused and not missing:
             report.say(
-                f"{len(strangers)} wheels in {wheelhouse.path.name}/ are of no target of this "
-                f"configuration, such as {strangers[0]}; they may be deleted"
+                f"{len(unused)} wheels in {coverage.wheelhouse.shown}/ are of no covered target, "
+                f"such as {unused[0]}; they may be deleted"
             )
         if missing:
             session.error(f"missing: {', '.join(missing)}")
         if cold := [row.target for row in rows if not row.good]:
             session.error(f"covered, but devpi does not hold every file: {', '.join(cold)}")
-        if self.config.require_warm and any(row.unknown for row in rows):
-            session.error("covered, but it cannot be shown that devpi holds every file")
+        if self.config.require_warm and (unshown := [r for r in rows if r.unshown]):
+            reasons = dict.fromkeys(reason for row in unshown for reason in row.unshown)
+            session.error(
+                "covered, but it cannot be shown that devpi holds every file, and require-warm "
+                f"wants that:\n{indented(reasons)}"
+            )
 
     def close(self) -> None:
         """End the run: stop transfers and the private server, free the wheelhouse."""
@@ -151,7 +211,7 @@ class Warmup:
                 hint = "run nox without NOX_SCRIPT_MODE=none, where it can install what it needs"
                 raise WarmupError(self._broken, hint=hint) from None
             except WarmupError as error:
-                self._broken = f"the run could not begin: {str(error).splitlines()[0]}"
+                self._broken = f"the run could not begin: {error.title}"
                 raise
             atexit.register(self.close)  # after Ctrl-C there is no coverage session
         return self._run
@@ -159,8 +219,7 @@ class Warmup:
 
 def seal(session: nox.Session, config: Config) -> None:
     """Make the private server's data ready to be copied into the gap."""
-    from devpi_warmup import moving  # noqa: PLC0415 - see the module's docstring
-
+    moving = _import_engine(session, "devpi_warmup.moving")
     report.quiet_libraries()
     try:
         print(moving.seal(config, python=_python(session)), flush=True)  # noqa: T201
@@ -174,13 +233,13 @@ def served(session: nox.Session, config: Config) -> None:
         isolation = process.isolation()
         argv = [*isolation.prefix, sys.executable, "-m", "devpi_warmup.moving", str(config.root)]
         env = os.environ | dict(isolation.env) | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+        _import_engine(session, "devpi_warmup.moving")
         done = subprocess.run([*argv, _python(session)], env=env, check=False)
         if done.returncode != 0:
             session.error("devpi does not serve every target; the reasons stand above")
         by = f"the private devpi-server; network kept away by {isolation.name}"
     else:
-        from devpi_warmup import moving  # noqa: PLC0415 - see the module's docstring
-
+        moving = _import_engine(session, "devpi_warmup.moving")
         report.quiet_libraries()
         try:
             by = moving.serve(config, config.index, python=_python(session))
@@ -190,24 +249,75 @@ def served(session: nox.Session, config: Config) -> None:
     print(f"{count} of {count} targets served by {by}", flush=True)  # noqa: T201
 
 
-def verify(session: nox.Session, config: Config, target: Target) -> None:
-    """Install the lock of a target offline on its real interpreter."""
-    wheelhouse = Wheelhouse(config.wheelhouse)
-    try:
-        filenames = install.check_ready(wheelhouse, target, _requirements(config).digest)
-        done = install.install(
-            target, filenames, wheelhouse.path, python=_python(session), runner=process.run
+@dataclass
+class Verify:
+    """The verify sessions of one nox run.
+
+    :param begun: how many targets this run has tried
+    """
+
+    config: Config
+    begun: int = 0
+
+    def session(self, session: nox.Session, target: Target, forced: Mapping[str, Any]) -> None:
+        """Install the lock of a target offline on its real interpreter.
+
+        A target that this machine cannot run is passed over by name; where that leaves nothing,
+        nothing was verified, and that is an error.
+
+        :param forced: what nox passes on where a Python was forced on it
+        """
+        _check_options(session, FreshVirtualEnv, forced)
+        if reason := why_not_here(target):
+            left_out = f"{target.id} is not verified: {reason}"
+            if self.begun:  # those that can run here come first
+                session.skip(left_out)
+            session.error(f"{left_out}; nothing that was selected can run here")
+        self.begun += 1
+        coverage = Coverage(self.config.open_wheelhouse())
+        try:
+            entry = install.check_ready(coverage, target, _requirements(self.config).digest)
+            done = install.install(
+                target, entry, coverage.wheelhouse, python=_python(session), runner=process.run
+            )
+        except WarmupError as error:
+            session.error(f"{target.id} is missing: {error}")
+        for module, reason in done.failed_imports:
+            session.warn(f"{target.id}: import {module} fails: {reason}")
+        imported = done.modules - len(done.failed_imports)
+        print(  # noqa: T201 - the result of the session
+            f"{target.id} installed: {done.distributions} distributions on Python {done.python}, "
+            f"pip check passes, {imported} of {done.modules} modules imported; "
+            f"network kept away by {done.isolation}",
+            flush=True,
         )
-    except WarmupError as error:
-        session.error(f"{target.id} is missing: {error}")
-    for module, reason in done.failed_imports:
-        session.warn(f"{target.id}: import {module} fails: {reason}")
-    imported = done.modules - len(done.failed_imports)
-    print(  # noqa: T201 - the result of the session
-        f"{target.id} installed: {done.distributions} distributions, pip check passes, "
-        f"{imported} of {done.modules} modules imported; network kept away by {done.isolation}",
-        flush=True,
-    )
+
+
+def _check_options(
+    session: nox.Session, kind: type[nox.virtualenv.VirtualEnv], forced: Mapping[str, Any]
+) -> None:
+    """Refuse options of nox under which a session would not be what its name says."""
+    if forced:
+        session.error(
+            "-P (NOXFORCEPYTHON) names a Python that is not a target: write it into pythons of "
+            "[tool.devpi-warmup], and choose it with -p"
+        )
+    if not isinstance(session.virtualenv, kind):
+        session.error(
+            "it needs an environment of its own kind: run it without --no-venv and without "
+            "-fb (--force-venv-backend)"
+        )
+
+
+def _import_engine(session: nox.Session, module: str) -> Any:
+    """Import what needs the libraries of the engine, here and not above: see the docstring."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        session.error(
+            f"a library of the engine is missing: {error.name}; run nox without "
+            "NOX_SCRIPT_MODE=none, where it can install what it needs"
+        )
 
 
 def _requirements(config: Config) -> requirements.RequirementSet:

@@ -1,4 +1,4 @@
-"""Targets: one (python, platform) pair, its marker environment and its ordered tags.
+"""Targets: one (python, platform) pair, its marker environments and its ordered tags.
 
 Nothing here looks at the machine it runs on: a target built on Linux, macOS and Windows is
 the same, byte for byte.
@@ -7,34 +7,33 @@ the same, byte for byte.
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from dataclasses import dataclass
 from functools import cache, cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 
+from devpi_warmup import platform_hints
 from devpi_warmup.errors import InvalidTargetError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from packaging.markers import Marker
 
 # The newest patch release of each minor version: "3.9" means this one, because "3.9.0" is
-# refused by the Requires-Python of much of the index. A minor version that is not listed
-# here counts as its first release.
-NEWEST_PATCH = {
-    (3, 7): 17,
-    (3, 8): 20,
-    (3, 9): 25,
-    (3, 10): 22,
-    (3, 11): 17,
-    (3, 12): 15,
-    (3, 13): 17,
-    (3, 14): 9,
-    (3, 15): 1,
+# refused by the Requires-Python of much of the index.
+NEWEST_PATCH: dict[tuple[int, int], int] = {
+    (3, int(minor)): patch
+    for minor, patch in json.loads(
+        Path(__file__).with_name("python_releases.json").read_text(encoding="utf-8")
+    ).items()
 }
-OLDEST_MINOR = 7
+OLDEST_MINOR = min(minor for _, minor in NEWEST_PATCH)
 FIRST_FREE_THREADED_MINOR = 13
 
 _PYTHON = re.compile(r"3\.(?P<minor>\d{1,2})(?:\.(?P<patch>\d{1,2}))?(?P<threads>t?)")
@@ -42,7 +41,10 @@ _LINUX_ARCHS = ("x86_64", "i686", "aarch64", "armv7l", "ppc64le", "s390x", "risc
 _MANYLINUX = re.compile(r"manylinux(?:_2_(?P<glibc>\d{1,2})|(?P<alias>1|2010|2014))_(?P<arch>\w+)")
 _MUSLLINUX = re.compile(r"musllinux_1_(?P<musl>\d{1,2})_(?P<arch>\w+)")
 _MACOS = re.compile(r"macosx_(?P<major>\d{1,2})_(?P<minor>\d{1,2})_(?P<arch>arm64|x86_64)")
-_WINDOWS_MACHINES = {"win32": "x86", "win_amd64": "AMD64", "win_arm64": "ARM64"}
+# platform_machine is the kernel's, also to a 32-bit Python, which mostly runs on a 64-bit kernel:
+# the first is what most machines say, and a target must serve them all (cpython: platform.py).
+_WINDOWS_MACHINES = {"win32": ("AMD64", "x86"), "win_amd64": ("AMD64",), "win_arm64": ("ARM64",)}
+_LINUX_MACHINES = {"i686": ("x86_64", "i686"), "armv7l": ("aarch64", "armv7l")}
 
 # PEP 600: the older names of three glibc versions, and the first architectures they knew.
 _GLIBC_ALIASES = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
@@ -53,19 +55,6 @@ _OLD_GLIBC_ARCHS = ("x86_64", "i686")
 # a macOS version reports as platform_release. 11 is Darwin 20; from 26 the numbers meet.
 _FIRST_DARWIN_OF_MACOS_11 = 20
 _MACOS_RENUMBERED = 26
-
-_EXAMPLES = (
-    "manylinux2014_x86_64",
-    "manylinux_2_28_x86_64",
-    "manylinux_2_28_aarch64",
-    "musllinux_1_2_x86_64",
-    "win32",
-    "win_amd64",
-    "win_arm64",
-    "macosx_11_0_arm64",
-    "macosx_14_0_arm64",
-    "macosx_13_0_x86_64",
-)
 
 
 @dataclass(frozen=True)
@@ -105,6 +94,11 @@ class Target:
     def free_threaded(self) -> bool:
         """Whether this is the build without the global interpreter lock (PEP 703)."""
         return self.python.endswith("t")
+
+    @property
+    def exact(self) -> bool:
+        """Whether the user named the patch release, too."""
+        return self.python.count(".") > 1
 
     @property
     def full_version(self) -> str:
@@ -168,26 +162,51 @@ class Target:
 
     @cached_property
     def markers(self) -> dict[str, str]:
+        """The environment of :attr:`environments` that most of its machines have."""
+        return self.environments[0]
+
+    @cached_property
+    def environments(self) -> tuple[dict[str, str], ...]:
         """The eleven environment markers (PEP 508), none of them from this machine.
 
-        ``platform_release`` and ``platform_version`` depend on the very machine. They are
-        "0" and "" (an empty release is no version and stops some releases of pip), and on
-        macOS the kernel release of that macOS.
+        There is one for each ``platform_machine`` that an interpreter of the target may report;
+        a lock must serve them all. ``platform_release`` and ``platform_version`` depend on the
+        very machine. They are "0" and "" (an empty release is not a version and stops some
+        releases of pip), and on macOS the kernel release of that macOS.
         """
-        os_name, sys_platform, system, machine, release = _system(self.platform)
-        return {
-            "implementation_name": "cpython",
-            "implementation_version": self.full_version,
-            "os_name": os_name,
-            "platform_machine": machine,
-            "platform_python_implementation": "CPython",
-            "platform_release": release,
-            "platform_system": system,
-            "platform_version": "",
-            "python_full_version": self.full_version,
-            "python_version": f"{self.version[0]}.{self.version[1]}",
-            "sys_platform": sys_platform,
-        }
+        os_name, sys_platform, system, machines, release = _system(self.platform)
+        return tuple(
+            {
+                "implementation_name": "cpython",
+                "implementation_version": self.full_version,
+                "os_name": os_name,
+                "platform_machine": machine,
+                "platform_python_implementation": "CPython",
+                "platform_release": release,
+                "platform_system": system,
+                "platform_version": "",
+                "python_full_version": self.full_version,
+                "python_version": f"{self.version[0]}.{self.version[1]}",
+                "sys_platform": sys_platform,
+            }
+            for machine in machines
+        )
+
+    @property
+    def machines(self) -> tuple[str, ...]:
+        """What ``platform_machine`` may be."""
+        return tuple(environment["platform_machine"] for environment in self.environments)
+
+    def admits(self, marker: Marker | None, extras: Iterable[str] = ("",)) -> bool:
+        """Whether a marker holds for the target, under any of its environments and the extras.
+
+        :raises UndefinedComparison, UndefinedEnvironmentName: it cannot be evaluated
+        """
+        return marker is None or any(
+            marker.evaluate({**environment, "extra": extra})
+            for environment in self.environments
+            for extra in extras
+        )
 
     def fits_python(self, requires_python: str) -> bool:
         """Whether a Requires-Python admits this version; one that does not parse admits all.
@@ -238,6 +257,11 @@ def _check_python(python: str) -> None:
         raise InvalidTargetError(
             f"Python {python} is too old", hint=f"the oldest target is 3.{OLDEST_MINOR}"
         )
+    if minor > newest_minor:
+        raise InvalidTargetError(
+            f"Python {python} is not known here",
+            hint=f"the newest target is 3.{newest_minor}; a newer devpi-warmup may know more",
+        )
     if match["threads"] and minor < FIRST_FREE_THREADED_MINOR:
         raise InvalidTargetError(
             f"Python {python} does not exist",
@@ -260,10 +284,8 @@ def _check_platform(platform: str) -> None:
         first_arm_macos, oldest = 11, 10
         if int(match["major"]) >= (first_arm_macos if match["arch"] == "arm64" else oldest):
             return
-    nearest = difflib.get_close_matches(platform, _EXAMPLES, n=1, cutoff=0.0)
     raise InvalidTargetError(
-        f"{platform!r} is not a platform tag of wheels",
-        hint=f"did you mean {nearest[0]!r}? Others: {', '.join(_EXAMPLES)}",
+        f"{platform!r} is not a platform tag of wheels", hint=platform_hints.hint(platform)
     )
 
 
@@ -280,14 +302,14 @@ def _manylinux_ladder(glibc: int, arch: str) -> Iterator[str]:
             yield f"{_GLIBC_ALIASES[minor]}_{arch}"
 
 
-def _system(platform: str) -> tuple[str, str, str, str, str]:
-    """Return os_name, sys_platform, platform_system, platform_machine, platform_release."""
-    if machine := _WINDOWS_MACHINES.get(platform):
-        return "nt", "win32", "Windows", machine, "0"
+def _system(platform: str) -> tuple[str, str, str, tuple[str, ...], str]:
+    """Return os_name, sys_platform, platform_system, platform_machines, platform_release."""
+    if machines := _WINDOWS_MACHINES.get(platform):
+        return "nt", "win32", "Windows", machines, "0"
     if match := _MACOS.fullmatch(platform):
-        return "posix", "darwin", "Darwin", match["arch"], _darwin(match)
+        return "posix", "darwin", "Darwin", (match["arch"],), _darwin(match)
     arch = (_MANYLINUX.fullmatch(platform) or _MUSLLINUX.fullmatch(platform))["arch"]  # type: ignore[index]
-    return "posix", "linux", "Linux", arch, "0"
+    return "posix", "linux", "Linux", _LINUX_MACHINES.get(arch, (arch,)), "0"
 
 
 def _darwin(match: re.Match[str]) -> str:

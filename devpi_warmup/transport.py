@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 import time
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
+from urllib3.exceptions import InvalidHeader
 
 from devpi_warmup import credentials
 from devpi_warmup.connection import (
@@ -27,7 +30,13 @@ from devpi_warmup.connection import (
     read_piece,
 )
 from devpi_warmup.credentials import Login
-from devpi_warmup.errors import FileError, ForbiddenError, IndexAccessError, WarmupError
+from devpi_warmup.errors import (
+    FileError,
+    ForbiddenError,
+    IndexAccessError,
+    UpstreamForbidsError,
+    WarmupError,
+)
 from devpi_warmup.requirements import redact
 
 if TYPE_CHECKING:
@@ -46,6 +55,9 @@ CHUNK = 1 << 18  # bytes
 SILENCES = 3  # times a silent server is waited for, READ_TIMEOUT each
 _RETRIED = frozenset({429, 500, 502, 503, 504, 520, 527})
 _LONGEST_PAUSE = 30.0  # seconds
+_LONGEST_RETRY_AFTER = 300.0  # seconds
+_WORTH_SAYING = 5.0  # seconds of a pause
+_UPSTREAM = re.compile(rb"(\d{3}) status on GET ")  # devpi_server/mirror.py
 _UNAUTHORIZED, _FORBIDDEN, _ERROR = 401, 403, 400
 T = TypeVar("T")
 
@@ -69,11 +81,13 @@ class _TransientError(Exception):
     """A fault of the server that may be gone the next time.
 
     :param pause: seconds that the server wants to be left alone for
+    :param upstream: what the upstream of a devpi has answered
     """
 
-    def __init__(self, problem: str, *, pause: float = 0.0) -> None:
+    def __init__(self, problem: str, *, pause: float = 0.0, upstream: int = 0) -> None:
         super().__init__(problem)
         self.pause = pause
+        self.upstream = upstream
 
 
 class _OtherCredentialsError(Exception):
@@ -98,19 +112,20 @@ class _Patience:
         pause: float = 0.25 * 2**self.tries
         if is_gone(error):
             pause *= 2  # it may be starting anew
-        if isinstance(error, _TransientError):
-            pause = max(pause, error.pause)
-        return min(pause, _LONGEST_PAUSE)
+        asked = error.pause if isinstance(error, _TransientError) else 0.0
+        return max(min(pause, _LONGEST_PAUSE), min(asked, _LONGEST_RETRY_AFTER))
 
     @property
     def span(self) -> str:
-        """How often it was tried, and when, by the clock that a server's log goes by."""
-        first, last = (
-            time.strftime("%H:%M:%S", time.gmtime(at)) for at in (self.began, time.time())
-        )
-        return (
-            f"({last} UTC)" if self.tries == 1 else f"({self.tries} times, {first} to {last} UTC)"
-        )
+        """How often it was tried, and when."""
+        if self.tries == 1:
+            return f"({clock()})"
+        return f"({self.tries} times, {clock(self.began).partition(' ')[0]} to {clock()})"
+
+
+def clock(at: float | None = None) -> str:
+    """Return a time of day of this machine, with its offset from UTC; now unless told."""
+    return time.strftime("%H:%M:%S %z", time.localtime(at))
 
 
 class Transport:
@@ -255,23 +270,36 @@ class Transport:
             except _OtherCredentialsError:
                 continue
             except (_TransientError, requests.RequestException, ValueError) as error:
+                if self._closed.is_set():
+                    continue  # it was cut by us
                 pause = patience.after(error)
                 problem = str(error) if isinstance(error, _TransientError) else describe(error)
                 # One that has used up the patience of another request gets no more of it.
                 if pause is None or (self._down and is_gone(error)):
                     self._down = is_gone(error)
-                    raise give_up(f"{problem} {patience.span}") from None
+                    failure = give_up(f"{problem} {patience.span}")
+                    if getattr(error, "upstream", 0) == _FORBIDDEN:
+                        raise UpstreamForbidsError(failure.args[0], hint=failure.hint) from None
+                    raise failure from None
                 if is_gone(error) and not self._told:
                     self._told = True
                     self._say(f"{self.url.url}: {problem}; trying again for a while")
+                elif pause > _WORTH_SAYING:
+                    self._say(f"{self.url.url}: {problem}; asking again in {pause:.0f} seconds")
             self.sleep(pause)
 
     def _check(self, response: requests.Response, url: str) -> None:
         status = response.status_code
         if status in _RETRIED:
-            after = response.headers.get("Retry-After", "")
-            pause = float(after) if after.isdecimal() else 0.0
-            raise _TransientError(f"the server answered {status}", pause=pause)
+            # What else devpi says holds the address of its upstream, and a password perhaps.
+            said = _UPSTREAM.search(next(self._pieces(response, None), b""))
+            upstream = int(said[1]) if said else 0
+            why = f", its upstream {upstream}" if upstream else ""
+            raise _TransientError(
+                f"the server answered {status}{why}",
+                pause=_retry_after(response),
+                upstream=upstream,
+            )
         if status in {_UNAUTHORIZED, _FORBIDDEN}:
             current = self.login.current if self._own(response.url) else None
             source = current.source if current else self.login.none
@@ -349,6 +377,15 @@ class Transport:
             self._threads.session = session
             self._sessions.append(session)
         return session
+
+
+def _retry_after(response: requests.Response) -> float:
+    """Return how many seconds a server wants to be left alone; it may say so by a date."""
+    try:
+        value = response.headers.get("Retry-After")
+        return max(0.0, urllib3.util.Retry().parse_retry_after(value)) if value else 0.0
+    except (InvalidHeader, OverflowError):
+        return 0.0
 
 
 def _write(path: Path, pieces: Iterator[bytes]) -> str:

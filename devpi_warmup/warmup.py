@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from packaging.utils import NormalizedName
 
-from devpi_warmup import ambient, manifest, process, report, requirements
-from devpi_warmup.devpi import detect
-from devpi_warmup.errors import WarmupError
+from devpi_warmup import ambient, bases, process, report, requirements
+from devpi_warmup.devpi import detect, refused_login
+from devpi_warmup.errors import FileError, WarmupError, indented
 from devpi_warmup.gather import Gatherer
 from devpi_warmup.index import Index
-from devpi_warmup.manifest import Ledger
+from devpi_warmup.journal import ManifestJournal
+from devpi_warmup.judge import judge
+from devpi_warmup.members import notes, problems
 from devpi_warmup.referee import referee
 from devpi_warmup.resolve import resolve
 from devpi_warmup.server import PrivateServer
 from devpi_warmup.transport import Transport
-from devpi_warmup.wheelhouse import Wheelhouse
 
 if TYPE_CHECKING:
     from devpi_warmup.ambient import Ambient
     from devpi_warmup.config import Config, IndexUrl
-    from devpi_warmup.lock import Lock
+    from devpi_warmup.lock import Lock, Pin
     from devpi_warmup.targets import Target
 
 PRIVATE_FOLDER = ".devpi"
+_SHOWN = 5  # problems of one kind
 
 
 class Run:
@@ -40,7 +43,7 @@ class Run:
         self._requirements = requirements.load(
             config.requirements, config.constraints, root=config.root
         )
-        self._wheelhouse = Wheelhouse(config.wheelhouse)
+        self._wheelhouse = config.open_wheelhouse()
         self._server: PrivateServer | None = None
         self._stack = ExitStack()
         try:
@@ -54,11 +57,10 @@ class Run:
             wanted = [root.name for root in self._requirements.requirements if root.url is None]
             headers = index.check(wanted[0] if wanted else NormalizedName("pip"))
             devpi = detect(transport, headers)
-            if devpi is not None and not devpi.login():
-                source = transport.login.current.source if transport.login.current else ""
-                report.say(
-                    f"devpi does not take the password of {source}; the index was read without it"
-                )
+            if devpi is not None:
+                if not devpi.login():
+                    report.say(refused_login(transport))
+                index.bases = bases.read(transport)
             self._gatherer = Gatherer(index, self._wheelhouse, devpi)
             self._stack.callback(self._gatherer.close)
         except BaseException:
@@ -66,11 +68,16 @@ class Run:
             raise
         shown = config.index.url if config.index else f"private devpi-server ({PRIVATE_FOLDER}/)"
         if devpi is None:
-            report.say(f"{shown} is no devpi, or hides that it is: warm cannot be shown here")
+            report.say(f"{shown} does not answer as a devpi-server: what it holds cannot be shown")
         elif config.index is not None:
             report.say(f"index: {shown}")
+        self._unshown = index.bases.unshown and (
+            f"the bases of the index cannot be read ({index.bases.unshown})"
+        )
+        if self._unshown:
+            report.say(f"{self._unshown}: it cannot be shown that each of them answers")
         self._locks: list[Lock] = []
-        self._ledger = Ledger(self._wheelhouse, self._requirements, shown)
+        self._journal = ManifestJournal(self._wheelhouse, self._requirements.digest, shown)
 
     def close(self) -> None:
         """Stop every transfer and the private server; free the wheelhouse."""
@@ -84,23 +91,28 @@ class Run:
         lock = None
         try:
             lock = self._resolve(target)
-            self._gather(lock)
+            members = self._gather(lock)
+            lock.write(self._wheelhouse)
             verdict = referee(
-                lock,
-                self._requirements,
-                self._wheelhouse,
-                python=python,
-                runner=process.run,
+                lock, self._requirements, self._wheelhouse, python=python, runner=process.run
             )
+            judged = self._judge(lock, verdict.pip_version, python=python)
         except WarmupError as error:
             if self._server is not None and self._server.complaint:
                 error.args = (f"{error.args[0]} (devpi's log: {self._server.complaint})",)
-            self._ledger.missing(target, error.args[0], touched=lock is not None)
+            self._journal.missing(target, error.args[0], touched=lock is not None)
             raise
-        for note in lock.notes:
-            report.say(f"{target.id}: {note}")
-        self._ledger.covered(lock, self._gatherer.proofs, pip_version=verdict.pip_version)
+        lock = replace(lock, notes=(*lock.notes, *notes(members, target)))
+        self._journal.covered(
+            lock,
+            self._gatherer.proofs,
+            judged,
+            pip_version=verdict.pip_version,
+            unshown=self._unshown,
+        )
         self._locks.append(lock)
+        for note in self._journal.notes(target):
+            report.say(f"{target.id}: note: {note}")
         report.say(f"{target.id}: covered, pip {verdict.pip_version} accepts the lock offline")
 
     def sweep(self) -> None:
@@ -109,7 +121,7 @@ class Run:
         :raises WarmupError: devpi does not answer
         """
         files = {pin.file for lock in self._locks for pin in lock.pins if not pin.direct}
-        self._ledger.proven(self._gatherer.sweep(files))
+        self._journal.proven(self._gatherer.sweep(files))
 
     def _private_index(self, config: Config, settings: Ambient) -> IndexUrl:
         self._server = server = PrivateServer(
@@ -136,16 +148,45 @@ class Run:
         )
         return lock
 
-    def _gather(self, lock: Lock) -> None:
-        gatherer = self._gatherer
-        self._ledger.begin(lock)
+    def _gather(self, lock: Lock) -> dict[str, tuple[str, ...]]:
+        """Give every file its final name; return the names of the files in each.
+
+        :raises FileError: what is in them cannot be installed together
+        """
+        self._journal.begin(lock)
         for pin in lock.pins:
-            gatherer.published(pin.file)
-        # What a manifest names has been checked when it was entered, with this very hash.
-        known = manifest.read(self._wheelhouse).get("files", {})
-        gatherer.check(
-            pin.file
-            for pin in lock.pins
-            if known.get(pin.file.filename, {}).get("sha256") != pin.sha256
-        )
-        lock.write(self._wheelhouse)
+            self._gatherer.published(pin.file)
+        members = {pin.file.filename: self._gatherer.members(pin.file) for pin in lock.pins}
+        if found := problems(members, lock.target):
+            raise FileError(
+                f"its wheels cannot be installed together:\n{indented(found[:_SHOWN])}",
+                hint="exclude that version of one of them: write project!=version into the "
+                "requirements or the constraints",
+            )
+        return members
+
+    def _judge(self, lock: Lock, pip_version: str, *, python: str) -> dict[str, tuple[str, ...]]:
+        """Have pip unpack each wheel that it has not unpacked yet; return what it warned of.
+
+        :raises FileError: pip cannot install one of them
+        """
+        known = self._journal.manifest.files
+        judged: dict[str, tuple[str, ...]] = {}
+        todo: list[Pin] = []
+        for pin in lock.pins:
+            before = known.get(pin.file.filename)
+            if before and (before.sha256, before.pip) == (pin.sha256, pip_version):
+                judged[pin.file.filename] = before.warnings
+            else:
+                todo.append(pin)
+        if todo:
+            said = judge(todo, self._wheelhouse, python=python, runner=process.run)
+            for pin in todo:
+                if problem := said[pin.file.filename].problem:
+                    raise FileError(
+                        f"pip cannot install {pin.file.filename}: {problem}",
+                        hint=f"exclude that version: write {pin.project}!={pin.version} into the "
+                        "requirements or the constraints",
+                    )
+                judged[pin.file.filename] = said[pin.file.filename].warnings
+        return judged

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOCKS = "locks"
+OUTDATED = "outdated"  # locks that serve other requirements than those of today
 _STAGING = ".staging"
 _LOCK = ".lock"
 _BLOCK = 1 << 20  # bytes
@@ -33,8 +34,13 @@ class StoredFile:
 class Wheelhouse:
     """The folder that crosses the gap."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, shown: str = "") -> None:
+        """Describe a wheelhouse; nothing is made or read.
+
+        :param shown: how its users call it: its path as seen from the repository
+        """
         self.path = path
+        self.shown = shown or path.name
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -44,6 +50,12 @@ class Wheelhouse:
         """
         from filelock import FileLock, Timeout  # noqa: PLC0415 - verify does without it
 
+        if link := self.linked:
+            raise WheelhouseError(
+                f"{link} is a link, and what it points to would stay behind",
+                hint="copy the folder to its place, or name it: "
+                'wheelhouse = "…" in [tool.devpi-warmup]',
+            )
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             with FileLock(self.path / _LOCK, timeout=0):
@@ -56,11 +68,18 @@ class Wheelhouse:
                     shutil.rmtree(self.staging, ignore_errors=True)
         except Timeout:
             raise WheelhouseError(
-                f"another warmup is at work on {self.path.name}/",
+                f"another warmup is at work on {self.shown}/",
                 hint="wait until it ends, then run this again",
             ) from None
         except OSError as error:
             raise write_error(self.path, error) from None
+
+    @property
+    def linked(self) -> str:
+        """The folder that is a link and would not cross the gap, or ""."""
+        if self.path.is_symlink():
+            return f"{self.shown}/"
+        return f"{self.shown}/{LOCKS}/" if (self.path / LOCKS).is_symlink() else ""
 
     @property
     def staging(self) -> Path:
@@ -91,6 +110,21 @@ class Wheelhouse:
         """Return the files that make the lock of a target: text, its links page, pylock."""
         text = self.lock_path(target_id)
         return text, text.with_suffix(".html"), self.path / LOCKS / f"pylock.{target_id}.toml"
+
+    def set_lock_aside(self, target_id: str) -> None:
+        """Move the lock of a target, if there is one, where no command looks for it.
+
+        :raises WheelhouseError: it cannot be moved
+        """
+        folder = self.path / LOCKS / OUTDATED
+        for path in self.lock_paths(target_id):
+            if not path.exists():
+                continue
+            try:
+                folder.mkdir(exist_ok=True)
+                os.replace(path, folder / path.name)  # noqa: PTH105 - the name says it is atomic
+            except OSError as error:
+                raise write_error(self.path, error) from None
 
     def lock_path(self, target_id: str) -> Path:
         """Return where the lock of a target lies, as text that any pip reads."""

@@ -67,3 +67,13 @@ def lock(gatherer: Gatherer, tmp_path: Path) -> Resolve:
         return resolve(loaded, Target(python, platform), gatherer)
 
     return lock
+
+
+@pytest.fixture
+def small(catalogue: Catalogue, lock: Resolve, gatherer: Gatherer) -> Lock:
+    catalogue.add("app", "1.0", requires=("lib",), requires_python=">=3.8")
+    catalogue.add("lib", "2.0", tag="cp313-cp313-manylinux_2_28_x86_64")
+    found = lock("app")
+    for pin in found.pins:
+        gatherer.published(pin.file)
+    return found

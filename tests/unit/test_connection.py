@@ -39,7 +39,7 @@ POOL = urllib3.HTTPConnectionPool("devpi.example.com")
         (exceptions.ChunkedEncodingError("x"), "ended too early", False, False),
         (exceptions.TooManyRedirects("x"), "redirects in a circle", True, False),
         (exceptions.InvalidSchema("SOCKS"), "is not supported", True, False),
-        (exceptions.InvalidProxyURL("x"), "the proxy of the configuration", True, False),
+        (exceptions.InvalidProxyURL("x"), "the proxy in pip's configuration", True, False),
     ],
 )
 def test_a_fault_in_words(error: Exception, words: str, lasting: bool, gone: bool) -> None:

@@ -225,8 +225,8 @@ def test_what_could_not_be_warmed_is_not_tried_again(
 
 
 def test_a_cold_file_is_not_good() -> None:
-    warm = report.Row("cp313-win32", "covered", 2, 9, warm=2, shown=2, reason="")
-    cold = report.Row("cp313-win32", "covered", 2, 9, warm=1, shown=2, reason="six not warm: no")
+    warm = report.Row("cp313-win32", "covered", warm=2, shown=2)
+    cold = report.Row("cp313-win32", "covered", warm=1, shown=2, reason="six not warm: no")
     assert warm.good
     assert not cold.good
     assert report.table([cold]).splitlines()[1].endswith("1 of 2    six not warm: no")

@@ -17,26 +17,12 @@ ROOT = Path(__file__).parent.parent.parent
 PACKAGE = ROOT / "devpi_warmup"
 # A newcomer reads from the top to the bottom; a module imports only what stands above it.
 ORDER = (
-    *("__init__", "errors", "targets", "config", "requirements", "process", "ambient"),
-    *(
-        "credentials",
-        "wheelhouse",
-        "connection",
-        "transport",
-        "index",
-        "devpi",
-        "wheels",
-        "gather",
-        "lock",
-        "explain",
-        "finder",
-        "candidates",
-        "resolve",
-        "pipshim",
-        "referee",
-    ),
-    *("manifest", "install", "serve", "server", "report", "warmup", "moving", "sessions"),
-)
+    "__init__", "errors", "platform_hints", "targets", "patches", "process", "wheelhouse",
+    "config", "requirements", "ambient", "credentials", "connection", "transport", "warmth",
+    "bases", "index", "devpi", "wheels", "members", "gather", "lock", "explain", "finder",
+    "candidates", "resolve", "pipshim", "referee", "pipjudge", "judge", "manifest", "coverage",
+    "journal", "install", "serve", "server", "report", "warmup", "moving", "sessions",
+)  # fmt: skip
 
 
 def imports(path: Path) -> set[str]:

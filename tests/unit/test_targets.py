@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from packaging.markers import Marker
 from packaging.tags import Tag
 
 from devpi_warmup.errors import InvalidTargetError
+from devpi_warmup.patches import Patches, served_by
 from devpi_warmup.targets import NEWEST_PATCH, Target
 
 ALL_MARKERS = {
@@ -45,12 +47,22 @@ def test_id(python: str, platform: str, id_: str) -> None:
         ("3.6", "win32", "Python 3.6 is too old"),
         ("3.12t", "win32", r"first free-threaded Python is 3\.13t"),
         ("3.13", "win64", "'win64' is not a platform tag of wheels\n.*win_amd64"),
-        ("3.13", "windows_amd64", "did you mean 'win_amd64'"),
+        ("3.13", "windows_amd64", "write 'win_amd64'"),
         ("3.13", "manylinux_2_28_sparc", "not a platform tag"),
         ("3.13", "manylinux1_aarch64", "not a platform tag"),
         ("3.13", "manylinux_2_4_x86_64", "not a platform tag"),
         ("3.13", "macosx_10_15_arm64", "not a platform tag"),
-        ("3.13", "linux_x86_64", "did you mean"),
+        ("3.13", "linux_x86_64", "like 'manylinux_2_28_x86_64': RHEL 7 = 2_17, RHEL 8 = 2_28"),
+        ("3.13", "linux_aarch64", "like 'manylinux_2_28_aarch64'"),
+        ("3.13", "rhel8", "RHEL 8 has glibc 2.28: write 'manylinux_2_28_x86_64'"),
+        ("3.13", "rocky9_aarch64", "RHEL 9 has glibc 2.34: write 'manylinux_2_34_aarch64'"),
+        ("3.13", "debian12", "Debian 12 has glibc 2.36: write 'manylinux_2_36_x86_64'"),
+        ("3.13", "ubuntu", "Ubuntu 22.04 = 2_35"),
+        ("3.13", "alpine", "Alpine has musl: write 'musllinux_1_2_x86_64'"),
+        ("3.13", "musl_1_2_x86_64", "did you mean 'musllinux_1_2_x86_64'"),
+        ("3.13", "win64", "write 'win_amd64'; a 32-bit Python is 'win32'"),
+        ("3.13", "windows_arm64", "write 'win_arm64'"),
+        ("3.99", "win32", r"Python 3.99 is not known here\n.*the newest target is 3\.15"),
     ],
 )
 def test_anything_else_is_refused(python: str, platform: str, message: str) -> None:
@@ -61,7 +73,6 @@ def test_anything_else_is_refused(python: str, platform: str, message: str) -> N
 def test_a_minor_version_means_its_newest_patch() -> None:
     assert Target("3.9", "win32").full_version == f"3.9.{NEWEST_PATCH[3, 9]}"
     assert Target("3.9.18", "win32").full_version == "3.9.18"
-    assert Target("3.42", "win32").full_version == "3.42.0"
 
 
 @pytest.mark.parametrize(
@@ -69,7 +80,7 @@ def test_a_minor_version_means_its_newest_patch() -> None:
     [
         ("win_amd64", ("nt", "win32", "Windows", "AMD64", "0")),
         ("win_arm64", ("nt", "win32", "Windows", "ARM64", "0")),
-        ("win32", ("nt", "win32", "Windows", "x86", "0")),
+        ("win32", ("nt", "win32", "Windows", "AMD64", "0")),
         ("macosx_11_0_arm64", ("posix", "darwin", "Darwin", "arm64", "20.0.0")),
         ("macosx_14_0_arm64", ("posix", "darwin", "Darwin", "arm64", "23.0.0")),
         ("macosx_10_15_x86_64", ("posix", "darwin", "Darwin", "x86_64", "19.0.0")),
@@ -160,3 +171,70 @@ def test_requires_python() -> None:
     assert not target.fits_python(">=3.9.19")
     assert target.fits_python("")
     assert target.fits_python("no specifier at all")
+
+
+@pytest.mark.parametrize(
+    ("platform", "machines"),
+    [
+        ("win32", ("AMD64", "x86")),
+        ("manylinux2014_i686", ("x86_64", "i686")),
+        ("manylinux2014_armv7l", ("aarch64", "armv7l")),
+        ("musllinux_1_2_armv7l", ("aarch64", "armv7l")),
+        ("win_amd64", ("AMD64",)),
+        ("manylinux2014_x86_64", ("x86_64",)),
+    ],
+)
+def test_a_32_bit_python_reports_the_machine_of_the_kernel(
+    platform: str, machines: tuple[str, ...]
+) -> None:
+    target = Target("3.13", platform)
+    assert target.machines == machines
+    for machine in machines:
+        assert target.admits(Marker(f"platform_machine == '{machine}'"))
+    assert not target.admits(Marker("platform_machine == 'pdp11'"))
+
+
+# The patch releases that a lock serves --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("python", "markers", "requires", "expected"),
+    [
+        ("3.11", (), (), "from 3.11.0"),
+        ("3.11", (), (">=3.8", ">=3.11.5"), "from 3.11.5"),
+        ("3.11", (), ("!=3.11.4",), "from 3.11.5"),
+        ("3.11", ("python_full_version >= '3.11.3'",), (), "from 3.11.3"),
+        ("3.11", ("python_full_version < '3.11.3'",), (), "from 3.11.3"),
+        ("3.11", ("python_version >= '3.11'", "sys_platform == 'linux'"), (), "from 3.11.0"),
+        ("3.11", ("implementation_version >= '3.11.7'",), (">=3.11.2",), "from 3.11.7"),
+        ("3.11", ("python_full_version >= '3.11.3' and extra == 'x'",), (), "from 3.11.3"),
+        ("3.11", ("python_full_version >= '3.11.3' and extra == 'y'",), (), "from 3.11.0"),
+        ("3.11.2", (), (">=3.8",), "from 3.11.0"),
+        ("3.11.2", ("python_full_version >= '3.11.3'",), (), "3.11.0 to 3.11.2"),
+        ("3.11.2", (), ("==3.11.2",), "only 3.11.2"),
+        ("3.13t", (), (">=3.13.1",), "from 3.13.1"),
+        ("3.11.99", (), (">=3.11.98",), "from 3.11.98"),
+    ],
+)
+def test_the_patches_for_which_everything_is_the_same(
+    python: str, markers: tuple[str, ...], requires: tuple[str, ...], expected: str
+) -> None:
+    evaluated = [(Marker(marker), ("", "x")) for marker in markers]
+    found = served_by(Target(python, "manylinux2014_x86_64"), evaluated, requires)
+    assert str(found) == expected
+
+
+@pytest.mark.parametrize(
+    ("patches", "inside", "outside"),
+    [
+        (Patches("3.11.5"), ("3.11.5", "3.11.99"), ("3.11.4", "3.11.5rc1")),
+        (Patches("3.11.2", "3.11.4"), ("3.11.2", "3.11.4"), ("3.11.1", "3.11.5")),
+    ],
+)
+def test_a_lock_admits_its_patches(
+    patches: Patches, inside: tuple[str, ...], outside: tuple[str, ...]
+) -> None:
+    assert all(map(patches.admits, inside))
+    assert not any(map(patches.admits, outside))
+    assert all(patches.specifier.contains(version) for version in inside)
+    assert not any(patches.specifier.contains(version) for version in outside)
