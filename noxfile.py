@@ -58,10 +58,9 @@ except WarmupError as error:
 WARMUP = sessions.Warmup(CONFIG)
 ALL_TARGETS = sessions.parameters(CONFIG.targets)
 VERIFY = sessions.Verify(CONFIG)
-OFFLINE = ["--no-periodic-update"]  # virtualenv must not look for a newer pip
 
 
-@nox.session(venv_backend="host", venv_params=OFFLINE, reuse_venv=True)
+@nox.session(venv_backend="host", reuse_venv=True)
 @nox.parametrize("python,platform", ALL_TARGETS)
 def warmup(session: nox.Session, platform: str, **forced: object) -> None:
     """Gather everything one target needs, through devpi, and have pip confirm it."""
@@ -74,19 +73,19 @@ def coverage(session: nox.Session) -> None:
     WARMUP.coverage(session)
 
 
-@nox.session(venv_backend="host", venv_params=OFFLINE, reuse_venv=True, default=False)
+@nox.session(venv_backend="host", reuse_venv=True, default=False)
 def seal(session: nox.Session) -> None:
     """Make the data of the private devpi-server ready to be copied into the gap."""
     sessions.seal(session, CONFIG)
 
 
-@nox.session(venv_backend="host", venv_params=OFFLINE, reuse_venv=True, default=False)
+@nox.session(venv_backend="host", reuse_venv=True, default=False)
 def served(session: nox.Session) -> None:
     """Have pip download every lock from devpi: the private one offline, another as it is."""
     sessions.served(session, CONFIG)
 
 
-@nox.session(venv_backend="fresh", venv_params=OFFLINE, default=False)
+@nox.session(venv_backend="fresh", default=False)
 @nox.parametrize("python,platform", sessions.verifiable(CONFIG.targets))
 def verify(session: nox.Session, platform: str, **forced: object) -> None:
     """Install one target from the wheelhouse on its real interpreter, with no network."""

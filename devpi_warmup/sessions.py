@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from devpi_warmup.warmup import Run
 
 _FAMILIES = {"win": "windows", "mac": "macos"}
+_SEEDS = {"venv_params": ["--no-periodic-update"]}  # virtualenv must not look for a newer pip
 _OLDEST_OF_VIRTUALENV = [3, 9]  # virtualenv 21 makes none for older ones
 
 
@@ -41,7 +42,7 @@ class HostVirtualEnv(nox.virtualenv.VirtualEnv):
 
     def __init__(self, location: str, interpreter: str | None = None, **kwargs: Any) -> None:
         del interpreter  # it need not exist here
-        super().__init__(location, interpreter=None, **kwargs)
+        super().__init__(location, interpreter=None, **kwargs | _SEEDS)
 
 
 class NotHere(str):
@@ -52,6 +53,9 @@ class NotHere(str):
 
 class FreshVirtualEnv(nox.virtualenv.VirtualEnv):
     """A virtualenv on the real interpreter, made anew each time: nothing may be there already."""
+
+    def __init__(self, location: str, interpreter: str | None = None, **kwargs: Any) -> None:
+        super().__init__(location, interpreter=interpreter, **kwargs | _SEEDS)
 
     def create(self) -> bool:
         """Make it; for a Python that virtualenv no longer knows, by the Python's own venv."""
@@ -286,8 +290,8 @@ class Verify:
             session.warn(f"{target.id}: import {module} fails: {reason}")
         imported = done.modules - len(done.failed_imports)
         print(  # noqa: T201 - the result of the session
-            f"{target.id} installed: {done.distributions} distributions on Python {done.python}, "
-            f"pip check passes, {imported} of {done.modules} modules imported; "
+            f"{target.id} installed: {done.distributions} distributions, pip check passes, "
+            f"{imported} of {done.modules} modules imported, on Python {done.python}; "
             f"network kept away by {done.isolation}",
             flush=True,
         )

@@ -162,7 +162,7 @@ def test_an_index_that_is_no_devpi_proves_nothing(project: Project) -> None:
         assert project.nox("-s", "warmup", DEVPI_INDEX=url).returncode == 0
         done = project.nox("-s", "served", DEVPI_INDEX=url)
     assert done.returncode == 1
-    assert "is no devpi that answers for itself: what it holds is not shown" in done.stderr
+    assert "does not answer as a devpi-server: what it holds cannot be shown" in done.stderr
 
 
 @pytest.mark.parametrize("sealed", [False, True])

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,23 @@ from devpi_warmup.targets import Target
 from devpi_warmup.wheelhouse import digest
 
 pytestmark = linux_only
+
+
+def find_spec_of(version: str) -> dict[str, str]:
+    """Return the environment in which nox finds a Python, {} where there is none."""
+    environs = [{}]
+    if pyenv := shutil.which("pyenv"):
+        listed = subprocess.run([pyenv, "versions", "--bare"], capture_output=True, text=True)
+        own = [name for name in listed.stdout.split() if name.startswith(f"{version}.")]
+        environs += [{"PYENV_VERSION": name} for name in own]
+    for environ in environs:
+        argv = [f"python{version}", "-c", "import venv, ensurepip"]
+        with suppress(OSError):
+            if subprocess.run(argv, env=os.environ | environ, capture_output=True).returncode == 0:
+                return environ or {"PYENV_VERSION": os.environ.get("PYENV_VERSION", "")}
+    return {}
+
+
 TARGET = Target(OWN_PYTHON, OWN_PLATFORM)
 
 
@@ -133,10 +153,124 @@ def test_a_spoiled_wheelhouse_is_not_installed(
 
 
 def test_a_missing_interpreter_is_noxs_own_rule(project: Project) -> None:
-    project.write("six", pythons=("3.99",), platforms=(OWN_PLATFORM,))
-    done = project.nox("-s", "verify", "-p", "3.99")
+    project.write("six", pythons=("3.15",), platforms=(OWN_PLATFORM,))
+    done = project.nox("-s", "verify", "-p", "3.15")
     assert done.returncode == 1
-    assert "Python interpreter 3.99 not found" in done.stderr
+    assert "Python interpreter 3.15 not found" in done.stderr
+
+
+FOREIGN = ("win_amd64", "manylinux_2_90_x86_64", "musllinux_1_2_x86_64", "macosx_14_0_arm64")
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [("-s", "verify"), ("-s", "verify", "-p", OWN_PYTHON), ("-k", "verify and (windows or linux)")],
+)
+def test_nothing_that_can_run_here_is_an_error_that_names_it(
+    project: Project, selection: tuple[str, ...]
+) -> None:
+    project.write("six", pythons=(OWN_PYTHON, "3.15"), platforms=FOREIGN)
+    done = project.nox(*selection)
+    assert done.returncode == 1, done.output
+    tag = f"cp{OWN_PYTHON.replace('.', '')}"
+    for platform, reason in (
+        ("win_amd64", "this machine is Linux x86_64"),
+        ("manylinux_2_90_x86_64", "this machine has glibc 2."),
+    ):
+        assert f"{tag}-{platform} is not verified: {reason}" in done.stderr
+    assert "nothing that was selected can run here" in done.stderr
+    assert "Traceback" not in done.output
+
+
+def test_what_cannot_run_here_is_passed_over_by_name(ready: Project) -> None:
+    done = ready.nox("-s", "verify")
+    assert done.returncode == 0, done.output
+    foreign = TARGET.id.replace(OWN_PLATFORM, "win_amd64")
+    assert f"{foreign} is not verified: this machine is Linux" in done.stderr
+    assert ready.nox("-s", f"verify({foreign})").returncode == 1
+    assert ready.nox("-k", "verify and windows").returncode == 1
+
+
+def test_an_environment_is_never_reused(warmed: Project, devpi: Devpi) -> None:
+    """``-R`` would leave what is installed, and verify nothing of what lies there now."""
+    devpi.upstream.add("reuse-app", "1.0", files={"reuse_app.py": "", "reuse_more.py": ""})
+    warmed.write("reuse-app", pythons=(OWN_PYTHON,), platforms=(OWN_PLATFORM,))
+    assert warmed.nox("-s", "warmup").returncode == 0
+    assert warmed.nox("-s", "verify").returncode == 0
+    (site,) = warmed.root.glob(".nox/verify*/lib/*/site-packages")
+    (site / "reuse_app.py").write_text("raise ValueError('of the run before')")
+    done = warmed.nox("-R", "-s", "verify")
+    assert done.returncode == 0, done.output
+    assert "2 of 2 modules imported" in done.stdout, done.output
+
+
+def test_an_interpreter_older_than_the_lock_serves(warmed: Project, devpi: Devpi) -> None:
+    """Debian 12 has 3.11.2; the lock is for the newest 3.11, and says from where on it holds."""
+    major, minor, patch = sys.version_info[:3]
+    newer = f"{major}.{minor}.{patch + 1}"
+    devpi.upstream.add("patch-app", "2.0", requires_python=f">={newer}")
+    devpi.upstream.add("patch-app", "1.0")
+    warmed.write("patch-app", pythons=(OWN_PYTHON,), platforms=(OWN_PLATFORM,))
+    done = warmed.nox("-s", "warmup")
+    assert f"covered  from {newer}" in done.stdout, done.output
+    own = f"{major}.{minor}.{patch}"
+    done = warmed.nox("-s", "verify")
+    assert done.returncode == 1
+    assert f"this machine has Python {own}, and the lock serves from {newer}" in done.stderr
+    assert f'write pythons = ["{own}"] into [tool.devpi-warmup]' in done.stderr
+    warmed.write("patch-app", pythons=(own,), platforms=(OWN_PLATFORM,))
+    assert warmed.nox("-s", "coverage").returncode == 1
+    assert warmed.nox("-s", "warmup").returncode == 0
+    done = warmed.nox("-s", "verify")
+    assert done.returncode == 0, done.output
+
+
+def test_modules_of_a_namespace_package_are_imported(warmed: Project, devpi: Devpi) -> None:
+    files = {"space/good/__init__.py": "", "space/bad.py": "raise ValueError('no')"}
+    devpi.upstream.add("space-app", "1.0", files=files)
+    warmed.write("space-app", pythons=(OWN_PYTHON,), platforms=(OWN_PLATFORM,))
+    assert warmed.nox("-s", "warmup").returncode == 0
+    done = warmed.nox("-s", "verify")
+    assert done.returncode == 0, done.output
+    assert "1 of 2 modules imported" in done.stdout
+    assert "import space.bad fails: ValueError: no" in done.stderr
+
+
+@pytest.mark.parametrize("session", ["warmup", "verify"])
+@pytest.mark.parametrize(
+    ("options", "environ", "message"),
+    [
+        (("-P", OWN_PYTHON), {}, "names a Python that is not a target"),
+        ((), {"NOXFORCEPYTHON": OWN_PYTHON}, "names a Python that is not a target"),
+        (("-fb", "venv"), {}, "run it without --no-venv and without -fb"),
+    ],
+)
+def test_options_of_nox_that_make_other_sessions(
+    project: Project, session: str, options: tuple[str, ...], environ: dict[str, str], message: str
+) -> None:
+    project.write("six", pythons=(OWN_PYTHON,), platforms=(OWN_PLATFORM,))
+    done = project.nox(
+        "-s", session, *options, DEVPI_INDEX="http://127.0.0.1:9/root/pypi", **environ
+    )
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.output
+
+
+OLD = [version for version in ("3.7", "3.8") if find_spec_of(version)]
+
+
+@pytest.mark.parametrize("python", OLD or [pytest.param("", marks=pytest.mark.skip("none here"))])
+def test_a_python_that_virtualenv_no_longer_knows(
+    warmed: Project, devpi: Devpi, python: str
+) -> None:
+    if "old-app" not in devpi.upstream.projects:
+        devpi.upstream.add("old-app", "1.0")
+    warmed.write("old-app", pythons=(python,), platforms=(OWN_PLATFORM,))
+    assert warmed.nox("-s", "warmup").returncode == 0
+    done = warmed.nox("-s", "verify", **find_spec_of(python))
+    assert done.returncode == 0, done.output
+    assert f"on Python {python}." in done.stdout
 
 
 def test_inside_the_gap_nox_alone_is_enough(ready: Project, tmp_path: Path) -> None:
@@ -173,7 +307,8 @@ def test_both_locks_install_with_pip_alone(ready: Project, tmp_path: Path, lock:
     done = subprocess.run(
         [
             *(*isolation().prefix, python, "-I", "-m", "pip", "install", "--no-index"),
-            *("--find-links", "wheelhouse", *options, "-r", f"wheelhouse/locks/{lock}"),
+            *("--find-links", f"wheelhouse/locks/{TARGET.id}.html", *options),
+            *("-r", f"wheelhouse/locks/{lock}"),
         ],
         cwd=ready.root,
         env=clean_environment(),

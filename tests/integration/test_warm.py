@@ -185,7 +185,8 @@ def test_an_index_that_is_no_devpi_shows_nothing(project: Project) -> None:
         strict = project.nox("-s", "warmup", DEVPI_INDEX=url)
     assert strict.returncode == 1
     assert "it cannot be shown that devpi holds every file" in strict.stderr
+    assert "the index is not a devpi" in strict.stderr
     assert done.returncode == 0, done.output
-    assert "warm cannot be shown here" in done.stderr
+    assert "does not answer as a devpi-server: what it holds cannot be shown" in done.stderr
     assert done.stdout.splitlines()[1].endswith(" -")
     assert "1 of 1 targets covered" in done.stdout
