@@ -83,7 +83,7 @@ def make_wheel(
     return f"{base}{f'-{build}' if build else ''}-{tag}.whl", make_zip(contents)
 
 
-def make_zip(contents: dict[str, str]) -> bytes:
+def make_zip(contents: Mapping[str, str | bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for path, text in contents.items():

@@ -1,0 +1,218 @@
+"""pip's own installing code on wheels that resolve, and cannot be installed."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from catalogue import Catalogue, Upload, make_zip
+from projects import Devpi, Project
+
+from devpi_warmup.errors import WheelhouseError
+from devpi_warmup.index import IndexFile
+from devpi_warmup.judge import judge
+from devpi_warmup.lock import Pin
+from devpi_warmup.process import run
+from devpi_warmup.wheelhouse import Wheelhouse, digest
+
+NAME = "x-1.0-py3-none-any.whl"
+INFO = "x-1.0.dist-info"
+Contents = dict[str, "str | bytes"]
+
+
+def contents(**more: str | bytes) -> Contents:
+    """What is in a wheel that installs; names with "_D_" for the folder of its metadata."""
+    found: Contents = {
+        "x.py": "",
+        f"{INFO}/METADATA": "Metadata-Version: 2.1\nName: x\nVersion: 1.0\n",
+        f"{INFO}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{INFO}/RECORD": "x.py,,\n",
+    }
+    return found | {name.replace("_D_", f"{INFO}/"): text for name, text in more.items()}
+
+
+def entry_points(text: str) -> Contents:
+    return contents(**{"_D_entry_points.txt": f"[console_scripts]\n{text}\n"})
+
+
+def without(name: str) -> Contents:
+    found = contents()
+    del found[f"{INFO}/{name}"]
+    return found
+
+
+GOOD = {
+    "plain": contents(),
+    "scripts": entry_points("# c\nrun = a.b:c [x]\ngo =\n  d:e"),
+    "data": contents(**{"x-1.0.data/scripts/run": "#!python\n", "x-1.0.data/data/share/x": ""}),
+    "a record that is not complete": contents(**{"y.py": ""}),
+}
+BAD = {
+    "an entry point without a function": (entry_points("run = a.b"), "A callable suffix"),
+    "an entry point without an object": (entry_points("run = "), "run"),
+    "an entry point that does not parse": (entry_points("run = a b:c!"), ""),
+    "an entry point that climbs": (entry_points("../../run = a:b"), "outside the scripts"),
+    "a path that climbs": (contents(**{"../../evil.py": ""}), "outside the target directory"),
+    "an unknown scheme": (contents(**{"x-1.0.data/nonsense/x": ""}), "Unknown scheme key"),
+    "scripts as a file": (contents(**{"x-1.0.data/scripts": ""}), "Unexpected file"),
+    "no RECORD": (without("RECORD"), ""),
+    "no WHEEL": (without("WHEEL"), "WHEEL"),
+    "a RECORD that is not UTF-8": (contents(_D_RECORD=b"x.py,\xff,\n"), "utf-8"),
+    "a RECORD with a blank line": (contents(_D_RECORD="x.py,,\n\nx.py,,\n"), ""),
+    "a RECORD with a giant field": (
+        contents(_D_RECORD=f"x.py,{'y' * (csv.field_size_limit() + 1)},\n"),
+        "field larger than field limit",
+    ),
+    "a file and a folder of one name": (contents(**{"a": "", "a/b.py": ""}), "a"),
+    "a name of over 255 bytes": (contents(**{f"{'y' * 253}.py": ""}), "File name too long"),
+    "a newer format": (contents(_D_WHEEL="Wheel-Version: 9.0\nTag: py3-none-any\n"), "9.0"),
+}
+
+
+def pin_of(wheelhouse: Wheelhouse, data: bytes, name: str = NAME) -> Pin:
+    path = wheelhouse.path / name
+    path.write_bytes(data)
+    file = IndexFile(name, "x")
+    return Pin("x", "1.0", file, digest(path), len(data), (), (), "")  # type: ignore[arg-type]
+
+
+def said(wheelhouse: Wheelhouse, data: bytes, name: str = NAME) -> str:
+    pin = pin_of(wheelhouse, data, name)
+    return judge([pin], wheelhouse, python=sys.executable, runner=run)[name].problem
+
+
+@pytest.fixture
+def wheelhouse(tmp_path: Path) -> Wheelhouse:
+    found = Wheelhouse(tmp_path / "wheelhouse")
+    found.staging.mkdir(parents=True)
+    return found
+
+
+@pytest.mark.parametrize("case", GOOD)
+def test_what_pip_installs(wheelhouse: Wheelhouse, case: str) -> None:
+    assert said(wheelhouse, make_zip(GOOD[case])) == ""
+    assert not list(wheelhouse.staging.rglob("*.py"))
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_pip_refuses_to_install(wheelhouse: Wheelhouse, case: str) -> None:
+    found, words = BAD[case]
+    problem = said(wheelhouse, make_zip(found))
+    assert problem
+    assert words in problem
+    assert str(wheelhouse.path) not in problem
+
+
+def test_a_damaged_member(wheelhouse: Wheelhouse) -> None:
+    data = make_zip(contents(**{"y.py": "print('here')"})).replace(b"here", b"gone", 1)
+    assert "Bad CRC-32" in said(wheelhouse, data)
+
+
+def test_each_wheel_has_its_own_verdict(wheelhouse: Wheelhouse) -> None:
+    bad = make_zip(BAD["no WHEEL"][0])
+    pins = [
+        replace(pin_of(wheelhouse, data, f"x-1.{n}-py3-none-any.whl"), size=30_000_000)
+        for n, data in enumerate([make_zip(contents()), bad, make_zip(contents())])
+    ]
+    found = judge(pins, wheelhouse, python=sys.executable, runner=run)
+    assert [bool(found[pin.file.filename].problem) for pin in pins] == [False, True, False]
+
+
+def test_what_pip_warns_of_is_kept(wheelhouse: Wheelhouse) -> None:
+    pin = pin_of(wheelhouse, make_zip(contents(_D_RECORD="x.py,,,too much\n")))
+    found = judge([pin], wheelhouse, python=sys.executable, runner=run)
+    (warning,) = found[NAME].warnings
+    assert "more than three elements" in warning
+
+
+def test_no_room_to_unpack(wheelhouse: Wheelhouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    from devpi_warmup import pipjudge
+
+    pin = pin_of(wheelhouse, make_zip(contents()))
+
+    def full(argv, *, env, timeout=None):
+        verdicts = Path(argv[4])
+        verdicts.write_text(f'{{"{NAME}": {{"problem": "{pipjudge.NO_SPACE}", "warnings": []}}}}')
+        return run(["true"], env=env)
+
+    with pytest.raises(WheelhouseError, match="has no room to unpack"):
+        judge([pin], wheelhouse, python=sys.executable, runner=full)
+
+
+# In a warmup --------------------------------------------------------------------------------
+
+
+def wheel(catalogue: Catalogue, project: str, found: Contents) -> None:
+    renamed = {n.replace("x-1.0", f"{project}-1.0"): text for n, text in found.items()}
+    meta = f"{project}-1.0.dist-info/METADATA"
+    renamed[meta] = f"Metadata-Version: 2.1\nName: {project}\nVersion: 1.0\n"
+    catalogue.upload(project, Upload(f"{project}-1.0-py3-none-any.whl", make_zip(renamed)))
+
+
+def test_a_wheel_that_pip_cannot_install_fails_its_targets(warmed: Project, devpi: Devpi) -> None:
+    wheel(devpi.upstream, "judgebad", BAD["an entry point without a function"][0])
+    warmed.write("judgebad", pythons=("3.13",), platforms=("win_amd64",))
+    done = warmed.nox("-s", "warmup")
+    assert done.returncode == 1
+    assert "pip cannot install judgebad-1.0-py3-none-any.whl: " in done.stderr
+    assert "hint: exclude that version: write judgebad!=1.0 into the requirements" in done.stderr
+
+
+def test_each_distinct_wheel_is_judged_once(
+    warmed: Project, devpi: Devpi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Remembered by its sha256 and pip's version, from run to run."""
+    wheel(devpi.upstream, "judgeone", contents(_D_RECORD="x.py,,,odd\n"))
+    warmed.write("judgeone", pythons=("3.9", "3.13"), platforms=("win_amd64",))
+    done = warmed.nox("-s", "warmup")
+    assert done.returncode == 0, done.output
+    assert done.stdout.count("note: judgeone: pip: RECORD line has more than three") == 2
+    before = warmed.files()
+    log = warmed.root / "judged"
+    spy = "import sys; open(r'%s', 'a').write('x'); sys.exit(9)" % log
+    script = Path(sys.modules["devpi_warmup"].__file__ or "").with_name("pipjudge.py")
+    assert script.exists()
+    assert warmed.nox("-s", "warmup").returncode == 0
+    assert warmed.files() == before
+    assert not log.exists(), spy
+
+
+def test_files_of_two_wheels_in_one_place(warmed: Project, devpi: Devpi) -> None:
+    wheel(devpi.upstream, "placeone", contents(place=""))
+    wheel(devpi.upstream, "placetwo", contents(**{"place/x.py": ""}))
+    warmed.write("placeone", "placetwo", pythons=("3.13",), platforms=("win_amd64",))
+    done = warmed.nox("-s", "warmup")
+    assert done.returncode == 1
+    assert "its wheels cannot be installed together" in done.stderr
+    assert "place of placeone-1.0-py3-none-any.whl is a file" in done.stderr
+
+
+def test_a_damaged_newest_wheel_is_not_stepped_over(
+    warmed: Project, devpi: Devpi, make_server: Callable[..., object]
+) -> None:
+    devpi.upstream.add("stepped", "1.0")
+    devpi.upstream.upload("stepped", Upload("stepped-2.0-py3-none-any.whl", b"no zip"))
+    warmed.write("stepped", pythons=("3.13",), platforms=("win_amd64",))
+    done = warmed.nox("-s", "warmup")
+    assert done.returncode == 1
+    assert "stepped-2.0-py3-none-any.whl cannot be unpacked: File is not a zip file" in done.stderr
+    assert "write stepped!=2.0 into the requirements or the constraints" in done.stderr
+    assert done.stdout.count("stepped-2.0") == 1
+
+
+def test_an_old_wheel_beside_a_newer_sdist_has_a_note_everywhere(
+    warmed: Project, devpi: Devpi
+) -> None:
+    devpi.upstream.add("oldwheel", "0.1")
+    devpi.upstream.upload("oldwheel", Upload("oldwheel-1.2.tar.gz", b"x"))
+    warmed.write("oldwheel", pythons=("3.13",), platforms=("win_amd64",))
+    done = warmed.nox("-s", "warmup")
+    note = "oldwheel 0.1 is not the newest: 1.2 exists only as an sdist, and nothing is built here"
+    assert done.returncode == 0, done.output
+    assert f"cp313-win_amd64: note: {note}" in done.stderr
+    assert f"note: {note}" in done.stdout
+    assert warmed.manifest()["targets"]["cp313-win_amd64"]["notes"] == [note]
