@@ -47,7 +47,7 @@ from devpi_warmup.transport import Transport
 from devpi_warmup.wheelhouse import Wheelhouse
 
 SCENARIOS = ROOT.parent / "shared" / "scenarios"
-LIMIT = 120  # seconds for one run
+LIMIT = 120  # seconds for one resolver
 # Each run has a process of its own, forked from one that has imported these: pip has to be a
 # fresh one for each target, and takes a second to import.
 PRELOAD = [
@@ -182,8 +182,6 @@ def pip_outcome(index: str, wanted: Path, allowed: Path, target: Target, root: P
 def run(job: tuple[Scenario, Target]) -> Run:
     """Resolve one scenario for one target by both, in a process that does nothing else."""
     scenario, target = job
-    signal.signal(signal.SIGALRM, too_long)
-    signal.alarm(LIMIT)
     catalogue = catalogue_of(scenario)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -194,19 +192,26 @@ def run(job: tuple[Scenario, Target]) -> Run:
         seconds = time.perf_counter() - start
         index = catalogue.write_simple(root / "index")
         theirs = attempt(pip_outcome, index, wanted, allowed, target, root)
-        signal.alarm(0)
     return Run(ours, theirs, seconds)
 
 
 def attempt(resolver: Callable[..., Outcome], *arguments: object) -> Outcome:
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(LIMIT)
     try:
         return resolver(*arguments)
-    except Exception:  # noqa: BLE001 - whatever it is, the other runs go on
+    except (Exception, TooLong):  # noqa: BLE001 - whatever it is, the other runs go on
         return Outcome(text=traceback.format_exc(), crashed=True)
+    finally:
+        signal.alarm(0)
+
+
+class TooLong(BaseException):
+    """Not an Exception, which a resolver might take for a reason to refuse."""
 
 
 def too_long(number: int, frame: object) -> None:
-    raise TimeoutError(f"over {LIMIT} s")
+    raise TooLong(f"over {LIMIT} s")
 
 
 def as_stated(expected: dict[str, object], ours: Outcome) -> bool:
@@ -242,7 +247,7 @@ def compare(scenarios: list[Scenario], known: dict[str, str], texts: Path | None
     counts: Counter[str] = Counter()
     slowest = 0.0
     explained = []
-    open_known = {scenario["id"] for scenario in scenarios} & known.keys()
+    open_known = {scenario["id"] for scenario, _ in jobs} & known.keys()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOAD)
     with context.Pool(os.cpu_count(), maxtasksperchild=1) as pool:
