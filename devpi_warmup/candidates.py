@@ -66,7 +66,9 @@ class Wanted:
             return f"Python {self.specifier}"
         if self.exact is not None:
             return f"{self.identifier}=={self.exact.version}"
-        return f"{self.identifier}{self.specifier}"
+        hashes = sorted(self.hashes or ())
+        hashed = "".join(f" --hash=sha256:{digest[:8]}…" for digest in hashes)
+        return f"{self.identifier}{self.specifier}{hashed}"
 
 
 def combine(wants: Iterable[Wanted]) -> tuple[SpecifierSet, Hashes]:
@@ -103,7 +105,7 @@ def constraints_of(roots: Iterable[RootRequirement]) -> dict[NormalizedName, Wan
     for root in roots:
         own = Wanted(root.name, frozenset(), root.requirement.specifier, root.hashes or None)
         specifier, hashes = combine([constraints.get(root.name, own), own])
-        constraints[root.name] = Wanted(root.name, specifier=specifier, hashes=hashes, root=root)
+        constraints[root.name] = Wanted(root.name, specifier=specifier, hashes=hashes)
     return constraints
 
 

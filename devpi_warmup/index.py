@@ -187,7 +187,7 @@ class Index:
         """Whether a mirror of which a page shows nothing has files that are not shown."""
         try:
             own, _ = self._ask(project, base.simple)
-            if own.absence.startswith(_EMPTY):
+            if own.absence == _EMPTY:
                 own, _ = self._confirmed(project, base.simple)
         except IndexAccessError as error:
             raise type(error)(
@@ -199,14 +199,18 @@ class Index:
 
     def _confirmed(self, project: NormalizedName, simple_url: str) -> tuple[Page, Answer]:
         page, answer = self._ask(project, simple_url)
-        absences = [page.absence]
+        began, absences = clock(), [page.absence]
         while not page.known and len(absences) < CONFIRMATIONS:
             self.transport.sleep(0.25 * 4 ** len(absences))
             if DEVPI_HEADER in answer.headers:
                 self._refresh(project, simple_url)
             page, answer = self._ask(project, simple_url)
             absences.append(page.absence)
-        return page if page.known else replace(page, absence=", ".join(absences)), answer
+        if page.known:
+            return page, answer
+        said = " and ".join(dict.fromkeys(absences))
+        times = f"{len(absences)} times, {began.partition(' ')[0]} to {clock()}"
+        return replace(page, absence=f"{said} ({times})"), answer
 
     def _ask(self, project: NormalizedName, simple_url: str) -> tuple[Page, Answer]:
         headers = {"Accept": simple.ACCEPT_SUPPORTED}
@@ -226,7 +230,7 @@ class Index:
             page = _parse_page(project, answer)
         if not page.known:
             what = "404" if answer.status == requests.codes.not_found else _EMPTY
-            page = replace(page, absence=f"{what} at {clock()}")
+            page = replace(page, absence=what)
         return page, answer
 
     def _refresh(self, project: NormalizedName, simple_url: str) -> None:

@@ -20,7 +20,7 @@ from packaging.version import Version
 from resolvelib import AbstractProvider, BaseReporter, ResolutionImpossible, Resolver
 from resolvelib.resolvers import RequirementInformation, ResolutionTooDeep, Result
 
-from devpi_warmup import explain
+from devpi_warmup import explain, others, unfit
 from devpi_warmup.candidates import (
     PYTHON,
     Candidate,
@@ -30,7 +30,7 @@ from devpi_warmup.candidates import (
     extras_of,
     split,
 )
-from devpi_warmup.errors import ResolutionError
+from devpi_warmup.errors import ResolutionError, indented
 from devpi_warmup.finder import Finder
 from devpi_warmup.index import IndexFile, Wheel, parse_wheel
 from devpi_warmup.lock import Lock, Pin
@@ -110,7 +110,8 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
         self.direct: dict[NormalizedName, Candidate] = {}
         self._gatherer = gatherer
         self._python = Candidate(PYTHON, frozenset(), Version(target.full_version), None)
-        self._constraints = constraints_of(for_target(requirements.constraints, target))
+        self._constraint_lines = for_target(requirements.constraints, target)
+        self._constraints = constraints_of(self._constraint_lines)
         self._user_order: dict[str, int] = {}
         self._roots = self._root_wants(for_target(requirements.requirements, target))
         self._conflicts: defaultdict[str, int] = defaultdict(int)
@@ -274,7 +275,7 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
         """Return a version above a pin that is passed over for what it is: not a plain wheel."""
         page = self._gatherer.page(pin.project)
         constraint = self._constraints.get(pin.project, Wanted(pin.project))
-        newest = explain.newest_without_wheel(page, specifier & constraint.specifier, self.target)
+        newest = others.newest_without_wheel(page, specifier & constraint.specifier, self.target)
         return newest if newest is not None and newest[0] > pin.version else None
 
     def passed_over(self, chosen: Mapping[NormalizedName, Wheel]) -> Iterator[str]:
@@ -306,7 +307,7 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
         opened.add(wheel.file)
         if len(opened) > BUDGET:
             fighting = self._information.get(wheel.project, [])
-            wants = explain.wanted_by(fighting, self._wanters)
+            wants = indented(explain.wanted_by(fighting, self._wanters))
             raise ResolutionError(
                 f"{wheel.project}: {BUDGET} of its wheels were opened and none fits\n{wants}",
                 hint=f"these requirements fight: pin {wheel.project}, or what wants it",
@@ -382,25 +383,26 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
             self._look_ahead(list(self._wants(candidate, metadata)))
 
     def _explained(self, causes: Causes) -> ResolutionError:
-        lines, nearest = list[str](), ""
+        lines, reasons = list[str](), None
         for project in dict.fromkeys(requirement.project for requirement, _ in causes):
             own = [cause for cause in causes if cause.requirement.project == project]
-            lines.append(f"{project if project != PYTHON else 'Python'}:")
-            lines.append(explain.wanted_by(own, self._wanters))
             if project == PYTHON:
-                lines.append(f"      the target has {self.target.full_version}")
-                continue
-            if all(cause.requirement.exact is None for cause in own):
+                block = ["Python:", f"the target has {self.target.full_version}"]
+                block[1:1] = explain.wanted_by(own, self._wanters)
+            else:
+                block = [f"{project}:", *explain.wanted_by(own, self._wanters)]
+                block += [f"{w}, constrained by {where}" for w, where in self._limits(project)]
+            if project != PYTHON and all(cause.requirement.exact is None for cause in own):
                 reasons = self._why_none(project, own)
-                nearest = reasons.nearest
-                lines += [f"      {reason}" for reason in (nearest, *reasons.lines)]
+                block += [reasons.nearest, *reasons.lines]
+            lines += [block[0], *(f"      {line}" for line in block[1:])]
         projects = list(dict.fromkeys(requirement.project for requirement, _ in causes))
         title = f"no set of files satisfies the requirements on {', '.join(projects)}"
-        hint = explain.HINT
-        if len(projects) == 1 and nearest:
-            title += f": {nearest}"
-            lines.remove(f"      {nearest}")
-            hint = explain.hint(self._gatherer.page(projects[0]))
+        hint = unfit.RELAX
+        if len(projects) == 1 and reasons is not None:
+            title += f": {reasons.nearest}"
+            lines.remove(f"      {reasons.nearest}")
+            hint = reasons.hint
         if len(self.target.machines) > 1:
             lines.append(
                 f"{self.target.platform} is judged for {' and '.join(self.target.machines)} "
@@ -409,12 +411,18 @@ class _Provider(AbstractProvider[Wanted, Candidate, str]):
         text = "\n  ".join([title.replace(PYTHON, "Python"), *lines])
         return ResolutionError(text, hint=hint)
 
-    def _why_none(self, project: NormalizedName, causes: Causes) -> explain.Reasons:
-        constraint = self._constraints.get(project)
+    def _limits(self, project: NormalizedName) -> list[tuple[Wanted, str]]:
+        """Return the constraint lines of a project, and where each stands."""
+        return [
+            (next(split(root.requirement, root)), root.where)
+            for root in self._constraint_lines
+            if root.name == project
+        ]
+
+    def _why_none(self, project: NormalizedName, causes: Causes) -> unfit.Reasons:
         wants = [(c.requirement, explain.who(c, self._wanters)) for c in causes]
-        if constraint is not None and constraint.root is not None:
-            wants.append((constraint, constraint.root.where))
-        return explain.why_none(
+        wants += self._limits(project)
+        return unfit.why_none(
             self._gatherer.page(project),
             wants,
             combine([want for want, _ in wants]),

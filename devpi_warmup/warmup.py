@@ -180,6 +180,7 @@ class Run:
             else:
                 todo.append(pin)
         if todo:
+            report.say(f"{lock.target.id}: pip unpacks {len(todo)} new wheels")
             said = judge(todo, self._wheelhouse, python=python, runner=process.run)
             for pin in todo:
                 if problem := said[pin.file.filename].problem:

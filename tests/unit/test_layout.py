@@ -19,8 +19,8 @@ PACKAGE = ROOT / "devpi_warmup"
 ORDER = (
     "__init__", "errors", "platform_hints", "targets", "patches", "process", "wheelhouse",
     "config", "requirements", "ambient", "credentials", "connection", "transport", "warmth",
-    "bases", "index", "devpi", "wheels", "members", "gather", "lock", "explain", "finder",
-    "candidates", "resolve", "pipshim", "referee", "pipjudge", "judge", "manifest", "coverage",
+    "bases", "index", "devpi", "wheels", "members", "gather", "lock", "finder",
+    "candidates", "explain", "others", "unfit", "resolve", "pipshim", "referee", "pipjudge", "judge", "manifest", "coverage",
     "journal", "install", "serve", "server", "report", "warmup", "moving", "sessions",
 )  # fmt: skip
 
