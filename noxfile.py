@@ -116,6 +116,13 @@ def measure(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def refresh(session: nox.Session) -> None:
+    """Write the newest release of each Python into the package, as uv knows them."""
+    session.install("packaging", "uv")
+    session.run("python", "scripts/refresh_pythons.py")
+
+
+@nox.session(default=False)
 def lint(session: nox.Session) -> None:
     """Check the format and the style of the code."""
     session.install("--group", "lint")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,15 +15,17 @@ from projects import ROOT
 from devpi_warmup import requirements
 from devpi_warmup.ambient import Ambient
 from devpi_warmup.config import parse_index_url
-from devpi_warmup.devpi import Warmth, detect
+from devpi_warmup.devpi import detect
 from devpi_warmup.errors import FileError, WarmupError
 from devpi_warmup.gather import Gatherer
 from devpi_warmup.index import Index
+from devpi_warmup.judge import judge
+from devpi_warmup.process import run
 from devpi_warmup.resolve import resolve
 from devpi_warmup.targets import Target
 from devpi_warmup.transport import Transport
+from devpi_warmup.warmth import Warmth
 from devpi_warmup.wheelhouse import Wheelhouse, digest
-from devpi_warmup.wheels import check_wheel
 
 TABLE = ROOT / "docs" / "faults.md"
 HEAD = """\
@@ -54,7 +57,7 @@ def summary(error: WarmupError | str, name: str = "") -> str:
         if "://" in word:
             text = text.replace(word, "…")
     text = re.sub(r"[0-9a-f]{64}", "…", text)
-    text = re.sub(r"\d\d:\d\d:\d\d", "hh:mm:ss", text)
+    text = re.sub(r"\d\d:\d\d:\d\d( [+-]\d{4})?", "hh:mm:ss", text)
     text = re.sub(r"'/[^']*'", "'…'", text)
     if name:
         text = text.replace(name.replace("-", "_"), "NAME").replace(name, "NAME")
@@ -91,7 +94,9 @@ def warm(
         try:
             (pin,) = resolve(wanted, Target("3.13", "win_amd64"), gatherer).pins
             stored = gatherer.published(pin.file)
-            check_wheel(stored.path, pin.file.filename)
+            (said,) = judge([pin], wheelhouse, python=sys.executable, runner=run).values()
+            if said.problem:
+                raise FileError(f"pip cannot install {pin.file.filename}: {said.problem}")
             shown = [gatherer.proofs[pin.file], gatherer.sweep([pin.file])[pin.file]]
         finally:
             gatherer.close()

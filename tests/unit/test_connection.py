@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import requests
+import truststore
 import urllib3
 from requests import exceptions
 
-from devpi_warmup.connection import SlowAnswer, describe, is_gone, is_lasting, read_piece
+from devpi_warmup.connection import Adapter, SlowAnswer, describe, is_gone, is_lasting, read_piece
 
 POOL = urllib3.HTTPConnectionPool("devpi.example.com")
 
@@ -85,3 +86,11 @@ def test_an_answer_that_drips(monkeypatch: pytest.MonkeyPatch, size: int, slow: 
     else:
         answer.check(size)
         assert answer.size == 0  # it is judged anew
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_with_tls_has_the_trust_of_the_system(scheme: str) -> None:
+    manager = Adapter().proxy_manager_for(f"{scheme}://proxy.example.com:8443")
+    own = manager.connection_pool_kw["ssl_context"]
+    assert isinstance(own, truststore.SSLContext)
+    assert manager.proxy_config.ssl_context is (own if scheme == "https" else None)

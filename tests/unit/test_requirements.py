@@ -198,3 +198,33 @@ def test_the_digest_is_of_what_is_wanted(tmp_path: Path) -> None:
     assert outside == inside  # a secret does not go through the gap
     assert load(tmp_path, "${NAME}\nsix>=1\n", NAME="attrs").digest != first
     assert load(tmp_path, "six>=2\n${NAME}\n", NAME="attrs").digest != first
+
+
+URL = "https://devpi.example.com/files/foo-1.0-py3-none-any.whl"
+
+
+@pytest.mark.parametrize(
+    "fragment",
+    [f"#sha256={A}", f"#egg=foo&sha256={A}", f"#sha256={A}&egg=foo", f"#sha256={A.upper()}"],
+)
+def test_a_hash_anywhere_in_the_fragment_counts(tmp_path: Path, fragment: str) -> None:
+    (root,) = load(tmp_path, f"{URL}{fragment}").requirements
+    assert root.hashes == {A}
+    assert root.url == URL
+
+
+@pytest.mark.parametrize(
+    ("fragment", "message"),
+    [
+        ("#md5=0cc175b9c0f1b6a831c399e269772661", "has no valid sha256 hash: md5="),
+        (f"#sha512={A}", "has no valid sha256 hash: sha512="),
+        ("#sha256=abc", "has no valid sha256 hash: sha256="),
+        (f"#sha1={'0' * 40}&sha256={A}", "has no valid sha256 hash: sha1="),  # pip takes the first
+        ("#egg=foo[a]", "egg=foo[a] is not the project of foo-1.0-py3-none-any.whl"),
+        ("#egg=bar", "egg=bar is not the project"),
+    ],
+)
+def test_other_fragments_are_refused(tmp_path: Path, fragment: str, message: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        load(tmp_path, f"foo @ {URL}{fragment}")
+    assert message in str(caught.value)
