@@ -28,7 +28,7 @@ from devpi_warmup.warmth import Proof, Warmth
 from devpi_warmup.warmup import PRIVATE_FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from devpi_warmup.config import Config, IndexUrl
     from devpi_warmup.targets import Target
@@ -230,7 +230,7 @@ def _hold_all(loaded: Config, transport: Transport) -> int:
     return len(files)
 
 
-def _download_all(loaded: Config, environ: dict[str, str], *, python: str) -> None:
+def _download_all(loaded: Config, environ: Mapping[str, str], *, python: str) -> None:
     coverage = Coverage(loaded.open_wheelhouse())
     problems: dict[str, str] = {}
     for target in loaded.targets:
@@ -245,29 +245,41 @@ def _download_all(loaded: Config, environ: dict[str, str], *, python: str) -> No
         raise ServerError(f"devpi does not serve: {', '.join(problems)}", hint=hint)
 
 
-def _download(coverage: Coverage, target: Target, environ: dict[str, str], python: str) -> str:
+def _download(coverage: Coverage, target: Target, environ: Mapping[str, str], python: str) -> str:
     """Return why a lock cannot be downloaded from the index with its dependencies, or ""."""
     names = coverage.entry(target).files
     known = coverage.manifest.files
     if direct := [name for name in names if known[name].origin == DIRECT]:
         return f"{', '.join(direct)} is from a direct URL, which no index serves"
+    for markers in target.environments:
+        lock = coverage.wheelhouse.lock_path(target.id)
+        if problem := _download_as(markers, target, lock, set(names), environ, python):
+            return problem
+    return ""
+
+
+def _download_as(  # noqa: PLR0917 - all of them name one thing each
+    markers: Mapping[str, str],
+    target: Target,
+    lock: Path,
+    names: set[str],
+    environ: Mapping[str, str],
+    python: str,
+) -> str:
     with tempfile.TemporaryDirectory(prefix="devpi-warmup-") as folder:
-        markers = Path(folder, "markers.json")
-        markers.write_text(json.dumps(target.markers), encoding="utf-8")
-        done = process.run(
-            [
-                *(python, "-I", str(shim), str(markers), "download", "--quiet"),
-                *("--no-cache-dir", "--only-binary=:all:", "--require-hashes"),
-                *(f"--dest={folder}/files", *target.pip_flags),
-                *("-r", str(coverage.wheelhouse.lock_path(target.id))),
-            ],
-            env=ambient.clean_environment() | environ,
-        )
+        file = Path(folder, "markers.json")
+        file.write_text(json.dumps(markers), encoding="utf-8")
+        argv = [
+            *(python, "-I", str(shim), str(file), "download", "--quiet"),
+            *("--no-cache-dir", "--only-binary=:all:", "--require-hashes"),
+            *(f"--dest={folder}/files", *target.pip_flags, "-r", str(lock)),
+        ]
+        done = process.run(argv, env=ambient.clean_environment() | dict(environ))
         if done.returncode != 0:
             # pip hides the password of its index itself.
             return done.last_lines(_PIP_LINES)
         found = {path.name for path in Path(folder, "files").iterdir()}
-    return "" if found == set(names) else "pip downloaded other files than the lock names"
+    return "" if found == names else "pip downloaded other files than the lock names"
 
 
 def _raise_loopback() -> None:

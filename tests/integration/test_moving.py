@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from projects import (
     upstream_of,
 )
 
+from devpi_warmup.ambient import clean_environment
 from devpi_warmup.errors import ServerError
 from devpi_warmup.server import PrivateServer
 
@@ -152,6 +155,50 @@ def test_a_server_that_is_not_ours_serves_and_is_asked(warmed: Project, devpi: D
     assert done.returncode == 1
     assert "devpi does not serve: cp313-win_amd64" in done.stderr
     assert "a file is damaged in devpi's own store: delete it there" in done.stderr
+
+
+def test_what_no_index_holds_is_not_passed_over(project: Project, make_server: Make) -> None:
+    """A file of a direct URL is in the wheelhouse, and stays behind when devpi alone is moved."""
+    upstream, elsewhere = Catalogue(), Catalogue()
+    upstream.add("held", "1.0")
+    direct = elsewhere.add("direct", "1.0")
+    with served(elsewhere) as url, upstream_of(make_server(project.root / ".devpi"), upstream):
+        file = f"{url.partition('/+simple')[0]}/files/{direct.filename}#egg=direct"
+        project.write("held", f"direct @ {file}", pythons=("3.13",), platforms=("win_amd64",))
+        done = project.nox("-s", "warmup")
+        assert done.returncode == 0, done.output
+        assert "1 of 1" in done.stdout
+        for session in ("seal", "served"):
+            done = project.nox("-s", session)
+            assert done.returncode == 1, done.output
+            assert "is from a direct URL, which no index serves" in done.stderr
+        pyproject = project.root / "pyproject.toml"
+        pyproject.write_text(f"{pyproject.read_text()}require-warm = true\n")
+        done = project.nox("-s", "warmup")
+    assert done.returncode == 1
+    assert "direct comes from a direct URL" in done.stderr
+
+
+def test_served_without_the_libraries_of_the_engine(warm: Project, tmp_path: Path) -> None:
+    home = tmp_path / "only-nox"
+    subprocess.run([sys.executable, "-m", "virtualenv", "-q", str(home)], check=True)
+    python = str(home / "bin" / "python")
+    env = clean_environment()
+    argv = [python, "-I", "-m", "pip", "install", "-q", "nox"]
+    subprocess.run(argv, check=True, env=env)
+    for session in ("served", "seal", "warmup"):
+        done = subprocess.run(
+            [python, "-m", "nox", "-s", session],
+            cwd=warm.root,
+            env=warm.env(),
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 1
+        assert "a library of the engine is missing: " in done.stderr
+        assert "run nox without NOX_SCRIPT_MODE=none" in done.stderr.replace("\n", " ")
+        assert "Traceback" not in done.stdout + done.stderr
+        assert "devpi does not serve" not in done.stderr
 
 
 def test_an_index_that_is_no_devpi_proves_nothing(project: Project) -> None:
