@@ -39,9 +39,10 @@ import nox.virtualenv
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))  # nox does not look beside the noxfile
 
-from devpi_warmup import config, sessions  # noqa: E402
+from devpi_warmup import sessions  # noqa: E402
 from devpi_warmup.errors import WarmupError  # noqa: E402
-from devpi_warmup.targets import Target  # noqa: E402
+from devpi_warmup.inputs import config  # noqa: E402
+from devpi_warmup.inputs.targets import Target  # noqa: E402
 
 nox.needs_version = ">=2025.10.14"
 nox.options.sessions = ["warmup"]
@@ -124,10 +125,11 @@ def refresh(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def lint(session: nox.Session) -> None:
-    """Check the format and the style of the code."""
-    session.install("--group", "lint")
+    """Check the format and the style of the code, and which way its imports run."""
+    session.install("-e", ".", "--group", "lint")
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
+    session.run("lint-imports", env={"PYTHONPATH": "."})
 
 
 @nox.session(default=False)

@@ -21,16 +21,19 @@ import nox
 import nox.virtualenv
 from packaging.tags import platform_tags
 
-from devpi_warmup import install, process, report, requirements
-from devpi_warmup.coverage import Coverage
+from devpi_warmup import process
 from devpi_warmup.errors import WarmupError, indented
+from devpi_warmup.inputs import requirements
+from devpi_warmup.prove import install
+from devpi_warmup.report import table as report
+from devpi_warmup.wheelhouse.coverage import Coverage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from devpi_warmup.config import Config
-    from devpi_warmup.targets import Target
-    from devpi_warmup.warmup import Run
+    from devpi_warmup.inputs.config import Config
+    from devpi_warmup.inputs.targets import Target
+    from devpi_warmup.run import Run
 
 _FAMILIES = {"win": "windows", "mac": "macos"}
 _SEEDS = {"venv_params": ["--no-periodic-update"]}  # virtualenv must not look for a newer pip
@@ -207,7 +210,7 @@ class Warmup:
             report.quiet_libraries()
             try:
                 # Here and not above: see the docstring of this module.
-                from devpi_warmup.warmup import Run  # noqa: PLC0415
+                from devpi_warmup.run import Run  # noqa: PLC0415
 
                 self._run = Run(self.config, python=_python(session))
             except ImportError as error:
@@ -223,7 +226,7 @@ class Warmup:
 
 def seal(session: nox.Session, config: Config) -> None:
     """Make the private server's data ready to be copied into the gap."""
-    moving = _import_engine(session, "devpi_warmup.moving")
+    moving = _import_engine(session, "devpi_warmup.private_server.seal")
     report.quiet_libraries()
     try:
         print(moving.seal(config, python=_python(session)), flush=True)  # noqa: T201
@@ -235,15 +238,21 @@ def served(session: nox.Session, config: Config) -> None:
     """Have pip download every lock from devpi: the private one without network, or the index."""
     if config.index is None:
         isolation = process.isolation()
-        argv = [*isolation.prefix, sys.executable, "-m", "devpi_warmup.moving", str(config.root)]
+        argv = [
+            *isolation.prefix,
+            sys.executable,
+            "-m",
+            "devpi_warmup.private_server.seal",
+            str(config.root),
+        ]
         env = os.environ | dict(isolation.env) | {"PYTHONPATH": str(Path(__file__).parent.parent)}
-        _import_engine(session, "devpi_warmup.moving")
+        _import_engine(session, module)
         done = subprocess.run([*argv, _python(session)], env=env, check=False)
         if done.returncode != 0:
             session.error("devpi does not serve every target; the reasons stand above")
         by = f"the private devpi-server; network kept away by {isolation.name}"
     else:
-        moving = _import_engine(session, "devpi_warmup.moving")
+        moving = _import_engine(session, "devpi_warmup.private_server.seal")
         report.quiet_libraries()
         try:
             by = moving.serve(config, config.index, python=_python(session))

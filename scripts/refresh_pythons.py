@@ -1,4 +1,4 @@
-"""Write the newest patch release of each Python into devpi_warmup/python_releases.json.
+"""Write the newest patch release of each Python into devpi_warmup/inputs/python_releases.json.
 
 ``nox -s refresh`` runs it with uv, which carries the list of the CPython releases it can install.
 A minor version that this list has dropped keeps what it had: its last release was its newest.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
-RELEASES = Path(__file__).parent.parent / "devpi_warmup" / "python_releases.json"
+RELEASES = Path(__file__).parent.parent / "devpi_warmup" / "inputs" / "python_releases.json"
 LIST = ("uv", "python", "list", "--all-versions", "--only-downloads", "--output-format=json")
 
 

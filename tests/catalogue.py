@@ -23,7 +23,7 @@ from requests.adapters import BaseAdapter
 from sites import Answer, Site, listening
 from urllib3.response import HTTPResponse
 
-from devpi_warmup.lock import Lock
+from devpi_warmup.wheelhouse.lock import Lock
 
 # Resolve requirement lines for a target; a fixture of the unit tests.
 Resolve = Callable[..., Lock]

@@ -12,20 +12,20 @@ from catalogue import Upload
 from packaging.utils import canonicalize_name
 from projects import ROOT
 
-from devpi_warmup import requirements
-from devpi_warmup.ambient import Ambient
-from devpi_warmup.config import parse_index_url
-from devpi_warmup.devpi import detect
 from devpi_warmup.errors import FileError, WarmupError
-from devpi_warmup.gather import Gatherer
-from devpi_warmup.index import Index
-from devpi_warmup.judge import judge
+from devpi_warmup.index.devpi import detect
+from devpi_warmup.index.fetcher import Gatherer
+from devpi_warmup.index.simple import Index
+from devpi_warmup.index.transport import Transport
+from devpi_warmup.inputs import requirements
+from devpi_warmup.inputs.config import parse_index_url
+from devpi_warmup.inputs.pip_config import Ambient
+from devpi_warmup.inputs.targets import Target
 from devpi_warmup.process import run
-from devpi_warmup.resolve import resolve
-from devpi_warmup.targets import Target
-from devpi_warmup.transport import Transport
-from devpi_warmup.warmth import Warmth
-from devpi_warmup.wheelhouse import Wheelhouse, digest
+from devpi_warmup.prove.judge import judge
+from devpi_warmup.resolve.resolver import resolve
+from devpi_warmup.wheelhouse.files import Wheelhouse, digest
+from devpi_warmup.wheelhouse.warmth import Warmth
 
 TABLE = ROOT / "docs" / "faults.md"
 HEAD = """\

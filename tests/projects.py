@@ -16,8 +16,8 @@ import pytest
 import requests
 from catalogue import Catalogue, served
 
-from devpi_warmup.ambient import Ambient
-from devpi_warmup.server import PrivateServer
+from devpi_warmup.inputs.pip_config import Ambient
+from devpi_warmup.private_server.server import PrivateServer
 
 ROOT = Path(__file__).parent.parent
 OWN_PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from devpi_warmup.ambient import clean_environment
+from devpi_warmup.inputs.pip_config import clean_environment
 
 FAST = (
     *("--argon2-memory-cost", "8"),

@@ -8,7 +8,7 @@ import pytest
 from catalogue import Catalogue, served
 from projects import NO_SETTINGS, Devpi, Project, mirror, new_project
 
-from devpi_warmup.server import PrivateServer
+from devpi_warmup.private_server.server import PrivateServer
 
 
 @pytest.fixture(scope="session")

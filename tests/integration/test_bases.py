@@ -13,7 +13,7 @@ from catalogue import Catalogue, make_wheel, served
 from projects import Project, mirror
 from sites import Answer, Proxy, listening
 
-from devpi_warmup.server import PrivateServer
+from devpi_warmup.private_server.server import PrivateServer
 
 ONE = {"pythons": ("3.13",), "platforms": ("manylinux2014_x86_64",)}
 

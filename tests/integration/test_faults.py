@@ -19,9 +19,9 @@ from faultbook import record, summary, warm
 from projects import Devpi, mirror
 from sites import FINE, Answer, Proxy, Site, listening
 
-from devpi_warmup.ambient import Ambient
 from devpi_warmup.errors import WarmupError
-from devpi_warmup.server import PrivateServer
+from devpi_warmup.inputs.pip_config import Ambient
+from devpi_warmup.private_server.server import PrivateServer
 
 Answers = tuple[Answer, ...]
 UPSTREAM, DEVPI = "upstream", "devpi"
@@ -220,7 +220,7 @@ def hasty(server_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     (environment,) = server_folder.glob("server-*")
     (folder / environment.name).symlink_to(environment)
     with pytest.MonkeyPatch.context() as patch, served(catalogue) as upstream:
-        patch.setattr("devpi_warmup.server.REQUEST_TIMEOUT", 1)
+        patch.setattr("devpi_warmup.private_server.server.REQUEST_TIMEOUT", 1)
         server = PrivateServer(folder, ambient=Ambient({}, ()))
         yield Devpi(mirror(server, upstream), catalogue)
         server.stop()
@@ -235,7 +235,7 @@ def test_a_fault_costs_time_never_truth(
     tmp_path: Path,
     case: Case,
 ) -> None:
-    monkeypatch.setattr("devpi_warmup.index.MAX_PAGE", 1 << 20)
+    monkeypatch.setattr("devpi_warmup.index.simple.MAX_PAGE", 1 << 20)
     site: Site = front
     index = f"{front.url}/root/pypi"
     if case.where.startswith(UPSTREAM):

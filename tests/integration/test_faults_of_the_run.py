@@ -20,7 +20,7 @@ from projects import Devpi, Project, linux_only, mirror, new_project, upstream_o
 from sites import FINE, Answer, Proxy, listening
 
 from devpi_warmup.errors import WarmupError
-from devpi_warmup.server import PrivateServer
+from devpi_warmup.private_server.server import PrivateServer
 
 Make = Callable[[Path], PrivateServer]
 

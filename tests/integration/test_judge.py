@@ -14,11 +14,11 @@ from catalogue import Catalogue, Upload, make_zip
 from projects import Devpi, Project
 
 from devpi_warmup.errors import WheelhouseError
-from devpi_warmup.index import IndexFile
-from devpi_warmup.judge import judge
-from devpi_warmup.lock import Pin
+from devpi_warmup.index.simple import IndexFile
 from devpi_warmup.process import run
-from devpi_warmup.wheelhouse import Wheelhouse, digest
+from devpi_warmup.prove.judge import judge
+from devpi_warmup.wheelhouse.files import Wheelhouse, digest
+from devpi_warmup.wheelhouse.lock import Pin
 
 NAME = "x-1.0-py3-none-any.whl"
 INFO = "x-1.0.dist-info"
@@ -132,7 +132,7 @@ def test_what_pip_warns_of_is_kept(wheelhouse: Wheelhouse) -> None:
 
 
 def test_no_room_to_unpack(wheelhouse: Wheelhouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    from devpi_warmup import pipjudge
+    from devpi_warmup.prove import unpack as pipjudge
 
     pin = pin_of(wheelhouse, make_zip(contents()))
 

@@ -22,9 +22,9 @@ from projects import (
     upstream_of,
 )
 
-from devpi_warmup.ambient import clean_environment
 from devpi_warmup.errors import ServerError
-from devpi_warmup.server import PrivateServer
+from devpi_warmup.inputs.pip_config import clean_environment
+from devpi_warmup.private_server.server import PrivateServer
 
 Make = Callable[[Path], PrivateServer]
 pytestmark = linux_only

@@ -21,13 +21,13 @@ from projects import Devpi, Project, linux_only
 from servers import free_port, gen_nginx, nginx
 from sites import Proxy, listening
 
-from devpi_warmup import ambient
-from devpi_warmup.ambient import Ambient
-from devpi_warmup.config import parse_index_url
-from devpi_warmup.devpi import detect
 from devpi_warmup.errors import IndexAccessError
-from devpi_warmup.index import Index
-from devpi_warmup.transport import Transport
+from devpi_warmup.index.devpi import detect
+from devpi_warmup.index.simple import Index
+from devpi_warmup.index.transport import Transport
+from devpi_warmup.inputs import pip_config as ambient
+from devpi_warmup.inputs.config import parse_index_url
+from devpi_warmup.inputs.pip_config import Ambient
 
 USER, SECRET = "me", "s3cret-w0rd"
 

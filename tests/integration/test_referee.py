@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 from catalogue import Catalogue, make_wheel, memory_session
 
-from devpi_warmup import requirements
-from devpi_warmup.config import IndexUrl
-from devpi_warmup.gather import Gatherer
-from devpi_warmup.index import Index
-from devpi_warmup.lock import Lock
+from devpi_warmup.index.fetcher import Gatherer
+from devpi_warmup.index.simple import Index
+from devpi_warmup.index.transport import Transport
+from devpi_warmup.inputs import requirements
+from devpi_warmup.inputs.config import IndexUrl
+from devpi_warmup.inputs.requirements import RequirementSet
+from devpi_warmup.inputs.targets import Target
 from devpi_warmup.process import run
-from devpi_warmup.referee import RefereeError, Verdict, referee
-from devpi_warmup.requirements import RequirementSet
-from devpi_warmup.resolve import resolve
-from devpi_warmup.targets import Target
-from devpi_warmup.transport import Transport
-from devpi_warmup.wheelhouse import Wheelhouse
+from devpi_warmup.prove.referee import RefereeError, Verdict, referee
+from devpi_warmup.resolve.resolver import resolve
+from devpi_warmup.wheelhouse.files import Wheelhouse
+from devpi_warmup.wheelhouse.lock import Lock
 
 WINDOWS = Target("3.9", "win_amd64")
 
@@ -124,7 +124,7 @@ def test_a_file_that_fits_even_better_is_not_taken(case: Case) -> None:
 
 def test_an_accepted_lock_needs_no_network(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     from devpi_warmup import process
-    from devpi_warmup import referee as module
+    from devpi_warmup.prove import referee as module
 
     # Without a namespace, proxies that answer nothing must do.
     isolation = process.Isolation("dead proxies", (), process.isolation().env)
@@ -134,7 +134,7 @@ def test_an_accepted_lock_needs_no_network(case: Case, monkeypatch: pytest.Monke
 
 def test_a_pip_that_ignores_the_markers_is_not_believed(tmp_path: Path) -> None:
     """The shim's canary, against a pip whose markers come from elsewhere."""
-    from devpi_warmup import pipshim
+    from devpi_warmup.prove import foreign_pip as pipshim
 
     package = tmp_path / "pip" / "_vendor" / "packaging"
     package.mkdir(parents=True)

@@ -13,18 +13,19 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 
-from devpi_warmup import pipshim, requirements
-from devpi_warmup.ambient import clean_environment
-from devpi_warmup.config import IndexUrl
 from devpi_warmup.errors import ResolutionError
-from devpi_warmup.gather import Gatherer
-from devpi_warmup.index import Index
+from devpi_warmup.index.fetcher import Gatherer
+from devpi_warmup.index.simple import Index
+from devpi_warmup.index.transport import Transport
+from devpi_warmup.inputs import requirements
+from devpi_warmup.inputs.config import IndexUrl
+from devpi_warmup.inputs.pip_config import clean_environment
+from devpi_warmup.inputs.requirements import RequirementSet
+from devpi_warmup.inputs.targets import Target
 from devpi_warmup.process import run
-from devpi_warmup.requirements import RequirementSet
-from devpi_warmup.resolve import resolve
-from devpi_warmup.targets import Target
-from devpi_warmup.transport import Transport
-from devpi_warmup.wheelhouse import Wheelhouse
+from devpi_warmup.prove import foreign_pip as pipshim
+from devpi_warmup.resolve.resolver import resolve
+from devpi_warmup.wheelhouse.files import Wheelhouse
 
 NAMES = ("ant", "bee", "cat", "dog", "elk")
 VERSIONS = ("0.9", "1.0", "1.0.post1", "1.5", "2.0a1", "2.0rc2", "2.0", "3.0.dev1", "1!0.1")

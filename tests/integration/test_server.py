@@ -12,10 +12,10 @@ import requests
 from catalogue import Catalogue, served
 from projects import NO_SETTINGS, linux_only, mirror
 
-from devpi_warmup.ambient import Ambient
 from devpi_warmup.errors import ServerError
+from devpi_warmup.inputs.pip_config import Ambient
+from devpi_warmup.private_server.server import PrivateServer
 from devpi_warmup.process import Completed
-from devpi_warmup.server import PrivateServer
 
 Make = Callable[[Path], PrivateServer]
 
@@ -102,8 +102,8 @@ def test_the_server_ends_with_a_killed_run(make_server: Make, tmp_path: Path) ->
     child = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from devpi_warmup.ambient import Ambient\n"
-        "from devpi_warmup.server import PrivateServer\n"
+        "from devpi_warmup.inputs.pip_config import Ambient\n"
+        "from devpi_warmup.private_server.server import PrivateServer\n"
         "PrivateServer(Path(sys.argv[1]), ambient=Ambient({}, ())).start()\n"
         "os.kill(os.getpid(), 9)\n"
     )

@@ -14,11 +14,11 @@ from projects import Devpi as Running
 from projects import Project, mirror, upstream_of
 from sites import Answer, Proxy, listening
 
-from devpi_warmup.config import parse_index_url
-from devpi_warmup.devpi import Devpi, Warmth, detect
-from devpi_warmup.index import Index, IndexFile
-from devpi_warmup.server import PrivateServer
-from devpi_warmup.transport import Transport
+from devpi_warmup.index.devpi import Devpi, Warmth, detect
+from devpi_warmup.index.simple import Index, IndexFile
+from devpi_warmup.index.transport import Transport
+from devpi_warmup.inputs.config import parse_index_url
+from devpi_warmup.private_server.server import PrivateServer
 
 
 class Asked:

@@ -14,11 +14,11 @@ from packaging.utils import canonicalize_name
 from projects import Devpi
 from servers import FAST, devpi_server, free_port, gen_nginx, nginx
 
-from devpi_warmup.config import parse_index_url
-from devpi_warmup.devpi import Devpi as Asked
-from devpi_warmup.devpi import Warmth, detect
-from devpi_warmup.index import Index
-from devpi_warmup.transport import Transport
+from devpi_warmup.index.devpi import Devpi as Asked
+from devpi_warmup.index.devpi import Warmth, detect
+from devpi_warmup.index.simple import Index
+from devpi_warmup.index.transport import Transport
+from devpi_warmup.inputs.config import parse_index_url
 
 JSON = {"Accept": "application/json"}
 

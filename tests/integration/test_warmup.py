@@ -12,8 +12,8 @@ from filelock import FileLock
 from packaging.pylock import Pylock
 from projects import Devpi, Project, upstream_of
 
-from devpi_warmup.server import PrivateServer
-from devpi_warmup.wheelhouse import digest
+from devpi_warmup.private_server.server import PrivateServer
+from devpi_warmup.wheelhouse.files import digest
 
 
 def fill(upstream: Catalogue, prefix: str) -> None:

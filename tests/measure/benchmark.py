@@ -23,15 +23,15 @@ from pathlib import Path
 import requests
 from indexes import ROOT, index
 
-from devpi_warmup import config, requirements
-from devpi_warmup.ambient import clean_environment
-from devpi_warmup.config import parse_index_url
-from devpi_warmup.devpi import Warmth, detect
-from devpi_warmup.gather import Gatherer
-from devpi_warmup.index import Index
-from devpi_warmup.resolve import resolve
-from devpi_warmup.transport import FILE_CONNECTIONS, Transport
-from devpi_warmup.wheelhouse import Wheelhouse
+from devpi_warmup.index.devpi import Warmth, detect
+from devpi_warmup.index.fetcher import Gatherer
+from devpi_warmup.index.simple import Index
+from devpi_warmup.index.transport import FILE_CONNECTIONS, Transport
+from devpi_warmup.inputs import config, requirements
+from devpi_warmup.inputs.config import parse_index_url
+from devpi_warmup.inputs.pip_config import clean_environment
+from devpi_warmup.resolve.resolver import resolve
+from devpi_warmup.wheelhouse.files import Wheelhouse
 
 Result = dict[str, object]
 

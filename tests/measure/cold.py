@@ -22,9 +22,10 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from servers import devpi_server
 
-from devpi_warmup import ambient, process
-from devpi_warmup.server import PrivateServer
-from devpi_warmup.wheelhouse import digest
+from devpi_warmup import process
+from devpi_warmup.inputs import pip_config as ambient
+from devpi_warmup.private_server.server import PrivateServer
+from devpi_warmup.wheelhouse.files import digest
 
 
 def run(scripts: Path) -> str:

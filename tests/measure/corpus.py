@@ -17,17 +17,17 @@ from pathlib import Path
 import indexes
 from packaging.utils import canonicalize_name
 
-from devpi_warmup import config, requirements
-from devpi_warmup.ambient import clean_environment
-from devpi_warmup.config import IndexUrl
 from devpi_warmup.errors import WarmupError
-from devpi_warmup.gather import Gatherer
-from devpi_warmup.index import Index
+from devpi_warmup.index.fetcher import Gatherer
+from devpi_warmup.index.simple import Index
+from devpi_warmup.index.transport import Transport
+from devpi_warmup.inputs import config, requirements
+from devpi_warmup.inputs.config import IndexUrl
+from devpi_warmup.inputs.pip_config import clean_environment
+from devpi_warmup.inputs.targets import Target
 from devpi_warmup.process import run
-from devpi_warmup.resolve import resolve
-from devpi_warmup.targets import Target
-from devpi_warmup.transport import Transport
-from devpi_warmup.wheelhouse import Wheelhouse
+from devpi_warmup.resolve.resolver import resolve
+from devpi_warmup.wheelhouse.files import Wheelhouse
 
 if sys.version_info >= (3, 11):
     import tomllib

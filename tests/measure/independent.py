@@ -12,8 +12,8 @@ import sys
 
 from indexes import ROOT
 
-from devpi_warmup import config
-from devpi_warmup.ambient import clean_environment
+from devpi_warmup.inputs import config
+from devpi_warmup.inputs.pip_config import clean_environment
 
 PLATFORMS = {
     "manylinux2014_x86_64": "x86_64-manylinux2014",

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from devpi_warmup import ambient, process
-from devpi_warmup.config import IndexUrl, parse_index_url
-from devpi_warmup.server import PrivateServer
+from devpi_warmup import process
+from devpi_warmup.inputs import pip_config as ambient
+from devpi_warmup.inputs.config import IndexUrl, parse_index_url
+from devpi_warmup.private_server.server import PrivateServer
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -35,16 +35,17 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from catalogue import Catalogue, Upload, memory_session
 
-from devpi_warmup import pipshim, requirements
-from devpi_warmup.ambient import clean_environment
-from devpi_warmup.config import IndexUrl
 from devpi_warmup.errors import FileError, InvalidInputError, InvalidTargetError, ResolutionError
-from devpi_warmup.gather import Gatherer
-from devpi_warmup.index import Index
-from devpi_warmup.resolve import resolve
-from devpi_warmup.targets import Target
-from devpi_warmup.transport import Transport
-from devpi_warmup.wheelhouse import Wheelhouse
+from devpi_warmup.index.fetcher import Gatherer
+from devpi_warmup.index.simple import Index
+from devpi_warmup.index.transport import Transport
+from devpi_warmup.inputs import requirements
+from devpi_warmup.inputs.config import IndexUrl
+from devpi_warmup.inputs.pip_config import clean_environment
+from devpi_warmup.inputs.targets import Target
+from devpi_warmup.prove import foreign_pip as pipshim
+from devpi_warmup.resolve.resolver import resolve
+from devpi_warmup.wheelhouse.files import Wheelhouse
 
 SCENARIOS = ROOT.parent / "shared" / "scenarios"
 LIMIT = 120  # seconds for one resolver

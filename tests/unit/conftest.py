@@ -7,15 +7,15 @@ import pytest
 from catalogue import Catalogue, Resolve, memory_session
 from pytest_socket import disable_socket, enable_socket
 
-from devpi_warmup import requirements
-from devpi_warmup.config import IndexUrl
-from devpi_warmup.gather import Gatherer
-from devpi_warmup.index import Index
-from devpi_warmup.lock import Lock
-from devpi_warmup.resolve import resolve
-from devpi_warmup.targets import Target
-from devpi_warmup.transport import Transport
-from devpi_warmup.wheelhouse import Wheelhouse
+from devpi_warmup.index.fetcher import Gatherer
+from devpi_warmup.index.simple import Index
+from devpi_warmup.index.transport import Transport
+from devpi_warmup.inputs import requirements
+from devpi_warmup.inputs.config import IndexUrl
+from devpi_warmup.inputs.targets import Target
+from devpi_warmup.resolve.resolver import resolve
+from devpi_warmup.wheelhouse.files import Wheelhouse
+from devpi_warmup.wheelhouse.lock import Lock
 
 
 @pytest.fixture(autouse=True)

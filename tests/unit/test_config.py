@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from devpi_warmup import config
 from devpi_warmup.errors import InvalidInputError
+from devpi_warmup.inputs import config
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import truststore
 import urllib3
 from requests import exceptions
 
-from devpi_warmup.connection import Adapter, SlowAnswer, describe, is_gone, is_lasting, read_piece
+from devpi_warmup.index.http import Adapter, SlowAnswer, describe, is_gone, is_lasting, read_piece
 
 POOL = urllib3.HTTPConnectionPool("devpi.example.com")
 

@@ -13,13 +13,13 @@ from catalogue import Catalogue, memory_session
 from packaging.utils import canonicalize_name
 from sites import FINE, Answer
 
-from devpi_warmup.config import parse_index_url
-from devpi_warmup.credentials import Credentials, Login
-from devpi_warmup.devpi import Devpi
 from devpi_warmup.errors import IndexAccessError
-from devpi_warmup.index import Index
+from devpi_warmup.index.credentials import Credentials, Login
+from devpi_warmup.index.devpi import Devpi
+from devpi_warmup.index.simple import Index
+from devpi_warmup.index.transport import Transport
+from devpi_warmup.inputs.config import parse_index_url
 from devpi_warmup.process import Completed
-from devpi_warmup.transport import Transport
 
 URL = "https://devpi.example.com/user/index"
 MINE = json.dumps({"username": "me", "password": "pw"})

@@ -11,14 +11,14 @@ import pytest
 from catalogue import Catalogue, memory_session
 from sites import FINE, Answer
 
-from devpi_warmup import report
-from devpi_warmup.config import IndexUrl
-from devpi_warmup.devpi import Devpi, Warmth, detect
 from devpi_warmup.errors import FileError, WheelhouseError
-from devpi_warmup.gather import Gatherer
-from devpi_warmup.index import Index, IndexFile
-from devpi_warmup.transport import Transport
-from devpi_warmup.wheelhouse import Wheelhouse
+from devpi_warmup.index.devpi import Devpi, Warmth, detect
+from devpi_warmup.index.fetcher import Gatherer
+from devpi_warmup.index.simple import Index, IndexFile
+from devpi_warmup.index.transport import Transport
+from devpi_warmup.inputs.config import IndexUrl
+from devpi_warmup.report import table as report
+from devpi_warmup.wheelhouse.files import Wheelhouse
 
 PATH = "/files/six-1.0-py3-none-any.whl"
 COMMITTED = json.dumps({"type": "releasefilemeta", "result": {"last_modified": "then"}}).encode()
@@ -204,7 +204,7 @@ def test_a_disk_that_is_full_in_the_sweep_is_no_traceback(
     gatherer = Gatherer(Index(transport), wheelhouse, Devpi(transport, bare=True))
     catalogue.faults[PATH] = [FINE, META, COLD_META, COLD_META, FINE]
     gatherer.file(six)
-    monkeypatch.setattr("devpi_warmup.transport._write", no_space)
+    monkeypatch.setattr("devpi_warmup.index.transport._write", no_space)
     with pytest.raises(WheelhouseError, match="cannot be written: No space left"):
         gatherer.sweep([six])
     gatherer.close()

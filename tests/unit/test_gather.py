@@ -10,10 +10,10 @@ from catalogue import Catalogue, Upload, make_wheel, make_zip, metadata
 from packaging.utils import canonicalize_name
 
 from devpi_warmup.errors import FileError, WheelhouseError
-from devpi_warmup.gather import Gatherer, Memo
-from devpi_warmup.index import Index, IndexFile, Wheel, parse_wheel
-from devpi_warmup.wheelhouse import Wheelhouse
-from devpi_warmup.wheels import (
+from devpi_warmup.index.fetcher import Gatherer, Memo
+from devpi_warmup.index.simple import Index, IndexFile, Wheel, parse_wheel
+from devpi_warmup.wheelhouse.files import Wheelhouse
+from devpi_warmup.wheelhouse.wheels import (
     DamagedWheelError,
     parse_metadata,
     read_metadata,
@@ -104,7 +104,7 @@ def test_a_disk_that_cannot_be_written_has_a_hint(
     def full(*_: object) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("devpi_warmup.transport._write", full)
+    monkeypatch.setattr("devpi_warmup.index.transport._write", full)
     with pytest.raises(WheelhouseError, match=r"No space left on device\n.*disk full"):
         gatherer.file(file)
 
@@ -179,7 +179,7 @@ def test_a_wheel_that_is_no_zip(tmp_path: Path) -> None:
 
 
 def test_gigantic_metadata_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("devpi_warmup.wheels.MAX_METADATA", 1 << 20)
+    monkeypatch.setattr("devpi_warmup.wheelhouse.wheels.MAX_METADATA", 1 << 20)
     path = tmp_path / "x"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("six-1.0.dist-info/METADATA", "x" * (2 << 20))

@@ -11,8 +11,8 @@ from pathlib import Path
 from catalogue import Catalogue, Resolve
 from projects import ROOT
 
-from devpi_warmup.gather import Gatherer
-from devpi_warmup.wheelhouse import Wheelhouse
+from devpi_warmup.index.fetcher import Gatherer
+from devpi_warmup.wheelhouse.files import Wheelhouse
 
 GOLDEN = ROOT / "tests" / "golden"
 TARGETS = (("3.9", "manylinux2014_x86_64"), ("3.13.2", "win32"), ("3.13t", "macosx_14_0_arm64"))

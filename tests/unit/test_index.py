@@ -11,11 +11,11 @@ from catalogue import JSON, Catalogue, memory_session
 from packaging.utils import canonicalize_name
 from sites import FINE, Answer
 
-from devpi_warmup.ambient import Ambient
-from devpi_warmup.config import IndexUrl, parse_index_url
 from devpi_warmup.errors import FileError, IndexAccessError
-from devpi_warmup.index import Index, IndexFile, parse_wheel
-from devpi_warmup.transport import Transport
+from devpi_warmup.index.simple import Index, IndexFile, parse_wheel
+from devpi_warmup.index.transport import Transport
+from devpi_warmup.inputs.config import IndexUrl, parse_index_url
+from devpi_warmup.inputs.pip_config import Ambient
 
 SIX = canonicalize_name("six")
 PAGE = "/+simple/six/"
@@ -236,7 +236,7 @@ def test_a_certificate_file_that_is_not_there(catalogue: Catalogue, index: Index
 def test_a_gigantic_page_is_cut_off(
     catalogue: Catalogue, index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("devpi_warmup.index.MAX_PAGE", 1 << 20)
+    monkeypatch.setattr("devpi_warmup.index.simple.MAX_PAGE", 1 << 20)
     catalogue.faults[PAGE] = [Answer(200, "text/html", b" " * (3 << 20))]
     with pytest.raises(IndexAccessError, match="over 1 MiB"):
         index.page(SIX)

@@ -1,8 +1,7 @@
-"""The shape of the project: imports run one way, and facts are written down once."""
+"""The shape of the project: facts are written down once. Imports are held by import-linter."""
 
 from __future__ import annotations
 
-import ast
 import re
 import subprocess
 import sys
@@ -15,48 +14,6 @@ else:
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGE = ROOT / "devpi_warmup"
-# A newcomer reads from the top to the bottom; a module imports only what stands above it.
-ORDER = (
-    "__init__", "errors", "platform_hints", "targets", "patches", "process", "wheelhouse",
-    "config", "requirements", "ambient", "credentials", "connection", "transport", "warmth",
-    "bases", "index", "devpi", "wheels", "members", "gather", "lock", "finder",
-    "candidates", "explain", "others", "unfit", "resolve", "pipshim", "referee", "pipjudge", "judge", "manifest", "coverage",
-    "journal", "install", "serve", "server", "report", "warmup", "moving", "sessions",
-)  # fmt: skip
-
-
-def imports(path: Path) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("devpi_warmup"):
-            module = (node.module or "").removeprefix("devpi_warmup").lstrip(".")
-            own = {f"{alias.name}.py" for alias in node.names}
-            names = {name[:-3] for name in own if (PACKAGE / name).exists()}
-            found |= {module} if module else names or {"__init__"}
-    return found
-
-
-def test_every_module_has_its_place() -> None:
-    assert {path.stem for path in PACKAGE.glob("*.py")} == set(ORDER)
-
-
-def test_the_package_says_in_which_order_to_read_it() -> None:
-    import devpi_warmup
-
-    named = re.findall(r"``(\w+)``", devpi_warmup.__doc__ or "")
-    assert tuple(named) == ORDER[1:]
-
-
-def test_imports_run_one_way() -> None:
-    for place, module in enumerate(ORDER):
-        wrong = imports(PACKAGE / f"{module}.py") - set(ORDER[:place])
-        assert not wrong, f"{module} imports {wrong}, which stands below it"
-
-
-def test_only_sessions_knows_nox() -> None:
-    for module in ORDER:
-        text = (PACKAGE / f"{module}.py").read_text(encoding="utf-8")
-        assert bool(re.search(r"^import nox", text, re.MULTILINE)) == (module == "sessions")
 
 
 def test_verify_needs_no_library_of_the_engine() -> None:
@@ -104,7 +61,7 @@ def test_both_readmes_have_the_same_commands() -> None:
 
 
 def test_every_key_of_the_table_is_in_the_readme() -> None:
-    from devpi_warmup import config
+    from devpi_warmup.inputs import config
 
     for name in ("README.md", "README.ko.md"):
         text = (ROOT / name).read_text(encoding="utf-8")

@@ -8,17 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from devpi_warmup import coverage as coverage_module
-from devpi_warmup import manifest, report
-from devpi_warmup.coverage import Coverage
 from devpi_warmup.errors import WheelhouseError
-from devpi_warmup.journal import ManifestJournal
-from devpi_warmup.lock import Lock
-from devpi_warmup.manifest import Manifest, ManifestError, TargetEntry
-from devpi_warmup.patches import Patches
-from devpi_warmup.targets import Target
-from devpi_warmup.warmth import Proof, Warmth
-from devpi_warmup.wheelhouse import Wheelhouse
+from devpi_warmup.inputs.patches import Patches
+from devpi_warmup.inputs.targets import Target
+from devpi_warmup.report import table as report
+from devpi_warmup.wheelhouse import coverage as coverage_module
+from devpi_warmup.wheelhouse import manifest
+from devpi_warmup.wheelhouse.coverage import Coverage
+from devpi_warmup.wheelhouse.files import Wheelhouse
+from devpi_warmup.wheelhouse.journal import ManifestJournal
+from devpi_warmup.wheelhouse.lock import Lock
+from devpi_warmup.wheelhouse.manifest import Manifest, ManifestError, TargetEntry
+from devpi_warmup.wheelhouse.warmth import Proof, Warmth
 
 INDEX = "https://devpi.example.com/user/index"
 ON_DISK = Proof(Warmth.WARM, "on disk")
@@ -169,7 +170,7 @@ def test_a_replaced_file_strikes_out_who_needs_it_and_nobody_else(
 
 
 def manifest_digest(path: Path) -> str:
-    from devpi_warmup.wheelhouse import digest
+    from devpi_warmup.wheelhouse.files import digest
 
     return digest(path)
 

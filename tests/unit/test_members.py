@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from devpi_warmup import members
-from devpi_warmup.targets import Target
+from devpi_warmup.inputs.targets import Target
+from devpi_warmup.wheelhouse import members
 
 LINUX = Target("3.13", "manylinux_2_28_x86_64")
 WINDOWS = Target("3.13", "win_amd64")

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from devpi_warmup import requirements
 from devpi_warmup.errors import InvalidInputError
-from devpi_warmup.requirements import RequirementSet, for_target
-from devpi_warmup.targets import Target
+from devpi_warmup.inputs import requirements
+from devpi_warmup.inputs.requirements import RequirementSet, for_target
+from devpi_warmup.inputs.targets import Target
 
 A, B = "a" * 64, "b" * 64
 

@@ -8,11 +8,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from devpi_warmup import requirements, resolve
 from devpi_warmup.errors import FileError, ResolutionError
-from devpi_warmup.gather import Gatherer
-from devpi_warmup.lock import Lock
-from devpi_warmup.targets import Target
+from devpi_warmup.index.fetcher import Gatherer
+from devpi_warmup.inputs import requirements
+from devpi_warmup.inputs.targets import Target
+from devpi_warmup.resolve import resolver as resolve
+from devpi_warmup.wheelhouse.lock import Lock
 
 
 def pins(lock: Lock) -> list[str]:

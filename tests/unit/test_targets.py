@@ -5,8 +5,8 @@ from packaging.markers import Marker
 from packaging.tags import Tag
 
 from devpi_warmup.errors import InvalidTargetError
-from devpi_warmup.patches import Patches, served_by
-from devpi_warmup.targets import NEWEST_PATCH, Target
+from devpi_warmup.inputs.patches import Patches, served_by
+from devpi_warmup.inputs.targets import NEWEST_PATCH, Target
 
 ALL_MARKERS = {
     "implementation_name",

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from packaging.pylock import Pylock
 
-from devpi_warmup import ambient
 from devpi_warmup.errors import InvalidInputError, WarmupError, WheelhouseError
-from devpi_warmup.install import importable
-from devpi_warmup.lock import Lock, install_command
+from devpi_warmup.inputs import pip_config as ambient
+from devpi_warmup.inputs.targets import Target
 from devpi_warmup.process import Completed
-from devpi_warmup.targets import Target
-from devpi_warmup.wheelhouse import Wheelhouse, write_text
+from devpi_warmup.prove.install import importable
+from devpi_warmup.wheelhouse.files import Wheelhouse, write_text
+from devpi_warmup.wheelhouse.lock import Lock, install_command
 
 if sys.version_info >= (3, 11):
     import tomllib

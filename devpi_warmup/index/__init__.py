@@ -1,0 +1,1 @@
+"""The wire: credentials, connections, pages, and what only devpi can be asked."""

@@ -1,0 +1,198 @@
+"""What all targets of a run share: pages, files and wheel metadata, each gathered once."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Generic, TypeVar
+from uuid import uuid4
+
+from devpi_warmup.errors import FileError
+from devpi_warmup.index.transport import FILE_CONNECTIONS, SMALL_CONNECTIONS
+from devpi_warmup.inputs.requirements import redact
+from devpi_warmup.wheelhouse import members
+from devpi_warmup.wheelhouse.files import StoredFile, Wheelhouse, write_error
+from devpi_warmup.wheelhouse.warmth import Warmth
+from devpi_warmup.wheelhouse.wheels import Metadata, parse_metadata, read_metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable
+    from pathlib import Path
+
+    from packaging.utils import NormalizedName
+
+    from devpi_warmup.index.devpi import Devpi
+    from devpi_warmup.index.simple import Index, IndexFile, Page, Wheel
+    from devpi_warmup.wheelhouse.warmth import Proof
+
+Key = TypeVar("Key", bound="Hashable")
+Value = TypeVar("Value")
+
+
+class Memo(Generic[Key, Value]):
+    """Computes each value once, in the thread that asks first; the others wait for it."""
+
+    def __init__(self, compute: Callable[[Key], Value]) -> None:
+        self._compute = compute
+        self._futures: dict[Key, Future[Value]] = {}
+        self._guard = threading.Lock()
+
+    def __call__(self, key: Key) -> Value:
+        """Return the value of a key; an error is raised for all who wait, and not remembered."""
+        with self._guard:
+            known = self._futures.get(key)
+            future = self._futures.setdefault(key, Future()) if known is None else known
+        if known is None:
+            try:
+                future.set_result(self._compute(key))
+            except BaseException as error:
+                with self._guard:
+                    del self._futures[key]  # a later target may have more luck
+                future.set_exception(error)
+                raise
+        return future.result()
+
+
+class Gatherer:
+    """Pages, files and metadata of one index, for one wheelhouse."""
+
+    def __init__(self, index: Index, wheelhouse: Wheelhouse, devpi: Devpi | None = None) -> None:
+        """Share one index and one wheelhouse.
+
+        :param devpi: the server that must hold every file, where the index is a devpi
+        """
+        self.index = index
+        self.wheelhouse = wheelhouse
+        self.page: Memo[NormalizedName, Page] = Memo(index.page)
+        self.file: Memo[IndexFile, StoredFile] = Memo(self._fetch)
+        self.metadata: Memo[Wheel, Metadata] = Memo(self._metadata)
+        self.proofs: dict[IndexFile, Proof] = {}
+        self.published: Memo[IndexFile, StoredFile] = Memo(self._publish)
+        self.downloaded_files = 0
+        self.downloaded_bytes = 0
+        self.progress: Callable[[int], None] | None = None
+        self._devpi = devpi
+        self._names: dict[str, tuple[str, str]] = {}  # as a disk that ignores case has them
+        self._on_disk = {path.name.casefold(): path.name for path in wheelhouse.path.glob("*.whl")}
+        self.members: Memo[IndexFile, tuple[str, ...]] = Memo(self._members)
+        self._pages = ThreadPoolExecutor(SMALL_CONNECTIONS, thread_name_prefix="pages")
+        self._files = ThreadPoolExecutor(FILE_CONNECTIONS, thread_name_prefix="files")
+
+    def close(self) -> None:
+        """Stop every transfer; what is not in the wheelhouse yet is gone."""
+        self.index.transport.close()
+        self._pages.shutdown(wait=True, cancel_futures=True)
+        self._files.shutdown(wait=True, cancel_futures=True)
+
+    def ahead(self, choose: Callable[[], Value | None], follow: Callable[[Value], None]) -> None:
+        """Do in the background what will probably be wanted: read pages, then open wheels.
+
+        Errors are not lost: they come again when the page or the wheel is really wanted.
+
+        :param choose: reads a page and names a wheel, or nothing
+        :param follow: opens it
+        """
+
+        def look() -> None:
+            chosen = choose()
+            if chosen is not None:
+                self._submit(self._files, partial(follow, chosen))
+
+        self._submit(self._pages, look)
+
+    def _submit(self, pool: ThreadPoolExecutor, task: Callable[[], None]) -> None:
+        with suppress(RuntimeError):  # the run is being closed
+            pool.submit(task)
+
+    def files(self, wanted: Iterable[IndexFile]) -> list[StoredFile]:
+        """Return every file, several at once.
+
+        :raises FileError: with the first file that cannot be had
+        """
+        return list(self._files.map(self.file, wanted))
+
+    def _publish(self, file: IndexFile) -> StoredFile:
+        """Give a gathered file its final name in the wheelhouse.
+
+        :raises FileError: this run has put another file under that name
+        """
+        stored = self.file(file)
+        folded = file.filename.casefold()
+        own = (file.filename, stored.sha256)
+        name, sha256 = self._names.setdefault(folded, own)
+        other = name if name != file.filename else self._on_disk.get(folded, name)
+        if other != file.filename:
+            raise FileError(
+                f"{file.filename} and {other} differ by case alone, and Windows and macOS take "
+                f"them for one: {self.wheelhouse.shown}/ cannot hold both",
+                hint=f"delete {other} there, or require the same file for all targets",
+            )
+        if sha256 != stored.sha256:
+            raise FileError(
+                f"{file.filename} is two different files, of {redact(file.url)} and another URL",
+                hint="one wheelhouse cannot hold both: name one of them for all targets",
+            )
+        return self.wheelhouse.publish(stored, file.filename)
+
+    def sweep(self, wanted: Iterable[IndexFile]) -> dict[IndexFile, Proof]:
+        """Ask devpi a last time whether it holds each file, several at once.
+
+        What it has lost since, or has no longer on its disk, it is made to fetch once more.
+
+        :raises IndexAccessError: devpi does not answer
+        """
+        files = list(wanted)
+        proofs = self._files.map(self._hold, files)
+        return {file: proof for file, proof in zip(files, proofs, strict=True) if proof}
+
+    def _hold(self, file: IndexFile) -> Proof | None:
+        if self._devpi is None:
+            return None
+        size = self.file(file).size
+        proof = self._devpi.holds(file, size)
+        # What could not be warmed while gathering will not be now.
+        before = self.proofs.get(file)
+        if proof.warmth is Warmth.COLD and (before is None or before.warmth is Warmth.WARM):
+            try:
+                proof = self._devpi.warm(file, size, self._scratch())
+            except FileError:
+                pass  # the proof says what is the matter
+            except OSError as error:
+                raise write_error(self.wheelhouse.path, error) from None
+        return proof
+
+    def _fetch(self, file: IndexFile) -> StoredFile:
+        try:
+            stored = self.wheelhouse.find(file.filename, file.sha256) or self._download(file)
+            if self._devpi is not None:
+                # In this very thread, and so on the connection that has just carried the file.
+                proof = self._devpi.holds(file, stored.size, glance=True)
+                if proof.warmth is Warmth.COLD:
+                    proof = self._devpi.warm(file, stored.size, self._scratch())
+                self.proofs[file] = proof
+        except OSError as error:
+            raise write_error(self.wheelhouse.path, error) from None
+        return stored
+
+    def _download(self, file: IndexFile) -> StoredFile:
+        path = self._scratch()
+        transport = self.index.transport
+        sha256 = transport.download(file.url, file.sha256, path, progress=self.progress)
+        size = path.stat().st_size
+        self.downloaded_files += 1
+        self.downloaded_bytes += size
+        return StoredFile(path, sha256, size)
+
+    def _scratch(self) -> Path:
+        return self.wheelhouse.staging / uuid4().hex
+
+    def _metadata(self, wheel: Wheel) -> Metadata:
+        data = self.index.metadata(wheel.file) if wheel.file.metadata else None
+        if data is None:
+            data = read_metadata(self.file(wheel.file).path, wheel)
+        return parse_metadata(data, wheel)
+
+    def _members(self, file: IndexFile) -> tuple[str, ...]:
+        return members.names(self.published(file).path)

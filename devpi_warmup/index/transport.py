@@ -1,0 +1,397 @@
+"""The HTTP transport: one session a thread, retries, credentials, pip's connection settings."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from urllib3.exceptions import InvalidHeader
+
+from devpi_warmup.errors import (
+    FileError,
+    ForbiddenError,
+    IndexAccessError,
+    UpstreamForbidsError,
+    WarmupError,
+)
+from devpi_warmup.index import credentials
+from devpi_warmup.index.credentials import Login
+from devpi_warmup.index.http import (
+    SlowAnswer,
+    Watchdog,
+    configure,
+    cut,
+    describe,
+    is_gone,
+    is_lasting,
+    is_silence,
+    is_trusted,
+    own_session,
+    read_piece,
+)
+from devpi_warmup.inputs.requirements import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from devpi_warmup.inputs.config import IndexUrl
+    from devpi_warmup.inputs.pip_config import Ambient
+
+# Connections at once; more only lengthen devpi's own queue of commits. Small answers have their
+# own, since the way to the last file is a chain of pages, and big files would stand before them.
+SMALL_CONNECTIONS = 3
+FILE_CONNECTIONS = 5
+READ_TIMEOUT = 60.0  # seconds between two pieces of an answer
+CHUNK = 1 << 18  # bytes
+SILENCES = 3  # times a silent server is waited for, READ_TIMEOUT each
+_RETRIED = frozenset({429, 500, 502, 503, 504, 520, 527})
+_LONGEST_PAUSE = 30.0  # seconds
+_LONGEST_RETRY_AFTER = 300.0  # seconds
+_WORTH_SAYING = 5.0  # seconds of a pause
+_UPSTREAM = re.compile(rb"(\d{3}) status on GET ")  # devpi_server/mirror.py
+_UNAUTHORIZED, _FORBIDDEN, _ERROR = 401, 403, 400
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A small answer, read whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    url: str
+    body: bytes
+
+    @property
+    def content_type(self) -> str:
+        """The media type, without parameters, in lower case."""
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+class _TransientError(Exception):
+    """A fault of the server that may be gone the next time.
+
+    :param pause: seconds that the server wants to be left alone for
+    :param upstream: what the upstream of a devpi has answered
+    """
+
+    def __init__(self, problem: str, *, pause: float = 0.0, upstream: int = 0) -> None:
+        super().__init__(problem)
+        self.pause = pause
+        self.upstream = upstream
+
+
+class _OtherCredentialsError(Exception):
+    """The server has refused the credentials, and there are others."""
+
+
+@dataclass
+class _Patience:
+    """How often one request is tried again, and how long it is left alone before."""
+
+    retries: int
+    began: float = field(default_factory=time.time)
+    tries: int = 0
+    silences: int = 0
+
+    def after(self, error: Exception) -> float | None:
+        """Return seconds to wait after a fault; None when there is no sense in trying again."""
+        self.tries += 1
+        self.silences += is_silence(error)
+        if is_lasting(error) or self.silences == SILENCES or self.tries > self.retries:
+            return None
+        pause: float = 0.25 * 2**self.tries
+        if is_gone(error):
+            pause *= 2  # it may be starting anew
+        asked = error.pause if isinstance(error, _TransientError) else 0.0
+        return max(min(pause, _LONGEST_PAUSE), min(asked, _LONGEST_RETRY_AFTER))
+
+    @property
+    def span(self) -> str:
+        """How often it was tried, and when."""
+        if self.tries == 1:
+            return f"({clock()})"
+        return f"({self.tries} times, {clock(self.began).partition(' ')[0]} to {clock()})"
+
+
+def clock(at: float | None = None) -> str:
+    """Return a time of day of this machine, with its offset from UTC; now unless told."""
+    return time.strftime("%H:%M:%S %z", time.localtime(at))
+
+
+class Transport:
+    """Sends requests. Thread-safe: every thread has its own session and keep-alive connection."""
+
+    def __init__(
+        self,
+        url: IndexUrl,
+        *,
+        make_session: Callable[[], requests.Session] | None = None,
+        ambient: Ambient | None = None,
+        sleep: Callable[[float], object] | None = None,
+        login: Login | None = None,
+        read_timeout: float = READ_TIMEOUT,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Describe the connections; none is opened yet.
+
+        :param sleep: waits that many seconds; by default until the transport is closed
+        :param login: the credentials; by default those of the URL, netrc and keyring
+        :param read_timeout: seconds between two pieces of an answer
+        :param say: is told when a server does not answer at all and is tried again
+        """
+        self.url = url
+        self._closed = threading.Event()
+        self.sleep = sleep or self._closed.wait
+        keyring = ambient.kept.get("keyring-provider", "auto") if ambient else "auto"
+        self.login = login or Login(url, keyring=keyring)
+        check = not is_trusted(url, ambient)
+        self._make_session = make_session or partial(own_session, system_trust=check)
+        self._ambient = ambient
+        self._retries = ambient.retries if ambient else 5
+        self._timeout = (ambient.timeout if ambient else 15.0, read_timeout)
+        self._down = False  # it has not answered at all, the last time
+        self._told = False
+        self._watchdog = Watchdog()
+        self._say = say
+        self._threads = threading.local()
+        self._small_slots = threading.BoundedSemaphore(SMALL_CONNECTIONS)
+        self._file_slots = threading.BoundedSemaphore(FILE_CONNECTIONS)
+        self._sessions: list[requests.Session] = []
+
+    def close(self) -> None:
+        """Close every connection; transfers under way end."""
+        self._closed.set()
+        self._watchdog.close()
+        for session in self._sessions:
+            cut(session)
+            session.close()
+
+    def ask(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        limit: int = 1 << 20,
+        json: Mapping[str, str] | None = None,
+        any_status: bool = False,
+        redirects: bool = True,
+    ) -> Answer:
+        """Return a small answer whole; retried on every passing fault.
+
+        :param limit: bytes
+        :param json: the body of the request
+        :param any_status: take a status that speaks of a passing fault as the answer
+        :param redirects: follow them; one is the answer otherwise
+        :raises IndexAccessError: there is no answer, it is a refusal, or it is too long
+        """
+
+        def once() -> Answer:
+            with (
+                self._small_slots,
+                self._request(method, url, headers, json, redirects=redirects) as response,
+            ):
+                if not any_status:
+                    self._check(response, url)
+                body = bytearray()
+                for piece in self._pieces(response, None):
+                    body += piece
+                    if len(body) > limit:
+                        message = f"{redact(url)}: the answer is over {limit >> 20} MiB"
+                        raise IndexAccessError(message)
+                return Answer(response.status_code, response.headers, response.url, bytes(body))
+
+        def give_up(problem: str) -> WarmupError:
+            return IndexAccessError(
+                f"{redact(url)}: {problem}",
+                hint=f"is the index {self.url.url} up, and the address right? "
+                "Proxies and certificates are taken from pip's configuration",
+            )
+
+        try:
+            return self._retried(once, give_up)
+        except OSError as error:  # a certificate file of the configuration, say
+            raise give_up(str(error)) from None
+
+    def download(
+        self, url: str, sha256: str, path: Path, *, progress: Callable[[int], None] | None = None
+    ) -> str:
+        """Stream a file to ``path`` and return its sha256.
+
+        What stands at ``path`` afterwards is complete and has the digest; after an error
+        nothing does. The caller gives a temporary path.
+
+        :param sha256: the digest it must have; "" for any
+        :param progress: called with the number of bytes of each piece
+        :raises FileError: the file cannot be had, or has another digest
+        :raises OSError: ``path`` cannot be written
+        """
+
+        def once() -> str:
+            with self._file_slots, self._request("GET", url, {}) as response:
+                self._check(response, url)
+                if response.status_code >= _ERROR:  # 404, too: the index lists the file
+                    raise _TransientError(f"the server answered {response.status_code}")
+                digest = _write(path, self._pieces(response, progress))
+            if sha256 not in {"", digest}:
+                raise _TransientError(f"its sha256 is {digest}, the index says {sha256}")
+            return digest
+
+        def give_up(problem: str) -> WarmupError:
+            return FileError(
+                f"a file cannot be downloaded from {redact(url)}: {problem}",
+                hint="run it again; if it stays, ask the keeper of the index",
+            )
+
+        try:
+            return self._retried(once, give_up)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+    def _retried(self, once: Callable[[], T], give_up: Callable[[str], WarmupError]) -> T:
+        """Try again on passing faults, with growing pauses, and say when it was given up."""
+        patience = _Patience(self._retries)
+        while True:
+            if self._closed.is_set():
+                raise IndexAccessError("the run was stopped")
+            try:
+                return once()
+            except _OtherCredentialsError:
+                continue
+            except (_TransientError, requests.RequestException, ValueError) as error:
+                if self._closed.is_set():
+                    continue  # it was cut by us
+                pause = patience.after(error)
+                problem = str(error) if isinstance(error, _TransientError) else describe(error)
+                # One that has used up the patience of another request gets no more of it.
+                if pause is None or (self._down and is_gone(error)):
+                    self._down = is_gone(error)
+                    failure = give_up(f"{problem} {patience.span}")
+                    if getattr(error, "upstream", 0) == _FORBIDDEN:
+                        raise UpstreamForbidsError(failure.args[0], hint=failure.hint) from None
+                    raise failure from None
+                if is_gone(error) and not self._told:
+                    self._told = True
+                    self._say(f"{self.url.url}: {problem}; trying again for a while")
+                elif pause > _WORTH_SAYING:
+                    self._say(f"{self.url.url}: {problem}; asking again in {pause:.0f} seconds")
+            self.sleep(pause)
+
+    def _check(self, response: requests.Response, url: str) -> None:
+        status = response.status_code
+        if status in _RETRIED:
+            # What else devpi says holds the address of its upstream, and a password perhaps.
+            said = _UPSTREAM.search(next(self._pieces(response, None), b""))
+            upstream = int(said[1]) if said else 0
+            why = f", its upstream {upstream}" if upstream else ""
+            raise _TransientError(
+                f"the server answered {status}{why}",
+                pause=_retry_after(response),
+                upstream=upstream,
+            )
+        if status in {_UNAUTHORIZED, _FORBIDDEN}:
+            current = self.login.current if self._own(response.url) else None
+            source = current.source if current else self.login.none
+            refusal = ForbiddenError if status == _FORBIDDEN else IndexAccessError
+            raise refusal(
+                f"{redact(url)}: the server answered {status} (credentials: {source})",
+                hint=credentials.HINT,
+            )
+
+    def _pieces(
+        self, response: requests.Response, progress: Callable[[int], None] | None
+    ) -> Iterator[bytes]:
+        slow = SlowAnswer(self._timeout[1])
+        while piece := read_piece(response, CHUNK):
+            if self._closed.is_set():
+                raise requests.ConnectionError("the run was stopped")
+            if progress is not None:
+                progress(len(piece))
+            slow.check(len(piece))
+            yield piece
+
+    def _request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        json: Mapping[str, str] | None = None,
+        *,
+        redirects: bool = True,
+    ) -> requests.Response:
+        # Credentials of the index go to the index alone: its pages may link to other hosts.
+        own = self._own(url)
+        used = self.login.current if own else None
+        auth: requests.auth.AuthBase | tuple[str, str] | None = None
+        if used:  # as bytes: requests knows no more than Latin-1 of text
+            auth = requests.auth.HTTPBasicAuth(used.user.encode(), used.password.encode())
+        if json is not None and not own:
+            raise ValueError("a password is for the index alone")
+        session = self._session()
+        if not session.trust_env and not own:  # it reads no proxies, and so no netrc file either
+            auth = requests.utils.get_netrc_auth(url)
+        with self._watchdog.limit(session, sum(self._timeout)) as late:
+            response = session.request(
+                method,
+                url,
+                headers=dict(headers),
+                json=json,
+                auth=auth,
+                stream=True,
+                timeout=self._timeout,
+                allow_redirects=redirects and json is None,  # a password is for nobody else
+                # Of the session alone, it would stand behind REQUESTS_CA_BUNDLE.
+                verify=None if session.verify is True else session.verify,
+            )
+        if late.is_set():
+            response.close()
+            raise requests.ReadTimeout("its headers take too long")
+        self._down = False
+        refusal = response.status_code == _UNAUTHORIZED or (
+            response.status_code == _FORBIDDEN and used is not None and used.token
+        )
+        if own and refusal and json is None and self.login.refused(used):
+            response.close()
+            raise _OtherCredentialsError
+        return response
+
+    def _own(self, url: str) -> bool:
+        return urlsplit(url)[:2] == urlsplit(self.url.url)[:2]
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._threads, "session", None)
+        if session is None:
+            session = self._make_session()
+            configure(session, self._ambient, self.url)
+            self._threads.session = session
+            self._sessions.append(session)
+        return session
+
+
+def _retry_after(response: requests.Response) -> float:
+    """Return how many seconds a server wants to be left alone; it may say so by a date."""
+    try:
+        value = response.headers.get("Retry-After")
+        return max(0.0, urllib3.util.Retry().parse_retry_after(value)) if value else 0.0
+    except (InvalidHeader, OverflowError):
+        return 0.0
+
+
+def _write(path: Path, pieces: Iterator[bytes]) -> str:
+    digest = hashlib.sha256()
+    with path.open("wb") as stream:
+        for piece in pieces:
+            digest.update(piece)
+            stream.write(piece)
+    return digest.hexdigest()

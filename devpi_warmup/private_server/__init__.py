@@ -1,0 +1,1 @@
+"""The devpi-server of a run that has none: made, started, sealed."""

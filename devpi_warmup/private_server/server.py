@@ -1,0 +1,296 @@
+"""The private devpi-server: make its environment, start it, know when it is ready, stop it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import threading
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+from uuid import uuid4
+
+import requests
+from filelock import FileLock, Timeout
+
+from devpi_warmup.errors import ServerError, indented
+from devpi_warmup.inputs.config import IndexUrl
+from devpi_warmup.inputs.pip_config import clean_environment
+from devpi_warmup.process import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from devpi_warmup.inputs.pip_config import Ambient
+    from devpi_warmup.process import Runner
+
+REQUIREMENT = "devpi-server==6.20.3"
+START_TIMEOUT = 120.0  # seconds; a data folder of many gigabytes starts slowly
+STOP_TIMEOUT = 15.0  # seconds
+# Seconds that devpi waits for its upstream. Half of what we wait for devpi, since a page that was
+# too late makes devpi wait once more, in vain, when it is asked again (mirror.py).
+REQUEST_TIMEOUT = 30
+_INDEX = "root/pypi"
+_SERVING = re.compile(r"Serving on (http://127\.0\.0\.1:\d+)")
+# devpi stretches the secret of its tokens over 512 MiB of memory, which takes ten seconds.
+# The secret is random, not a password, so nothing is gained by it here.
+_FAST_START = (
+    *("--argon2-memory-cost", "8"),
+    *("--argon2-time-cost", "1"),
+    *("--argon2-parallelism", "1"),
+)
+_SERVE = Path(__file__).with_name("serve.py")
+
+
+class PrivateServer:
+    """A devpi-server for this run alone, on loopback, with data that stays.
+
+    :param folder: holds its environment, data and log; ``.devpi/``
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        ambient: Ambient,
+        runner: Runner = run,
+        say: Callable[[str], None] = lambda _: None,
+        offline: bool = False,
+    ) -> None:
+        """Describe a server; nothing is made or started yet.
+
+        :param offline: serve what is there, as inside the gap, and never ask an upstream
+        """
+        self.folder = folder.resolve()  # devpi says where it is by its real path
+        self.log = self.folder / "server.log"
+        self._ambient = ambient
+        self._runner = runner
+        self._say = say
+        self._offline = offline
+        self._process: subprocess.Popen[bytes] | None = None
+        self._password = ""
+        self._index = ""
+        self._watcher: _LogWatcher | None = None
+        self._lock = FileLock(self.folder / "run.lock", timeout=0, thread_local=False)
+
+    def start(self) -> IndexUrl:
+        """Start the server and return its index, once it answers.
+
+        :raises ServerError: it cannot be made or started; with the last lines of its log
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+        except Timeout:
+            raise ServerError(
+                f"another run uses the private devpi-server in {self.folder.name}/",
+                hint="wait until it ends, or set DEVPI_INDEX to a server of your own",
+            ) from None
+        except OSError as error:
+            raise ServerError(
+                f"{self.folder.name}/ cannot be written: {error.strerror}",
+                hint="the private devpi-server keeps its data there",
+            ) from None
+        try:
+            python = self._environment()
+            url = self._launch(python)
+            self._check(url)
+        except BaseException:
+            self.stop()
+            raise
+        return IndexUrl(f"{url}/{_INDEX}")
+
+    def stop(self) -> None:
+        """Stop the server; its data stays. Nothing happens where none is running."""
+        process, self._process = self._process, None
+        if process is not None:
+            assert process.stdin is not None  # noqa: S101
+            with suppress(OSError):
+                process.stdin.close()  # serve.py takes this as Ctrl-C
+            try:
+                process.wait(STOP_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._lock.release()
+
+    @property
+    def complaint(self) -> str:
+        """What the system last refused the server, a full disk say; "" if nothing."""
+        return self._watcher.complaint if self._watcher else ""
+
+    def seal(self) -> None:
+        """Make a transaction of no consequence the last one, while the server runs.
+
+        At every start devpi replays the last one (filestore_fs.py, ``_perform_crash_recovery``).
+        If that was a deletion, a file downloaded again since is deleted again; if it wrote a
+        file that a copy lacks, the copy refuses to start.
+
+        :raises ServerError: devpi does not take it
+        """
+        self._change(f"description=sealed {uuid4().hex}")
+
+    def check_files(self) -> None:
+        """Have devpi hash every file of its stopped data folder (``devpi-fsck``).
+
+        :raises ServerError: a file is missing or damaged
+        """
+        code = "from devpi_server.fsck import fsck; fsck()"
+        argv = [
+            str(self._environment()),
+            "-I",
+            "-c",
+            code,
+            "--serverdir",
+            str(self.folder / "data"),
+        ]
+        done = self._runner(argv, env=clean_environment())
+        # A missing file of a mirror is a warning there, with exit status 0.
+        output = done.stdout + done.stderr
+        bad = [line for line in output.splitlines() if " WARN" in line or " ERRO" in line]
+        if done.returncode != 0 or bad:
+            lines = indented(bad[:5]) or done.last_lines()
+            raise ServerError(
+                f"devpi-fsck finds the data folder damaged:\n{lines}",
+                hint="run nox -s warmup, which fetches what is missing, then nox -s seal",
+            )
+
+    def _environment(self) -> Path:
+        """Return the interpreter of an environment with the pinned devpi-server."""
+        key = hashlib.sha256(f"{REQUIREMENT} {sys.version}".encode()).hexdigest()[:12]
+        home = self.folder / f"server-{key}"
+        python = home / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+        ready = home / "ready"
+        if ready.exists():
+            return python
+        self._say(f"making the private devpi-server in {self.folder.name}/ ({REQUIREMENT})")
+        shutil.rmtree(home, ignore_errors=True)
+        env = clean_environment()
+        virtualenv = (sys.executable, "-m", "virtualenv", "--quiet", "--no-periodic-update")
+        pip = (str(python), "-I", "-m", "pip", "install", "--quiet", REQUIREMENT)
+        for argv in ((*virtualenv, str(home)), pip):
+            done = self._runner(argv, env=env | self._pip_settings())
+            if done.returncode != 0:
+                raise ServerError(
+                    f"{REQUIREMENT} cannot be installed:\n{done.last_lines()}",
+                    hint="pip's own index and connection settings are used for this; "
+                    "or set DEVPI_INDEX to a server of your own",
+                )
+        ready.touch()
+        return python
+
+    def _pip_settings(self) -> dict[str, str]:
+        """Return the settings of the machine that a tool's installation needs: its own index."""
+        index = self._ambient.index_url
+        return self._ambient.pip_environment | ({"PIP_INDEX_URL": index} if index else {})
+
+    def _launch(self, python: Path) -> str:
+        self._password = self._root_password()
+        env = clean_environment() | {"DEVPISERVER_ROOT_PASSWD": self._password}
+        if cert := self._ambient.kept.get("cert"):
+            env["REQUESTS_CA_BUNDLE"] = cert  # devpi_server/httpclient.py reads no other
+        if proxy := self._ambient.kept.get("proxy"):
+            env |= {"http_proxy": proxy, "https_proxy": proxy}
+        argv = [str(python), "-I", str(_SERVE), str(self.folder)]
+        argv += [
+            "--listen",
+            "127.0.0.1:0",
+            "--threads",
+            "16",
+            "--request-timeout",
+            str(REQUEST_TIMEOUT),
+        ]
+        argv += ["--offline-mode"] if self._offline else []
+        self._process = subprocess.Popen(
+            [*argv, *_FAST_START],
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for us; we stop it when we are done
+        )
+        assert self._process.stdout is not None  # noqa: S101
+        self._watcher = watcher = _LogWatcher(self._process.stdout, self.log)
+        watcher.start()
+        if not watcher.settled.wait(START_TIMEOUT) or watcher.url is None:
+            why = f": {self.complaint}" if self.complaint else ""
+            raise ServerError(
+                f"the private devpi-server did not start{why}; its last lines:\n"
+                + indented(watcher.last),
+                hint=f"all of them are in {self.folder.name}/{self.log.name}",
+            )
+        return watcher.url
+
+    def _root_password(self) -> str:
+        """Return the random password of the server's root user, which only this user can read."""
+        path = self.folder / "root-password"
+        if not path.exists():
+            temporary = path.with_name(f".{path.name}.{uuid4().hex}")
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+                stream.write(secrets.token_urlsafe(32))
+            temporary.replace(path)
+        return path.read_text(encoding="ascii")
+
+    def _check(self, url: str) -> None:
+        """Make sure that this is our server, and that its mirror is quick to answer."""
+        self._index = f"{url}/{_INDEX}"
+        status = self._ask("GET", f"{url}/+status")
+        if Path(str(status.get("serverdir"))) != self.folder / "data":
+            raise ServerError("another devpi-server answers at the address of the private one")
+        # Without the parameter the answer lists every project of the upstream.
+        config = self._ask("GET", f"{self._index}?no_projects=")
+        if not config.get("mirror_no_project_list"):
+            # Without it the first unknown project loads a list of all names there are.
+            self._change("mirror_no_project_list=True")
+
+    def _change(self, setting: str) -> None:
+        self._ask("PATCH", self._index, json=[setting], auth=("root", self._password))
+
+    def _ask(self, method: str, url: str, **arguments: Any) -> dict[str, Any]:
+        with requests.Session() as session:
+            session.trust_env = False  # a proxy has no business between us and loopback
+            session.headers["Accept"] = "application/json"
+            try:
+                response = session.request(method, url, timeout=START_TIMEOUT, **arguments)
+                response.raise_for_status()
+                result = response.json().get("result")
+            except (requests.RequestException, ValueError) as error:
+                raise ServerError(
+                    f"the private devpi-server does not answer: {type(error).__name__}",
+                    hint=f"its log is {self.folder.name}/{self.log.name}",
+                ) from None
+        return result if isinstance(result, dict) else {}
+
+
+class _LogWatcher(threading.Thread):
+    """Copies the server's output into a file, so that its pipe never fills, and reads along."""
+
+    def __init__(self, stream: IO[bytes], log: Path) -> None:
+        super().__init__(daemon=True)
+        self.url: str | None = None
+        self.settled = threading.Event()  # it serves, or it has ended
+        self.last: deque[str] = deque(maxlen=8)
+        self.complaint = ""
+        self._stream = stream
+        self._log = log
+
+    def run(self) -> None:
+        with self._log.open("wb") as log, self._stream:
+            for line in self._stream:
+                log.write(line)
+                log.flush()
+                text = line.decode(errors="replace").rstrip()
+                self.last.append(text)
+                if text.startswith("OSError: "):
+                    self.complaint = text
+                if match := _SERVING.search(text):
+                    self.url = match[1]
+                    self.settled.set()
+        self.settled.set()

@@ -1,0 +1,152 @@
+"""The real proof: install a lock offline on the target's own interpreter, and import it.
+
+It runs inside the gap, where there is nox and nothing else of what the engine needs.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from devpi_warmup.errors import WarmupError, indented
+from devpi_warmup.inputs.pip_config import clean_environment
+from devpi_warmup.process import isolation
+from devpi_warmup.wheelhouse import members
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from devpi_warmup.inputs.targets import Target
+    from devpi_warmup.process import Runner
+    from devpi_warmup.wheelhouse.coverage import Coverage
+    from devpi_warmup.wheelhouse.files import Wheelhouse
+    from devpi_warmup.wheelhouse.manifest import TargetEntry
+
+IMPORT_TIMEOUT = 60.0  # seconds
+_EXTENSIONS = (".so", ".pyd")
+# Folders of loose files, which are there to be read or run.
+_NOT_FOR_IMPORT = frozenset({"docs", "doc", "example", "examples", "test", "tests", "benchmarks"})
+
+
+class InstallError(WarmupError):
+    """The lock does not install offline on this interpreter."""
+
+
+@dataclass(frozen=True)
+class Installed:
+    """The target is installed: every file, on a real interpreter, without network.
+
+    :param python: the version of the interpreter
+    :param distributions: how many
+    :param modules: how many top-level modules were imported
+    :param failed_imports: module and reason; some need libraries of the system
+    :param isolation: how the network was kept away
+    """
+
+    python: str
+    distributions: int
+    modules: int
+    failed_imports: tuple[tuple[str, str], ...]
+    isolation: str
+
+
+def check_ready(coverage: Coverage, target: Target, requirements_digest: str) -> TargetEntry:
+    """Return what the manifest says of a target, if its warmup was the last word on it.
+
+    :param requirements_digest: of the requirement files as they are now
+    :raises InstallError: it is not covered, or something of it has changed since
+    """
+    if reason := coverage.why_missing(target, requirements_digest):
+        raise InstallError(
+            reason, hint=f'run nox -s "warmup({target.id})" first, where there is a network'
+        )
+    return coverage.entry(target)
+
+
+def install(
+    target: Target, entry: TargetEntry, wheelhouse: Wheelhouse, *, python: str, runner: Runner
+) -> Installed:
+    """Install the lock of a target into the environment of ``python``, check it, import it.
+
+    :raises InstallError: the lock does not serve this Python, pip cannot install it, or finds it
+        inconsistent; with its last lines
+    """
+    lock = wheelhouse.lock_path(target.id)
+    env = clean_environment() | dict(isolation().env)
+    version = _check_version(entry, python, env, runner)
+    pip = (*isolation().prefix, python, "-I", "-m", "pip")
+    steps = {
+        "pip cannot install the lock offline": (
+            *("install", "--quiet", "--no-index", f"--find-links={lock.with_suffix('.html')}"),
+            *("--only-binary=:all:", "--require-hashes", "--no-cache-dir", "-r", str(lock)),
+        ),
+        "pip check finds the installation inconsistent": ("check",),
+    }
+    for problem, arguments in steps.items():
+        done = runner([*pip, *arguments], env=env)
+        if done.returncode != 0:
+            raise InstallError(
+                f"{problem}:\n{indented(done.last_lines().splitlines())}",
+                hint=f"the files do not fit this interpreter ({python}), or were changed",
+            )
+    wheels = [wheelhouse.path / filename for filename in entry.files]
+    modules = sorted({module for wheel in wheels for module in importable(members.names(wheel))})
+    failed = tuple(
+        (module, reason)
+        for module in modules
+        if (reason := _import(module, python=python, env=env, runner=runner)) is not None
+    )
+    return Installed(version, len(wheels), len(modules), failed, isolation().name)
+
+
+def _check_version(entry: TargetEntry, python: str, env: Mapping[str, str], runner: Runner) -> str:
+    code = "import platform; print(platform.python_version())"
+    version = runner([python, "-I", "-c", code], env=env).stdout.strip()
+    if entry.patches is not None and not entry.patches.admits(version):
+        raise InstallError(
+            f"this machine has Python {version}, and the lock serves {entry.patches}",
+            hint=f'write pythons = ["{version}"] into [tool.devpi-warmup] for it, and run '
+            "nox -s warmup where there is a network",
+        )
+    return version
+
+
+def importable(names: Iterable[str]) -> set[str]:
+    """Return what a wheel lets one import, by its shallowest names.
+
+    A package counts for all that is in it; in a namespace package (PEP 420) each module does.
+
+    :param names: of the files in the wheel
+    """
+    files = [parts for name in names if (parts := _library(name))]
+    packages = {parts[:-1] for parts in files if parts[-1].split(".")[0] == "__init__"}
+    found = set()
+    for parts in files:
+        folders = [parts[:depth] for depth in range(1, len(parts))]
+        package = next((folder for folder in folders if folder in packages), None)
+        module = package or (*parts[:-1], parts[-1].split(".", maxsplit=1)[0])
+        is_loose = package is None and len(parts) > 1 and parts[0] in _NOT_FOR_IMPORT
+        if not is_loose and all(part.isidentifier() for part in module):
+            found.add(".".join(module))
+    return found
+
+
+def _library(name: str) -> tuple[str, ...]:
+    """Return the parts of the path of a module under site-packages, or ()."""
+    parts = tuple(name.split("/"))
+    if parts[0].endswith(".data"):
+        parts = parts[2:] if parts[1:2] in {("purelib",), ("platlib",)} else ()
+    return parts if parts and parts[-1].endswith((".py", *_EXTENSIONS)) else ()
+
+
+def _import(module: str, *, python: str, env: dict[str, str], runner: Runner) -> str | None:
+    """Import one module in a process of its own; return why it failed, or None."""
+    argv = [*isolation().prefix, python, "-I", "-W", "ignore", "-c", f"import {module}"]
+    try:
+        done = runner(argv, env=env, timeout=IMPORT_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        return f"not done after {IMPORT_TIMEOUT:.0f} seconds"
+    if done.returncode == 0:
+        return None
+    return done.last_lines(1) or f"exit status {done.returncode}"

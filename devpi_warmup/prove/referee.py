@@ -1,0 +1,135 @@
+"""The referee: real pip resolves a lock offline, with dependencies, as the target would.
+
+pip is another implementation than ours. What it must accept is the lock with its hashes *and*
+the user's own requirements and constraints, with their markers evaluated by pip: so a
+requirement that we dropped by mistake is found here as well.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from devpi_warmup.errors import WarmupError, indented
+from devpi_warmup.inputs.pip_config import clean_environment
+from devpi_warmup.process import isolation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from devpi_warmup.inputs.requirements import RequirementSet, RootRequirement
+    from devpi_warmup.process import Runner
+    from devpi_warmup.wheelhouse.files import Wheelhouse
+    from devpi_warmup.wheelhouse.lock import Lock
+
+_SHIM = Path(__file__).with_name("pipshim.py")
+
+
+class RefereeError(WarmupError):
+    """pip does not accept the lock."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """pip accepts the lock.
+
+    :param pip_version: of the pip that was asked
+    """
+
+    pip_version: str
+
+
+def referee(
+    lock: Lock, requirements: RequirementSet, wheelhouse: Wheelhouse, *, python: str, runner: Runner
+) -> Verdict:
+    """Have the pip of ``python`` resolve the lock offline under the target's markers and tags.
+
+    Where a target has several environments, pip must accept the lock under each of them.
+
+    :param wheelhouse: holds the files, and the lock as it was written
+    :param python: an interpreter with pip, of any version and platform
+    :raises RefereeError: pip refuses; with its own last lines
+    """
+    for markers in lock.target.environments:
+        version = _referee(lock, markers, requirements, wheelhouse, python=python, runner=runner)
+    return Verdict(version)
+
+
+def _referee(
+    lock: Lock,
+    markers: Mapping[str, str],
+    requirements: RequirementSet,
+    wheelhouse: Wheelhouse,
+    *,
+    python: str,
+    runner: Runner,
+) -> str:
+    text = wheelhouse.lock_path(lock.target.id)
+    with tempfile.TemporaryDirectory(prefix="devpi-warmup-") as folder:
+        work = Path(folder)
+        (work / "markers.json").write_text(json.dumps(markers), encoding="utf-8")
+        (work / "wanted.txt").write_text(_lines(requirements.requirements), encoding="utf-8")
+        (work / "allowed.txt").write_text(_lines(requirements.constraints), encoding="utf-8")
+        argv = [
+            *isolation().prefix,
+            *(python, "-I", str(_SHIM), str(work / "markers.json")),
+            *("install", "--dry-run", "--ignore-installed", "--quiet", "--no-cache-dir"),
+            *("--no-index", f"--find-links={text.with_suffix('.html')}", "--only-binary=:all:"),
+            *("--require-hashes", f"--report={work / 'report.json'}"),
+            *lock.target.pip_flags,
+            # The lock first: pip takes the hashes of a project from its first requirement.
+            *("-r", str(text), "-r", str(work / "wanted.txt")),
+            *("-c", str(work / "allowed.txt")),
+        ]
+        env = clean_environment() | dict(isolation().env)
+        done = runner(argv, env=env)
+        if "No space left on device" in done.stderr:
+            raise RefereeError(
+                "pip has no space left for its temporary files",
+                hint="make room where TMPDIR points, or name another folder in it",
+            )
+        if done.returncode != 0:
+            raise RefereeError(
+                f"pip refuses the lock offline:\n{indented(done.last_lines().splitlines())}",
+                hint="the files contradict what the index says of them, or one was changed in the "
+                "wheelhouse: run it again; if it stays, please report it",
+            )
+        report = json.loads((work / "report.json").read_text(encoding="utf-8"))
+    _compare(lock, report)
+    return str(report["pip_version"])
+
+
+def _lines(roots: Sequence[RootRequirement]) -> str:
+    # A direct URL would send pip to the network; the lock holds its file by hash.
+    lines = []
+    for root in roots:
+        requirement = root.requirement
+        extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+        marker = f" ; {requirement.marker}" if requirement.marker else ""
+        specifier = "" if root.url is not None else str(requirement.specifier)
+        lines.append(f"{requirement.name}{extras}{specifier}{marker}\n")
+    return "".join(lines)
+
+
+def _compare(lock: Lock, report: dict[str, list[dict[str, dict[str, object]]]]) -> None:
+    """Hold what pip would install against the pins: project, version and sha256."""
+    ours = {(str(pin.project), pin.version, pin.sha256) for pin in lock.pins}
+    theirs = set()
+    for item in report["install"]:
+        metadata, download = item["metadata"], item["download_info"]
+        archive = download["archive_info"]
+        assert isinstance(archive, dict)  # noqa: S101 - pip's documented report format
+        name, version = canonicalize_name(str(metadata["name"])), Version(str(metadata["version"]))
+        theirs.add((str(name), version, str(archive["hashes"]["sha256"])))
+    if ours != theirs:
+        difference = sorted({f"{name}=={version}" for name, version, _ in ours ^ theirs})
+        raise RefereeError(
+            f"pip would install something else offline: {', '.join(difference)}",
+            hint="this is a fault of devpi-warmup: please report it",
+        )

@@ -1,0 +1,173 @@
+"""What a run tells: progress, and the coverage table."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from devpi_warmup.wheelhouse.manifest import INDEX
+from devpi_warmup.wheelhouse.warmth import Proof, Warmth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from devpi_warmup.inputs.targets import Target
+    from devpi_warmup.wheelhouse.coverage import Coverage
+
+_LINE_EVERY = 100_000_000  # bytes between two lines of progress in a log
+
+
+def quiet_libraries() -> None:
+    """Keep the debug lines of libraries, which name each request, out of nox's own log."""
+    for library in ("urllib3", "filelock"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+
+
+def say(line: str) -> None:
+    """Write a line of progress to stderr."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def progress(target: Target) -> Iterator[Callable[[int], None]]:
+    """Show how many bytes have come: a live line on a terminal, now and then a line in a log."""
+    if not sys.stderr.isatty():
+        total = 0
+
+        def count(size: int) -> None:
+            nonlocal total
+            before, total = total, total + size
+            if before // _LINE_EVERY != total // _LINE_EVERY:
+                say(f"{target.id}: {megabytes(total)} downloaded so far")
+
+        yield count
+        return
+    from rich.console import Console  # noqa: PLC0415 - verify runs without it
+    from rich.progress import (  # noqa: PLC0415
+        DownloadColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TransferSpeedColumn,
+    )
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), DownloadColumn())
+    with Progress(
+        *columns, TransferSpeedColumn(), console=Console(stderr=True), transient=True
+    ) as bar:
+        task = bar.add_task(f"{target.id}: resolving and downloading", total=None)
+        yield lambda size: bar.advance(task, size)
+
+
+def megabytes(size: int) -> str:
+    """Return a size in bytes as people read it."""
+    return f"{size / 1_000_000:.1f} MB"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the coverage table.
+
+    :param patches: the patch releases of Python that its lock serves
+    :param warm: how many files devpi is shown to hold
+    :param shown: how many it could be asked for
+    :param reason: why it is missing, or not warm
+    :param notes: what else the user may want to know
+    :param unshown: why it cannot be shown that everything is warm, and from every base
+    """
+
+    target: str
+    state: str
+    patches: str = ""
+    pins: int = 0
+    size: int = 0
+    warm: int = 0
+    shown: int = 0
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    unshown: tuple[str, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        """Whether the target is covered, and warm as far as that can be shown."""
+        return self.state == "covered" and self.warm == self.shown
+
+
+def rows(
+    coverage: Coverage,
+    targets: Iterable[Target],
+    requirements_digest: str,
+    failures: Mapping[str, str | None],
+    *,
+    asked: str | None = None,
+) -> list[Row]:
+    """Judge each target by the manifest and by what lies on disk now.
+
+    :param requirements_digest: of the requirement files as they are now
+    :param failures: why a target failed in this very run, where it did
+    :param asked: the index that is configured now, where this is not the end of a run with it
+    """
+    found = []
+    for target in targets:
+        reason = failures.get(target.id) or coverage.why_missing(target, requirements_digest)
+        if reason:
+            found.append(Row(target.id, "missing", reason=_summary(reason)))
+        else:
+            found.append(_covered(coverage, target, asked))
+    return found
+
+
+def _covered(coverage: Coverage, target: Target, asked: str | None) -> Row:
+    entry = coverage.entry(target)
+    files = [coverage.manifest.files[name] for name in entry.files]
+    indexed = [file for file in files if file.origin == INDEX]
+    if asked not in {None, coverage.manifest.index}:
+        elsewhere = f"{coverage.manifest.index} was asked, not {asked}"
+        indexed = [replace(f, proof=Proof(Warmth.UNKNOWN, elsewhere)) for f in indexed]
+    warm = [file for file in indexed if file.proof.warmth is Warmth.WARM]
+    # Where some can be shown, all must be: a devpi is there, and some files pass it by.
+    judged = {Warmth.COLD, Warmth.UNKNOWN} if warm else {Warmth.COLD}
+    cold = [file for file in indexed if file.proof.warmth in judged]
+    unshown = [f.proof.reason for f in indexed if f.proof.warmth is Warmth.UNKNOWN]
+    unshown += [f"{f.project} comes from a direct URL" for f in files if f.origin != INDEX]
+    unshown += [entry.unshown] if entry.unshown else []
+    return Row(
+        target=target.id,
+        state="covered",
+        patches=str(entry.patches),
+        pins=len(files),
+        size=sum(file.size for file in files),
+        warm=len(warm),
+        shown=len(warm) + len(cold),
+        reason=", ".join(f"{file.project} {file.proof}" for file in cold),
+        notes=coverage.manifest.notes(entry),
+        unshown=tuple(dict.fromkeys(unshown)),
+    )
+
+
+def _summary(reason: str) -> str:
+    """Return the first line of a reason, and the second where the first only announces it."""
+    lines = [line.strip() for line in reason.splitlines()]
+    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+
+
+def table(found: Sequence[Row]) -> str:
+    """Return the coverage table as plain text, for stdout."""
+    width = max((len(row.target) for row in found), default=0)
+    patches = max((len(row.patches) for row in found), default=0)
+    lines = [f"{'target':<{width}}  state    {'python':<{max(patches, 6)}}  pins       size  warm"]
+    for row in found:
+        line = f"{row.target:<{width}}  {row.state:<7}  {row.patches:<{max(patches, 6)}}"
+        line += f"  {row.pins:>4}  {megabytes(row.size):>9}"
+        warm = f"{row.warm} of {row.shown}" if row.shown else "-"
+        remarks = [row.reason] if row.reason else []
+        remarks += [f"note: {row.notes[0]}"] if row.notes else []
+        remarks += [f"and {len(row.notes) - 1} more notes"] if len(row.notes) > 1 else []
+        lines.append(f"{line}  {warm:<8}  {'; '.join(remarks)}".rstrip())
+    covered = sum(row.state == "covered" for row in found)
+    lines.append(f"{covered} of {len(found)} targets covered")
+    return "\n".join(lines)

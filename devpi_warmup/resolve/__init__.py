@@ -1,0 +1,1 @@
+"""Requirements and a target become a lock, by pip's rules."""

@@ -1,0 +1,114 @@
+"""What the resolver chooses between: candidates, and what is wanted of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from packaging.specifiers import SpecifierSet
+from packaging.utils import NormalizedName, canonicalize_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from packaging.requirements import Requirement
+    from packaging.version import Version
+
+    from devpi_warmup.index.simple import Wheel
+    from devpi_warmup.inputs.requirements import RootRequirement
+    from devpi_warmup.resolve.finder import Hashes
+
+PYTHON = NormalizedName("<python>")  # no project can have this name
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One wheel, possibly with extras; without a wheel, the target's Python itself."""
+
+    project: NormalizedName
+    extras: frozenset[str]
+    version: Version
+    wheel: Wheel | None
+
+    @property
+    def identifier(self) -> str:
+        """What resolvelib decides as one: a project, or a project with extras."""
+        return identifier_of(self.project, self.extras)
+
+    def __str__(self) -> str:
+        return f"{self.identifier} {self.version}"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A requirement as the resolver sees it.
+
+    :param exact: the one candidate that will do: a direct URL, or an extra's own base
+    :param root: where it stands in the user's files, if it does
+    :param extra: the extra of its parent that brings it, if it is one
+    """
+
+    project: NormalizedName
+    extras: frozenset[str] = frozenset()
+    specifier: SpecifierSet = field(default_factory=SpecifierSet)
+    hashes: Hashes = None
+    exact: Candidate | None = None
+    root: RootRequirement | None = None
+    extra: str = field(default="", compare=False)
+
+    @property
+    def identifier(self) -> str:
+        """What resolvelib decides as one: a project, or a project with extras."""
+        return identifier_of(self.project, self.extras)
+
+    def __str__(self) -> str:
+        if self.project == PYTHON:
+            return f"Python {self.specifier}"
+        if self.exact is not None:
+            return f"{self.identifier}=={self.exact.version}"
+        hashes = sorted(self.hashes or ())
+        hashed = "".join(f" --hash=sha256:{digest[:8]}…" for digest in hashes)
+        return f"{self.identifier}{self.specifier}{hashed}"
+
+
+def combine(wants: Iterable[Wanted]) -> tuple[SpecifierSet, Hashes]:
+    """Return the specifier and the hashes that satisfy all wants together."""
+    specifier = SpecifierSet()
+    hashes: Hashes = None
+    for wanted in wants:
+        specifier &= wanted.specifier
+        if wanted.hashes is not None:
+            hashes = wanted.hashes if hashes is None else hashes & wanted.hashes
+    return specifier, hashes
+
+
+def extras_of(requirement: Requirement) -> frozenset[str]:
+    """Return the normalized extras of a requirement (PEP 685)."""
+    return frozenset(map(canonicalize_name, requirement.extras))
+
+
+def split(
+    requirement: Requirement, root: RootRequirement | None = None, extra: str = ""
+) -> Iterator[Wanted]:
+    """Turn ``a[x]>=1`` into ``a>=1`` and ``a[x]>=1``, so that the base is decided first."""
+    name, extras = canonicalize_name(requirement.name), extras_of(requirement)
+    hashes = root.hashes or None if root else None
+    whole = Wanted(name, extras, requirement.specifier, hashes=hashes, root=root, extra=extra)
+    if extras and requirement.specifier:
+        yield replace(whole, extras=frozenset())
+    yield whole
+
+
+def constraints_of(roots: Iterable[RootRequirement]) -> dict[NormalizedName, Wanted]:
+    """Return what constraint lines together want of each project."""
+    constraints: dict[NormalizedName, Wanted] = {}
+    for root in roots:
+        own = Wanted(root.name, frozenset(), root.requirement.specifier, root.hashes or None)
+        specifier, hashes = combine([constraints.get(root.name, own), own])
+        constraints[root.name] = Wanted(root.name, specifier=specifier, hashes=hashes)
+    return constraints
+
+
+def identifier_of(project: NormalizedName, extras: frozenset[str]) -> str:
+    """Return ``project`` or ``project[a,b]``."""
+    return f"{project}[{','.join(sorted(extras))}]" if extras else project

@@ -1,0 +1,1 @@
+"""What crosses the gap: files, locks, the manifest, and what is judged by them."""

@@ -1,0 +1,88 @@
+"""Whether a target is covered: by the bytes on disk, now, never by the manifest's word alone."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from devpi_warmup.wheelhouse import manifest
+from devpi_warmup.wheelhouse.files import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from devpi_warmup.inputs.targets import Target
+    from devpi_warmup.wheelhouse.files import Wheelhouse
+    from devpi_warmup.wheelhouse.manifest import Manifest, TargetEntry
+
+UNFINISHED = "its warmup has not finished"
+
+
+class Coverage:
+    """One judgement of a wheelhouse: the manifest is read once, and each file is hashed once."""
+
+    def __init__(self, wheelhouse: Wheelhouse) -> None:
+        """Judge a wheelhouse; nothing is read yet."""
+        self.wheelhouse = wheelhouse
+        self._problems: dict[tuple[str, str], str] = {}
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """The manifest, as it was when it was first asked for."""
+        return manifest.read(self.wheelhouse)
+
+    def entry(self, target: Target) -> TargetEntry:
+        """Return what the manifest says of a target that is covered."""
+        return self.manifest.targets[target.id]
+
+    def why_missing(self, target: Target, requirements_digest: str) -> str:
+        """Return why a target is not covered, or "" where it is.
+
+        :param requirements_digest: of the requirement files as they are now
+        """
+        entry = self.manifest.targets.get(target.id)
+        if entry is None:
+            return self.manifest.problem or "it was never warmed up"
+        if not entry.covered:
+            return entry.reason or UNFINISHED
+        if target.python != entry.python and target.full_version != entry.full_version:
+            return (
+                f"it was warmed up for Python {entry.full_version}, "
+                f"and the configuration says {target.full_version}"
+            )
+        if entry.requirements_sha256 != requirements_digest:
+            return "the requirements have changed since its warmup"
+        return self.changed(entry.locks) or self.changed(entry.files)
+
+    def changed(self, expected: Mapping[str, str]) -> str:
+        """Return which file is not what it should be, or "".
+
+        :param expected: names in the wheelhouse, and their sha256
+        """
+        for item in expected.items():
+            if item not in self._problems:
+                self._problems[item] = self._problem(*item)
+            if self._problems[item]:
+                return self._problems[item]
+        return ""
+
+    def unused_wheels(self, targets: Iterable[Target]) -> list[str]:
+        """Return the wheels that no covered target names, of this configuration or of another."""
+        entries = self.manifest.targets
+        ids = {target.id for target in targets} | {i for i, e in entries.items() if e.covered}
+        named = {name for id_ in ids if id_ in entries for name in entries[id_].files}
+        return sorted(
+            path.name for path in self.wheelhouse.path.glob("*.whl") if path.name not in named
+        )
+
+    def _problem(self, name: str, sha256: str) -> str:
+        folder, path = self.wheelhouse.shown, self.wheelhouse.path / name
+        if path.is_symlink() or (path.parent != self.wheelhouse.path and path.parent.is_symlink()):
+            return f"{name} in {folder}/ is a link, which does not cross the gap"
+        if not path.is_file():
+            return f"{name} is missing from {folder}/"
+        try:
+            same = digest(path) == sha256
+        except OSError as error:
+            return f"{name} cannot be read: {error.strerror}"
+        return "" if same else f"{name} is not the file that its warmup left there"

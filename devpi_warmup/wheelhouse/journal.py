@@ -1,0 +1,176 @@
+"""The manifest during a run: true at every moment, whenever the run is killed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from devpi_warmup.wheelhouse import manifest
+from devpi_warmup.wheelhouse.coverage import UNFINISHED, Coverage
+from devpi_warmup.wheelhouse.files import digest
+from devpi_warmup.wheelhouse.manifest import COVERED, DIRECT, INDEX, MISSING, FileEntry, TargetEntry
+from devpi_warmup.wheelhouse.warmth import NO_DEVPI, UNSWEPT, Proof, Warmth
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from devpi_warmup.index.simple import IndexFile
+    from devpi_warmup.inputs.targets import Target
+    from devpi_warmup.wheelhouse.files import Wheelhouse
+    from devpi_warmup.wheelhouse.lock import Lock
+
+_FROM_URL = Proof(Warmth.UNKNOWN, "it comes from a direct URL")
+
+
+class ManifestJournal:
+    """The manifest of the wheelhouse that a run holds.
+
+    A target stands in it as covered only while its lock and its files are what the referee
+    has seen: it is struck out before a byte of them changes.
+    """
+
+    def __init__(self, wheelhouse: Wheelhouse, requirements_digest: str, index: str) -> None:
+        """Read the manifest; nobody else writes it while the run holds the wheelhouse.
+
+        :param index: what is asked what it holds; what another was shown to hold is not warm
+        """
+        self._wheelhouse = wheelhouse
+        self._digest = requirements_digest
+        before = manifest.read(wheelhouse)
+        elsewhere = Proof(Warmth.COLD, f"warmed through another index, {before.index}")
+        files = {
+            name: replace(file, proof=elsewhere)
+            if file.origin == INDEX and before.index != index
+            else file
+            for name, file in before.files.items()
+        }
+        self.manifest = replace(before, index=index, files=files, problem="")
+
+    def begin(self, lock: Lock) -> None:
+        """Strike out the targets that this lock is about to change something of."""
+        own = lock.target.id
+        new = {pin.file.filename: pin.sha256 for pin in lock.pins}
+        changes = {}
+        for id_, entry in self.manifest.targets.items():
+            if not entry.covered:
+                continue
+            if id_ == own:
+                reason = "" if self._is_unchanged(entry, lock, new) else UNFINISHED
+            else:
+                replaced = [n for n, sha256 in entry.files.items() if new.get(n, sha256) != sha256]
+                files = ", ".join(replaced)
+                reason = f"{files} was replaced for {own}: warm it up again" if replaced else ""
+            if reason:
+                changes[id_] = replace(entry, state=MISSING, reason=reason, locks={}, files={})
+        if changes:
+            self._write(changes)
+
+    def covered(
+        self,
+        lock: Lock,
+        proofs: Mapping[IndexFile, Proof],
+        judged: Mapping[str, tuple[str, ...]],
+        *,
+        pip_version: str,
+        unshown: str = "",
+    ) -> None:
+        """Enter a target whose lock the referee has accepted.
+
+        :param proofs: what devpi says of each file, where the index is a devpi
+        :param judged: what pip warned of when it unpacked each file, by filename
+        :param pip_version: of that pip, which is the referee
+        :param unshown: why it cannot be shown that every base of the index has answered
+        """
+        locks = {
+            path.relative_to(self._wheelhouse.path).as_posix(): digest(path)
+            for path in self._wheelhouse.lock_paths(lock.target.id)
+        }
+        entry = replace(
+            self._entry(lock.target, COVERED),
+            patches=lock.patches,
+            pip=pip_version,
+            locks=locks,
+            files={pin.file.filename: pin.sha256 for pin in lock.pins},
+            notes=lock.notes,
+            unshown=unshown,
+        )
+        files = {}
+        for pin in lock.pins:
+            file = FileEntry(
+                project=pin.project,
+                version=str(pin.version),
+                sha256=pin.sha256,
+                size=pin.size,
+                origin=DIRECT if pin.direct else INDEX,
+                proof=_FROM_URL if pin.direct else _unswept(proofs.get(pin.file)),
+                pip=pip_version,
+                warnings=judged[pin.file.filename],
+            )
+            before = self.manifest.files.get(pin.file.filename)
+            if before is not None and before.origin == INDEX and before.sha256 == file.sha256:
+                # One target has it from a direct URL, another from the index: devpi must hold it.
+                proof = before.proof if pin.direct else file.proof
+                file = replace(file, origin=INDEX, proof=proof)
+            files[pin.file.filename] = file
+        self._write({lock.target.id: entry}, files)
+
+    def notes(self, target: Target) -> tuple[str, ...]:
+        """Return what the user may want to know of a covered target."""
+        return self.manifest.notes(self.manifest.targets[target.id])
+
+    def proven(self, proofs: Mapping[IndexFile, Proof]) -> None:
+        """Enter the last word of devpi on files of this run."""
+        known = self.manifest.files
+        files = {
+            file.filename: replace(known[file.filename], proof=proof)
+            for file, proof in proofs.items()
+            if file.filename in known
+        }
+        if files:
+            self._write({}, files)
+
+    def missing(self, target: Target, reason: str, *, touched: bool) -> None:
+        """Enter a target that is not covered, and why.
+
+        A lock that serves other requirements than those of today is set aside: it would install
+        without what has failed.
+
+        :param touched: whether this run had its lock already; until then, what an earlier one
+            has covered stays so, for the same requirements
+        """
+        before = self.manifest.targets.get(target.id)
+        entry = replace(self._entry(target, MISSING), reason=reason)
+        if before is not None and before.covered and not touched:
+            same = before.requirements_sha256, before.full_version
+            if same == (entry.requirements_sha256, entry.full_version):
+                return
+        self._write({target.id: entry})
+        self._wheelhouse.set_lock_aside(target.id)
+
+    def _entry(self, target: Target, state: str) -> TargetEntry:
+        return TargetEntry(target.python, target.full_version, target.platform, state, self._digest)
+
+    def _is_unchanged(self, entry: TargetEntry, lock: Lock, new: Mapping[str, str]) -> bool:
+        path = self._wheelhouse.lock_path(lock.target.id)
+        text = lock.to_requirements(self._wheelhouse.shown)
+        same_lock = path.is_file() and path.read_bytes() == text.encode()
+        return (
+            same_lock and entry.files == new and not Coverage(self._wheelhouse).changed(entry.locks)
+        )
+
+    def _write(
+        self, targets: Mapping[str, TargetEntry], files: Mapping[str, FileEntry] | None = None
+    ) -> None:
+        self.manifest = replace(
+            self.manifest,
+            targets={**self.manifest.targets, **targets},
+            files={**self.manifest.files, **(files or {})},
+        )
+        manifest.write(self._wheelhouse, self.manifest)
+
+
+def _unswept(proof: Proof | None) -> Proof:
+    """Return what a file is until the last sweep has asked for it again."""
+    if proof is None:
+        return NO_DEVPI
+    return UNSWEPT if proof.warmth is Warmth.WARM else proof

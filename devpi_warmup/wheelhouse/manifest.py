@@ -1,0 +1,256 @@
+"""``manifest.json``: what a wheelhouse covers, as frozen values ↔ JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from devpi_warmup import __version__
+from devpi_warmup.inputs.patches import Patches
+from devpi_warmup.wheelhouse.files import write_text
+from devpi_warmup.wheelhouse.warmth import Proof, Warmth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from devpi_warmup.wheelhouse.files import Wheelhouse
+
+NAME = "manifest.json"
+FORMAT = 2
+COVERED, MISSING = "covered", "missing"
+INDEX, DIRECT = "index", "direct URL"
+
+
+class ManifestError(ValueError):
+    """A manifest that is not what this version writes; the message says where."""
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One file of the wheelhouse.
+
+    :param size: bytes
+    :param origin: :data:`INDEX`, or :data:`DIRECT` where a requirement names it by URL
+    :param proof: whether devpi holds it
+    :param pip: the version of the pip that has unpacked it, as it would be installed
+    :param warnings: what that pip warned of
+    """
+
+    project: str
+    version: str
+    sha256: str
+    size: int
+    origin: str
+    proof: Proof
+    pip: str
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {
+            "project": self.project,
+            "version": self.version,
+            "sha256": self.sha256,
+            "size": self.size,
+            "origin": self.origin,
+            "warm": self.proof.warmth.value,
+            "warm_reason": self.proof.reason,
+            "pip": self.pip,
+            "pip_warnings": list(self.warnings),
+        }
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any], where: str) -> FileEntry:
+        """Read what :meth:`to_dict` wrote.
+
+        :raises ManifestError: a key is missing or is of another type
+        """
+        warm = _get(table, "warm", str, where)
+        if warm not in {warmth.value for warmth in Warmth}:
+            raise ManifestError(f"{where}.warm is {warm!r}")
+        return cls(
+            project=_get(table, "project", str, where),
+            version=_get(table, "version", str, where),
+            sha256=_get(table, "sha256", str, where),
+            size=_get(table, "size", int, where),
+            origin=_get(table, "origin", str, where),
+            proof=Proof(Warmth(warm), _get(table, "warm_reason", str, where)),
+            pip=_get(table, "pip", str, where),
+            warnings=tuple(map(str, _get(table, "pip_warnings", list, where))),
+        )
+
+
+@dataclass(frozen=True)
+class TargetEntry:
+    """One target.
+
+    :param python: as the configuration has it
+    :param full_version: the release that it was resolved for
+    :param state: :data:`COVERED` or :data:`MISSING`
+    :param reason: why it is missing
+    :param requirements_sha256: the digest of the requirement files of its warmup
+    :param patches: the patch releases of Python that its lock serves
+    :param pip: the version of the pip that accepts the lock
+    :param locks: the files of its lock, and their sha256
+    :param files: its wheels, and their sha256
+    :param notes: what the user may want to know
+    :param unshown: why it cannot be shown that every base of the index has answered
+    """
+
+    python: str
+    full_version: str
+    platform: str
+    state: str
+    requirements_sha256: str
+    reason: str = ""
+    patches: Patches | None = None
+    pip: str = ""
+    locks: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    unshown: str = ""
+
+    @property
+    def covered(self) -> bool:
+        """Whether it was covered when the manifest was written."""
+        return self.state == COVERED
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {
+            "python": self.python,
+            "python_full_version": self.full_version,
+            "platform": self.platform,
+            "state": self.state,
+            "reason": self.reason,
+            "from": self.patches.oldest if self.patches else "",
+            "to": self.patches.newest if self.patches else "",
+            "requirements_sha256": self.requirements_sha256,
+            "pip": self.pip,
+            "locks": dict(self.locks),
+            "files": dict(self.files),
+            "notes": list(self.notes),
+            "bases": self.unshown,
+        }
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any], where: str) -> TargetEntry:
+        """Read what :meth:`to_dict` wrote.
+
+        :raises ManifestError: a key is missing or is of another type
+        """
+        oldest = _get(table, "from", str, where)
+        entry = cls(
+            python=_get(table, "python", str, where),
+            full_version=_get(table, "python_full_version", str, where),
+            platform=_get(table, "platform", str, where),
+            state=_get(table, "state", str, where),
+            reason=_get(table, "reason", str, where),
+            patches=Patches(oldest, _get(table, "to", str, where)) if oldest else None,
+            requirements_sha256=_get(table, "requirements_sha256", str, where),
+            pip=_get(table, "pip", str, where),
+            locks=_digests(table, "locks", where),
+            files=_digests(table, "files", where),
+            notes=tuple(map(str, _get(table, "notes", list, where))),
+            unshown=_get(table, "bases", str, where),
+        )
+        if entry.state not in {COVERED, MISSING}:
+            raise ManifestError(f"{where}.state is {entry.state!r}")
+        if entry.covered and (not entry.locks or entry.patches is None):
+            raise ManifestError(f"{where} is covered without a lock")
+        return entry
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a wheelhouse covers.
+
+    :param index: what was asked what it holds
+    :param targets: by their ids
+    :param files: by their names
+    :param problem: why there is no manifest that can be used, or ""; it is not written
+    """
+
+    index: str = ""
+    targets: Mapping[str, TargetEntry] = field(default_factory=dict)
+    files: Mapping[str, FileEntry] = field(default_factory=dict)
+    problem: str = ""
+
+    def notes(self, entry: TargetEntry) -> tuple[str, ...]:
+        """Return what the user may want to know of a target and its files."""
+        files = [self.files[name] for name in entry.files]
+        return (*entry.notes, *(f"{f.project}: pip: {w}" for f in files for w in f.warnings))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it; of the files, those that a target names."""
+        named = {name for entry in self.targets.values() for name in entry.files}
+        return {
+            "format": FORMAT,
+            "tool": f"devpi-warmup {__version__}",
+            "index": self.index,
+            "targets": {id_: entry.to_dict() for id_, entry in self.targets.items()},
+            "files": {n: file.to_dict() for n, file in self.files.items() if n in named},
+        }
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any]) -> Manifest:
+        """Read what :meth:`to_dict` wrote.
+
+        :raises ManifestError: it is not that; the message says where
+        """
+        if not isinstance(table, dict):
+            raise ManifestError("it is not a table")
+        if table.get("format") != FORMAT:
+            raise ManifestError(f"its format is {table.get('format')!r}, not {FORMAT}")
+        files = _entries(table, "files", FileEntry.from_dict)
+        targets = _entries(table, "targets", TargetEntry.from_dict)
+        for id_, entry in targets.items():
+            for name, sha256 in entry.files.items():
+                if name not in files or files[name].sha256 != sha256:
+                    raise ManifestError(f"targets.{id_}.files.{name} is not that of files")
+        return cls(_get(table, "index", str, ""), targets, files)
+
+
+def read(wheelhouse: Wheelhouse) -> Manifest:
+    """Return the manifest of a wheelhouse; where there is none to be used, one that says why."""
+    try:
+        text = (wheelhouse.path / NAME).read_text(encoding="utf-8")
+        return Manifest.from_dict(json.loads(text))
+    except FileNotFoundError:
+        return Manifest(problem="it was never warmed up")
+    except (OSError, ValueError, RecursionError) as error:
+        what = error.strerror if isinstance(error, OSError) else str(error)
+        return Manifest(problem=f"{NAME} cannot be used: {what}")
+
+
+def write(wheelhouse: Wheelhouse, manifest: Manifest) -> None:
+    """Write a manifest whole or not at all.
+
+    :raises WheelhouseError: it cannot be written
+    """
+    text = json.dumps(manifest.to_dict(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    write_text(wheelhouse.path / NAME, text)
+
+
+def _get(table: Any, key: str, kind: type, where: str) -> Any:
+    place = f"{where}.{key}" if where else key
+    if not isinstance(table, dict) or key not in table:
+        raise ManifestError(f"{place} is missing")
+    if not isinstance(table[key], kind) or isinstance(table[key], bool):
+        raise ManifestError(f"{place} is not of type {kind.__name__}")
+    return table[key]
+
+
+def _digests(table: Mapping[str, Any], key: str, where: str) -> dict[str, str]:
+    found: dict[str, object] = _get(table, key, dict, where)
+    for name, sha256 in found.items():
+        # It is joined to the folder's path, and what lies elsewhere does not cross the gap.
+        if not isinstance(sha256, str) or name.startswith("/") or ".." in name.split("/"):
+            raise ManifestError(f"{where}.{key}.{name} is not a file and its sha256")
+    return {name: str(sha256) for name, sha256 in found.items()}
+
+
+def _entries(table: Mapping[str, Any], key: str, make: Callable[[Any, str], Any]) -> dict[str, Any]:
+    entries: dict[str, Any] = _get(table, key, dict, "")
+    return {name: make(entry, f"{key}.{name}") for name, entry in entries.items()}
