@@ -81,9 +81,9 @@ def seal(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="host", reuse_venv=True, default=False)
-def served(session: nox.Session) -> None:
+def verify_devpi(session: nox.Session) -> None:
     """Have pip download every lock from devpi: the private one offline, another as it is."""
-    sessions.served(session, CONFIG)
+    sessions.verify_devpi(session, CONFIG)
 
 
 @nox.session(venv_backend="fresh", default=False)

@@ -6,32 +6,29 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from packaging.utils import NormalizedName
-
-from devpi_warmup import process
+from devpi_warmup import console, process
 from devpi_warmup.errors import FileError, WarmupError, indented
-from devpi_warmup.index import bases
-from devpi_warmup.index.devpi import detect, refused_login
-from devpi_warmup.index.fetcher import Gatherer
-from devpi_warmup.index.simple import Index
-from devpi_warmup.index.transport import Transport
-from devpi_warmup.inputs import pip_config as ambient
-from devpi_warmup.inputs import requirements
-from devpi_warmup.private_server.server import PrivateServer
+from devpi_warmup.index.fetcher import Fetcher
+from devpi_warmup.index.opening import open_index
+from devpi_warmup.index.progress import progress
+from devpi_warmup.inputs import pip_config, requirement_files
+from devpi_warmup.private_server.server import FOLDER, PrivateServer
 from devpi_warmup.prove.judge import judge
+from devpi_warmup.prove.pip import Pip
 from devpi_warmup.prove.referee import referee
-from devpi_warmup.report import table as report
+from devpi_warmup.resolve.lock_files import write_lock
 from devpi_warmup.resolve.resolver import resolve
+from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.journal import ManifestJournal
 from devpi_warmup.wheelhouse.members import notes, problems
 
 if TYPE_CHECKING:
-    from devpi_warmup.inputs.config import Config, IndexUrl
-    from devpi_warmup.inputs.pip_config import Ambient
+    from devpi_warmup.inputs.config import Config
+    from devpi_warmup.inputs.pip_config import PipConfig
     from devpi_warmup.inputs.targets import Target
+    from devpi_warmup.inputs.urls import IndexUrl
     from devpi_warmup.wheelhouse.lock import Lock, Pin
 
-PRIVATE_FOLDER = ".devpi"
 _SHOWN = 5  # problems of one kind
 
 
@@ -44,42 +41,34 @@ class Run:
         :param python: an interpreter with pip, whose settings say how to connect
         :raises WarmupError: the requirements, the index, the server or the wheelhouse is no good
         """
-        self._requirements = requirements.load(
+        self._requirements = requirement_files.load(
             config.requirements, config.constraints, root=config.root
         )
-        self._wheelhouse = config.open_wheelhouse()
+        self._wheelhouse = Wheelhouse.of(config)
         self._server: PrivateServer | None = None
         self._stack = ExitStack()
         try:
-            settings = ambient.read(process.run, python)
+            settings = pip_config.read(process.run, python)
             if settings.ignored:
-                report.say(f"ignored settings of pip: {', '.join(settings.ignored)}")
+                console.say(f"ignored settings of pip: {', '.join(settings.ignored)}")
             self._stack.enter_context(self._wheelhouse.held())
             url = config.index or self._private_index(config, settings)
-            transport = Transport(url, ambient=settings, say=report.say)
-            index = Index(transport)
-            wanted = [root.name for root in self._requirements.requirements if root.url is None]
-            headers = index.check(wanted[0] if wanted else NormalizedName("pip"))
-            devpi = detect(transport, headers)
-            if devpi is not None:
-                if not devpi.login():
-                    report.say(refused_login(transport))
-                index.bases = bases.read(transport)
-            self._gatherer = Gatherer(index, self._wheelhouse, devpi)
-            self._stack.callback(self._gatherer.close)
+            projects = (r.name for r in self._requirements.requirements if r.url is None)
+            opened = open_index(url, settings, projects)
+            self._fetcher = Fetcher(opened.index, self._wheelhouse, opened.devpi)
+            self._stack.callback(self._fetcher.close)
         except BaseException:
             self._stack.close()
             raise
-        shown = config.index.url if config.index else f"private devpi-server ({PRIVATE_FOLDER}/)"
-        if devpi is None:
-            report.say(f"{shown} does not answer as a devpi-server: what it holds cannot be shown")
+        shown = config.index.url if config.index else f"private devpi-server ({FOLDER}/)"
+        if opened.devpi is None:
+            console.say(f"{shown} does not answer as a devpi-server: what it holds cannot be shown")
         elif config.index is not None:
-            report.say(f"index: {shown}")
-        self._unshown = index.bases.unshown and (
-            f"the bases of the index cannot be read ({index.bases.unshown})"
-        )
+            console.say(f"index: {shown}")
+        unread = opened.index.bases.unshown
+        self._unshown = f"the bases of the index cannot be read ({unread})" if unread else ""
         if self._unshown:
-            report.say(f"{self._unshown}: it cannot be shown that each of them answers")
+            console.say(f"{self._unshown}: it cannot be shown that each of them answers")
         self._locks: list[Lock] = []
         self._journal = ManifestJournal(self._wheelhouse, self._requirements.digest, shown)
 
@@ -96,11 +85,10 @@ class Run:
         try:
             lock = self._resolve(target)
             members = self._gather(lock)
-            lock.write(self._wheelhouse)
-            verdict = referee(
-                lock, self._requirements, self._wheelhouse, python=python, runner=process.run
-            )
-            judged = self._judge(lock, verdict.pip_version, python=python)
+            write_lock(lock, self._wheelhouse)
+            pip = Pip(python, process.run)
+            verdict = referee(lock, self._requirements, self._wheelhouse, pip=pip)
+            judged = self._judge(lock, verdict.pip_version, pip)
         except WarmupError as error:
             if self._server is not None and self._server.complaint:
                 error.args = (f"{error.args[0]} (devpi's log: {self._server.complaint})",)
@@ -109,46 +97,44 @@ class Run:
         lock = replace(lock, notes=(*lock.notes, *notes(members, target)))
         self._journal.covered(
             lock,
-            self._gatherer.proofs,
+            self._fetcher.proofs,
             judged,
             pip_version=verdict.pip_version,
             unshown=self._unshown,
         )
         self._locks.append(lock)
         for note in self._journal.notes(target):
-            report.say(f"{target.id}: note: {note}")
-        report.say(f"{target.id}: covered, pip {verdict.pip_version} accepts the lock offline")
+            console.say(f"{target.id}: note: {note}")
+        console.say(f"{target.id}: covered, pip {verdict.pip_version} accepts the lock offline")
 
     def sweep(self) -> None:
         """Ask devpi a last time for every file of every covered target; note the answers.
 
         :raises WarmupError: devpi does not answer
         """
-        files = {pin.file for lock in self._locks for pin in lock.pins if not pin.direct}
-        self._journal.proven(self._gatherer.sweep(files))
+        files = {pin.file for lock in self._locks for pin in lock.pins if not pin.from_url}
+        self._journal.proven(self._fetcher.sweep(files))
 
-    def _private_index(self, config: Config, settings: Ambient) -> IndexUrl:
-        self._server = server = PrivateServer(
-            config.root / PRIVATE_FOLDER, ambient=settings, say=report.say
-        )
+    def _private_index(self, config: Config, settings: PipConfig) -> IndexUrl:
+        self._server = server = PrivateServer(config.root / FOLDER, settings=settings)
         url = server.start()
         self._stack.callback(server.stop)
-        report.say(
+        console.say(
             "no index is configured, so a private devpi-server keeps every file in "
-            f"{PRIVATE_FOLDER}/data, which can be carried"
+            f"{FOLDER}/data, which can be carried"
         )
         return url
 
     def _resolve(self, target: Target) -> Lock:
-        gatherer = self._gatherer
-        files, size = gatherer.downloaded_files, gatherer.downloaded_bytes
-        with report.progress(target) as gatherer.progress:
-            lock = resolve(self._requirements, target, gatherer)
-        files, size = gatherer.downloaded_files - files, gatherer.downloaded_bytes - size
+        fetcher = self._fetcher
+        files, size = fetcher.downloaded_files, fetcher.downloaded_bytes
+        with progress(target) as fetcher.progress:
+            lock = resolve(self._requirements, target, fetcher)
+        files, size = fetcher.downloaded_files - files, fetcher.downloaded_bytes - size
         more = ", some only to be read" if files > len(lock.pins) else ""
-        report.say(
+        console.say(
             f"{target.id}: {len(lock.pins)} pins, {files} files downloaded "
-            f"({report.megabytes(size)}{more})"
+            f"({console.megabytes(size)}{more})"
         )
         return lock
 
@@ -159,8 +145,8 @@ class Run:
         """
         self._journal.begin(lock)
         for pin in lock.pins:
-            self._gatherer.published(pin.file)
-        members = {pin.file.filename: self._gatherer.members(pin.file) for pin in lock.pins}
+            self._fetcher.published(pin.file)
+        members = {pin.file.filename: self._fetcher.members(pin.file) for pin in lock.pins}
         if found := problems(members, lock.target):
             raise FileError(
                 f"its wheels cannot be installed together:\n{indented(found[:_SHOWN])}",
@@ -169,7 +155,7 @@ class Run:
             )
         return members
 
-    def _judge(self, lock: Lock, pip_version: str, *, python: str) -> dict[str, tuple[str, ...]]:
+    def _judge(self, lock: Lock, pip_version: str, pip: Pip) -> dict[str, tuple[str, ...]]:
         """Have pip unpack each wheel that it has not unpacked yet; return what it warned of.
 
         :raises FileError: pip cannot install one of them
@@ -184,8 +170,8 @@ class Run:
             else:
                 todo.append(pin)
         if todo:
-            report.say(f"{lock.target.id}: pip unpacks {len(todo)} new wheels")
-            said = judge(todo, self._wheelhouse, python=python, runner=process.run)
+            console.say(f"{lock.target.id}: pip unpacks {len(todo)} new wheels")
+            said = judge(todo, self._wheelhouse, pip=pip)
             for pin in todo:
                 if problem := said[pin.file.filename].problem:
                     raise FileError(

@@ -21,20 +21,24 @@ import nox
 import nox.virtualenv
 from packaging.tags import platform_tags
 
-from devpi_warmup import process
+from devpi_warmup import console, process
 from devpi_warmup.errors import WarmupError, indented
-from devpi_warmup.inputs import requirements
+from devpi_warmup.inputs import pip_config, requirement_files
 from devpi_warmup.prove import install
+from devpi_warmup.prove.pip import Pip
 from devpi_warmup.report import table as report
 from devpi_warmup.wheelhouse.coverage import Coverage
+from devpi_warmup.wheelhouse.files import Wheelhouse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from devpi_warmup.inputs.config import Config
+    from devpi_warmup.inputs.requirements import RequirementSet
     from devpi_warmup.inputs.targets import Target
     from devpi_warmup.run import Run
 
+_SEAL = "devpi_warmup.private_server.seal"
 _FAMILIES = {"win": "windows", "mac": "macos"}
 _SEEDS = {"venv_params": ["--no-periodic-update"]}  # virtualenv must not look for a newer pip
 _OLDEST_OF_VIRTUALENV = [3, 9]  # virtualenv 21 makes none for older ones
@@ -171,18 +175,18 @@ class Warmup:
             wanted = _requirements(self.config).digest
         except WarmupError as error:
             session.error("nothing is covered; see above" if self.failures else str(error))
-        coverage = Coverage(self.config.open_wheelhouse())
+        coverage = Coverage(Wheelhouse.of(self.config))
         if link := coverage.wheelhouse.linked:
             session.error(f"{link} is a link, and what it points to would stay behind")
         asked = self.config.index.url if self.config.index and not self.failures else None
         rows = report.rows(coverage, targets, wanted, self.failures, asked=asked)
         print(report.table(rows), flush=True)  # noqa: T201 - the result of the run
         if not self.failures and coverage.manifest.index:
-            report.say(f"warm is what the last warmup was shown of {coverage.manifest.index}")
+            console.say(f"warm is what the last warmup was shown of {coverage.manifest.index}")
         missing = [row.target for row in rows if row.state != "covered"]
         unused = coverage.unused_wheels(self.config.targets)
         if unused and not missing:
-            report.say(
+            console.say(
                 f"{len(unused)} wheels in {coverage.wheelhouse.shown}/ are of no covered target, "
                 f"such as {unused[0]}; they may be deleted"
             )
@@ -207,7 +211,7 @@ class Warmup:
         if self._broken:
             raise WarmupError(self._broken)
         if self._run is None:
-            report.quiet_libraries()
+            console.quiet_libraries()
             try:
                 # Here and not above: see the docstring of this module.
                 from devpi_warmup.run import Run  # noqa: PLC0415
@@ -226,36 +230,31 @@ class Warmup:
 
 def seal(session: nox.Session, config: Config) -> None:
     """Make the private server's data ready to be copied into the gap."""
-    moving = _import_engine(session, "devpi_warmup.private_server.seal")
-    report.quiet_libraries()
+    engine = _import_engine(session, _SEAL)
+    console.quiet_libraries()
     try:
-        print(moving.seal(config, python=_python(session)), flush=True)  # noqa: T201
+        print(engine.seal(config, python=_python(session)), flush=True)  # noqa: T201
     except WarmupError as error:
         session.error(str(error))
 
 
-def served(session: nox.Session, config: Config) -> None:
+def verify_devpi(session: nox.Session, config: Config) -> None:
     """Have pip download every lock from devpi: the private one without network, or the index."""
     if config.index is None:
+        _import_engine(session, _SEAL)
         isolation = process.isolation()
-        argv = [
-            *isolation.prefix,
-            sys.executable,
-            "-m",
-            "devpi_warmup.private_server.seal",
-            str(config.root),
-        ]
+        argv = [*isolation.prefix, sys.executable, "-m", _SEAL, str(config.root), _python(session)]
         env = os.environ | dict(isolation.env) | {"PYTHONPATH": str(Path(__file__).parent.parent)}
-        _import_engine(session, module)
-        done = subprocess.run([*argv, _python(session)], env=env, check=False)
-        if done.returncode != 0:
+        if subprocess.run(argv, env=env, check=False).returncode != 0:
             session.error("devpi does not serve every target; the reasons stand above")
         by = f"the private devpi-server; network kept away by {isolation.name}"
     else:
-        moving = _import_engine(session, "devpi_warmup.private_server.seal")
-        report.quiet_libraries()
+        engine = _import_engine(session, "devpi_warmup.prove.server")
+        console.quiet_libraries()
         try:
-            by = moving.serve(config, config.index, python=_python(session))
+            pip = Pip(_python(session), process.run)
+            settings = pip_config.read(process.run, pip.python)
+            by = engine.prove_served(config, config.index, settings, pip=pip)
         except WarmupError as error:
             session.error(str(error))
     count = len(config.targets)
@@ -287,12 +286,11 @@ class Verify:
                 session.skip(left_out)
             session.error(f"{left_out}; nothing that was selected can run here")
         self.begun += 1
-        coverage = Coverage(self.config.open_wheelhouse())
+        coverage = Coverage(Wheelhouse.of(self.config))
         try:
             entry = install.check_ready(coverage, target, _requirements(self.config).digest)
-            done = install.install(
-                target, entry, coverage.wheelhouse, python=_python(session), runner=process.run
-            )
+            pip = Pip(_python(session), process.run)
+            done = install.install(target, entry, coverage.wheelhouse, pip=pip)
         except WarmupError as error:
             session.error(f"{target.id} is missing: {error}")
         for module, reason in done.failed_imports:
@@ -333,8 +331,8 @@ def _import_engine(session: nox.Session, module: str) -> Any:
         )
 
 
-def _requirements(config: Config) -> requirements.RequirementSet:
-    return requirements.load(config.requirements, config.constraints, root=config.root)
+def _requirements(config: Config) -> RequirementSet:
+    return requirement_files.load(config.requirements, config.constraints, root=config.root)
 
 
 def _python(session: nox.Session) -> str:

@@ -14,15 +14,16 @@ from projects import ROOT
 
 from devpi_warmup.errors import FileError, WarmupError
 from devpi_warmup.index.devpi import detect
-from devpi_warmup.index.fetcher import Gatherer
+from devpi_warmup.index.fetcher import Fetcher
 from devpi_warmup.index.simple import Index
 from devpi_warmup.index.transport import Transport
-from devpi_warmup.inputs import requirements
-from devpi_warmup.inputs.config import parse_index_url
-from devpi_warmup.inputs.pip_config import Ambient
+from devpi_warmup.inputs import requirement_files
+from devpi_warmup.inputs.pip_config import PipConfig
 from devpi_warmup.inputs.targets import Target
+from devpi_warmup.inputs.urls import parse_index_url
 from devpi_warmup.process import run
 from devpi_warmup.prove.judge import judge
+from devpi_warmup.prove.pip import Pip
 from devpi_warmup.resolve.resolver import resolve
 from devpi_warmup.wheelhouse.files import Wheelhouse, digest
 from devpi_warmup.wheelhouse.warmth import Warmth
@@ -41,7 +42,7 @@ There is no other outcome.
 | fault | where | outcome | message |
 |---|---|---|---|
 """
-HASTY = Ambient({"timeout": "1"}, ())  # seconds to connect
+HASTY = PipConfig({"timeout": "1"}, ())  # seconds to connect
 ROWS: dict[tuple[str, str], str] = {}
 
 
@@ -84,22 +85,22 @@ def warm(
     """Warm one wheel by its project's name, as a run does; return the outcome."""
     name = true.filename.partition("-")[0]
     (folder / "main.txt").write_text(name)
-    wanted = requirements.load([folder / "main.txt"], [], root=folder)
-    transport = Transport(parse_index_url(index_url), sleep=sleep, read_timeout=1.5, ambient=HASTY)
+    wanted = requirement_files.load([folder / "main.txt"], [], root=folder)
+    transport = Transport(parse_index_url(index_url), sleep=sleep, read_timeout=1.5, settings=HASTY)
     index = Index(transport)
     wheelhouse = Wheelhouse(folder / "wheelhouse")
     with wheelhouse.held():
         headers = index.check(canonicalize_name(name))
-        gatherer = Gatherer(index, wheelhouse, detect(transport, headers))
+        fetcher = Fetcher(index, wheelhouse, detect(transport, headers))
         try:
-            (pin,) = resolve(wanted, Target("3.13", "win_amd64"), gatherer).pins
-            stored = gatherer.published(pin.file)
-            (said,) = judge([pin], wheelhouse, python=sys.executable, runner=run).values()
+            (pin,) = resolve(wanted, Target("3.13", "win_amd64"), fetcher).pins
+            stored = fetcher.published(pin.file)
+            (said,) = judge([pin], wheelhouse, pip=Pip(sys.executable, run)).values()
             if said.problem:
                 raise FileError(f"pip cannot install {pin.file.filename}: {said.problem}")
-            shown = [gatherer.proofs[pin.file], gatherer.sweep([pin.file])[pin.file]]
+            shown = [fetcher.proofs[pin.file], fetcher.sweep([pin.file])[pin.file]]
         finally:
-            gatherer.close()
+            fetcher.close()
     assert digest(stored.path) == Upload(true.filename, true.data).digest
     assert pin.file.filename == true.filename
     for proof in shown:

@@ -16,13 +16,13 @@ import pytest
 import requests
 from catalogue import Catalogue, served
 
-from devpi_warmup.inputs.pip_config import Ambient
+from devpi_warmup.inputs.pip_config import PipConfig
 from devpi_warmup.private_server.server import PrivateServer
 
 ROOT = Path(__file__).parent.parent
 OWN_PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 OWN_PLATFORM = "manylinux2014_x86_64"
-NO_SETTINGS = Ambient({}, ())
+NO_SETTINGS = PipConfig({}, ())
 
 linux_only = pytest.mark.skipif(
     sys.platform != "linux" or os.uname().machine != "x86_64", reason="installs Linux wheels"

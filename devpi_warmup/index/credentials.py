@@ -20,7 +20,7 @@ from devpi_warmup.process import run
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from devpi_warmup.inputs.config import IndexUrl
+    from devpi_warmup.inputs.urls import IndexUrl
     from devpi_warmup.process import Runner
 
 KEYRING_TIMEOUT = 60.0  # seconds; it may be asking a person to unlock something
@@ -41,7 +41,7 @@ class Credentials:
     token: bool = False
 
 
-class Login:
+class Authenticator:
     """The credentials for one index: those in use, and what to try when they are refused.
 
     Thread-safe. In the order of pip (pip/_internal/network/auth.py): the URL, a netrc file, and

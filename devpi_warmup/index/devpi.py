@@ -12,7 +12,6 @@ import json
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import requests
@@ -53,12 +52,6 @@ def detect(transport: Transport, headers: Mapping[str, str]) -> Devpi | None:
     return Devpi(transport, bare=bare, uuid=headers.get(_UUID, ""))
 
 
-def refused_login(transport: Transport) -> str:
-    """Say that devpi has refused a password, which :meth:`Devpi.login` has returned."""
-    source = transport.login.current.source if transport.login.current else ""
-    return f"devpi does not take the password of {source}; the index is read without it"
-
-
 class Devpi:
     """The devpi-server behind the index."""
 
@@ -84,7 +77,7 @@ class Devpi:
         if login.current is None or not login.current.password:
             return True
         server = self._transport.url.url.rsplit("/", 2)[0]  # without /user/index
-        if urlsplit(server)[:2] != urlsplit(self._transport.url.url)[:2]:
+        if not self._transport.url.is_server_of(server):
             return True  # the path is shorter than that of an index of devpi
         body = {"user": login.current.user, "password": login.current.password}
         ask = partial(self._transport.ask, headers={"Accept": _JSON}, any_status=True)
@@ -124,20 +117,20 @@ class Devpi:
                 proof = self.holds(file, size)
         return proof
 
-    def holds(self, file: IndexFile, size: int, *, glance: bool = False) -> Proof:
+    def holds(self, file: IndexFile, size: int, *, committed_only: bool = False) -> Proof:
         """Ask whether a file of that many bytes lies in devpi's store; it fetches nothing.
 
-        :param glance: be content with the commit, for one question instead of two
+        :param committed_only: be content with the commit, for one question instead of two
         :raises IndexAccessError: devpi does not answer
         """
         if not self._own(file):
             return Proof(Warmth.COLD, "the index links to it on another server", final=True)
         try:
-            return self._holds(file.url, size, glance=glance)
+            return self._holds(file.url, size, committed_only=committed_only)
         except _UnprovenError as error:
             return error.proof
 
-    def _holds(self, url: str, size: int, *, glance: bool) -> Proof:
+    def _holds(self, url: str, size: int, *, committed_only: bool) -> Proof:
         if not self._bare:
             head = self._fresh("HEAD", url, _JSON)
             if head.content_type != _JSON:
@@ -147,7 +140,7 @@ class Devpi:
             status = "" if view.status == requests.codes.ok else f" (it answers {view.status})"
             return Proof(Warmth.COLD, f"devpi has not committed it{status}")
         self._check_uuid(view)
-        if glance:
+        if committed_only:
             return Proof(Warmth.WARM, "committed")
         # For a file that is not on its disk devpi asks the upstream, which may well be gone.
         head = self._fresh("HEAD", url, "*/*", any_status=True)
@@ -188,7 +181,7 @@ class Devpi:
             raise _UnprovenError(Warmth.COLD, reason)
 
     def _own(self, file: IndexFile) -> bool:
-        return urlsplit(file.url)[:2] == urlsplit(self._transport.url.url)[:2]
+        return self._transport.url.is_server_of(file.url)
 
 
 def _static(head: Answer, size: int) -> Proof:

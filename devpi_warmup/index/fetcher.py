@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from devpi_warmup.errors import FileError
 from devpi_warmup.index.transport import FILE_CONNECTIONS, SMALL_CONNECTIONS
-from devpi_warmup.inputs.requirements import redact
+from devpi_warmup.inputs.urls import redact
 from devpi_warmup.wheelhouse import members
 from devpi_warmup.wheelhouse.files import StoredFile, Wheelhouse, write_error
 from devpi_warmup.wheelhouse.warmth import Warmth
@@ -31,7 +31,7 @@ Key = TypeVar("Key", bound="Hashable")
 Value = TypeVar("Value")
 
 
-class Memo(Generic[Key, Value]):
+class SingleFlight(Generic[Key, Value]):
     """Computes each value once, in the thread that asks first; the others wait for it."""
 
     def __init__(self, compute: Callable[[Key], Value]) -> None:
@@ -55,7 +55,7 @@ class Memo(Generic[Key, Value]):
         return future.result()
 
 
-class Gatherer:
+class Fetcher:
     """Pages, files and metadata of one index, for one wheelhouse."""
 
     def __init__(self, index: Index, wheelhouse: Wheelhouse, devpi: Devpi | None = None) -> None:
@@ -65,18 +65,18 @@ class Gatherer:
         """
         self.index = index
         self.wheelhouse = wheelhouse
-        self.page: Memo[NormalizedName, Page] = Memo(index.page)
-        self.file: Memo[IndexFile, StoredFile] = Memo(self._fetch)
-        self.metadata: Memo[Wheel, Metadata] = Memo(self._metadata)
+        self.page: SingleFlight[NormalizedName, Page] = SingleFlight(index.page)
+        self.file: SingleFlight[IndexFile, StoredFile] = SingleFlight(self._fetch)
+        self.metadata: SingleFlight[Wheel, Metadata] = SingleFlight(self._metadata)
         self.proofs: dict[IndexFile, Proof] = {}
-        self.published: Memo[IndexFile, StoredFile] = Memo(self._publish)
+        self.published: SingleFlight[IndexFile, StoredFile] = SingleFlight(self._publish)
         self.downloaded_files = 0
         self.downloaded_bytes = 0
         self.progress: Callable[[int], None] | None = None
         self._devpi = devpi
         self._names: dict[str, tuple[str, str]] = {}  # as a disk that ignores case has them
         self._on_disk = {path.name.casefold(): path.name for path in wheelhouse.path.glob("*.whl")}
-        self.members: Memo[IndexFile, tuple[str, ...]] = Memo(self._members)
+        self.members: SingleFlight[IndexFile, tuple[str, ...]] = SingleFlight(self._members)
         self._pages = ThreadPoolExecutor(SMALL_CONNECTIONS, thread_name_prefix="pages")
         self._files = ThreadPoolExecutor(FILE_CONNECTIONS, thread_name_prefix="files")
 
@@ -168,7 +168,7 @@ class Gatherer:
             stored = self.wheelhouse.find(file.filename, file.sha256) or self._download(file)
             if self._devpi is not None:
                 # In this very thread, and so on the connection that has just carried the file.
-                proof = self._devpi.holds(file, stored.size, glance=True)
+                proof = self._devpi.holds(file, stored.size, committed_only=True)
                 if proof.warmth is Warmth.COLD:
                     proof = self._devpi.warm(file, stored.size, self._scratch())
                 self.proofs[file] = proof

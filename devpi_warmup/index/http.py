@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from urllib3.connection import HTTPConnection
 
-    from devpi_warmup.inputs.config import IndexUrl
-    from devpi_warmup.inputs.pip_config import Ambient
+    from devpi_warmup.inputs.pip_config import PipConfig
+    from devpi_warmup.inputs.urls import IndexUrl
 
 _WATCH = 0.5  # seconds between two looks at what takes too long
 LEAST_RATE = 1024  # bytes a second; a slower answer is as good as none
@@ -186,13 +186,13 @@ def own_session(*, system_trust: bool) -> requests.Session:
     return session
 
 
-def configure(session: requests.Session, ambient: Ambient | None, url: IndexUrl) -> None:
+def configure(session: requests.Session, settings: PipConfig | None, url: IndexUrl) -> None:
     """Give a session what pip's configuration says of connections."""
     session.headers.update({"User-Agent": "devpi-warmup", "Accept-Encoding": "identity"})
-    if is_loopback(url):
+    if url.is_loopback:
         session.trust_env = False  # a company proxy would swallow a server of this machine
-    kept = ambient.kept if ambient else {}
-    session.verify = kept.get("cert", True) if not is_trusted(url, ambient) else False
+    kept = settings.kept if settings else {}
+    session.verify = kept.get("cert", True) if not is_trusted(url, settings) else False
     if "client-cert" in kept:
         session.cert = kept["client-cert"]
     if "proxy" in kept and session.trust_env:
@@ -201,10 +201,10 @@ def configure(session: requests.Session, ambient: Ambient | None, url: IndexUrl)
         session.trust_env = False
 
 
-def is_trusted(url: IndexUrl, ambient: Ambient | None) -> bool:
+def is_trusted(url: IndexUrl, settings: PipConfig | None) -> bool:
     """Whether pip's ``trusted-host`` names the host, with its port or without."""
     netloc = urlsplit(url.url).netloc
-    return ambient is not None and not ambient.trusted_hosts.isdisjoint(
+    return settings is not None and not settings.trusted_hosts.isdisjoint(
         {netloc, netloc.partition(":")[0]}
     )
 
@@ -253,11 +253,6 @@ class SlowAnswer:
             self.began, self.size = time.monotonic(), 0
 
 
-def is_loopback(url: IndexUrl) -> bool:
-    """Whether the server is on this machine, where no proxy has any business."""
-    return urlsplit(url.url).hostname in {"127.0.0.1", "::1", "localhost"}
-
-
 def is_silence(error: Exception) -> bool:
     """Return whether the server was waited for in vain; in the middle of a body, too."""
     inside = error.args[0] if error.args else None
@@ -269,7 +264,7 @@ def is_gone(error: Exception) -> bool:
     return is_silence(error) or isinstance(error, requests.ConnectionError)
 
 
-def is_lasting(error: Exception) -> bool:
+def is_final(error: Exception) -> bool:
     """Return whether a fault will be there the next time, too.
 
     A circle of redirects, or a certificate that is not trusted; and a URL that is none, which is

@@ -20,7 +20,8 @@ from packaging.version import Version
 from devpi_warmup.errors import IndexAccessError, UpstreamForbidsError
 from devpi_warmup.index.bases import Bases
 from devpi_warmup.index.transport import clock
-from devpi_warmup.inputs.requirements import redact
+from devpi_warmup.inputs.urls import redact
+from devpi_warmup.wheelhouse.wheels import MAX_METADATA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 
 MAX_PAGE = 256 << 20  # bytes; the largest real project page is about 20 MiB
-MAX_METADATA = 16 << 20  # bytes
 DEVPI_HEADER = "X-Devpi-Api-Version"
 CONFIRMATIONS = 3  # times a server must say that a project does not exist
 _EMPTY = "a page without files"

@@ -9,12 +9,12 @@ import time
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit
 
 import requests
 import urllib3
 from urllib3.exceptions import InvalidHeader
 
+from devpi_warmup import console
 from devpi_warmup.errors import (
     FileError,
     ForbiddenError,
@@ -23,28 +23,28 @@ from devpi_warmup.errors import (
     WarmupError,
 )
 from devpi_warmup.index import credentials
-from devpi_warmup.index.credentials import Login
+from devpi_warmup.index.credentials import Authenticator
 from devpi_warmup.index.http import (
     SlowAnswer,
     Watchdog,
     configure,
     cut,
     describe,
+    is_final,
     is_gone,
-    is_lasting,
     is_silence,
     is_trusted,
     own_session,
     read_piece,
 )
-from devpi_warmup.inputs.requirements import redact
+from devpi_warmup.inputs.urls import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from devpi_warmup.inputs.config import IndexUrl
-    from devpi_warmup.inputs.pip_config import Ambient
+    from devpi_warmup.inputs.pip_config import PipConfig
+    from devpi_warmup.inputs.urls import IndexUrl
 
 # Connections at once; more only lengthen devpi's own queue of commits. Small answers have their
 # own, since the way to the last file is a chain of pages, and big files would stand before them.
@@ -107,7 +107,7 @@ class _Patience:
         """Return seconds to wait after a fault; None when there is no sense in trying again."""
         self.tries += 1
         self.silences += is_silence(error)
-        if is_lasting(error) or self.silences == SILENCES or self.tries > self.retries:
+        if is_final(error) or self.silences == SILENCES or self.tries > self.retries:
             return None
         pause: float = 0.25 * 2**self.tries
         if is_gone(error):
@@ -136,33 +136,30 @@ class Transport:
         url: IndexUrl,
         *,
         make_session: Callable[[], requests.Session] | None = None,
-        ambient: Ambient | None = None,
+        settings: PipConfig | None = None,
         sleep: Callable[[float], object] | None = None,
-        login: Login | None = None,
+        login: Authenticator | None = None,
         read_timeout: float = READ_TIMEOUT,
-        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Describe the connections; none is opened yet.
 
         :param sleep: waits that many seconds; by default until the transport is closed
         :param login: the credentials; by default those of the URL, netrc and keyring
         :param read_timeout: seconds between two pieces of an answer
-        :param say: is told when a server does not answer at all and is tried again
         """
         self.url = url
         self._closed = threading.Event()
         self.sleep = sleep or self._closed.wait
-        keyring = ambient.kept.get("keyring-provider", "auto") if ambient else "auto"
-        self.login = login or Login(url, keyring=keyring)
-        check = not is_trusted(url, ambient)
+        keyring = settings.kept.get("keyring-provider", "auto") if settings else "auto"
+        self.login = login or Authenticator(url, keyring=keyring)
+        check = not is_trusted(url, settings)
         self._make_session = make_session or partial(own_session, system_trust=check)
-        self._ambient = ambient
-        self._retries = ambient.retries if ambient else 5
-        self._timeout = (ambient.timeout if ambient else 15.0, read_timeout)
+        self._settings = settings
+        self._retries = settings.retries if settings else 5
+        self._timeout = (settings.timeout if settings else 15.0, read_timeout)
         self._down = False  # it has not answered at all, the last time
         self._told = False
         self._watchdog = Watchdog()
-        self._say = say
         self._threads = threading.local()
         self._small_slots = threading.BoundedSemaphore(SMALL_CONNECTIONS)
         self._file_slots = threading.BoundedSemaphore(FILE_CONNECTIONS)
@@ -183,7 +180,7 @@ class Transport:
         headers: Mapping[str, str],
         *,
         limit: int = 1 << 20,
-        json: Mapping[str, str] | None = None,
+        json: Mapping[str, str] | Sequence[str] | None = None,
         any_status: bool = False,
         redirects: bool = True,
     ) -> Answer:
@@ -283,9 +280,9 @@ class Transport:
                     raise failure from None
                 if is_gone(error) and not self._told:
                     self._told = True
-                    self._say(f"{self.url.url}: {problem}; trying again for a while")
+                    console.say(f"{self.url.url}: {problem}; trying again for a while")
                 elif pause > _WORTH_SAYING:
-                    self._say(f"{self.url.url}: {problem}; asking again in {pause:.0f} seconds")
+                    console.say(f"{self.url.url}: {problem}; asking again in {pause:.0f} seconds")
             self.sleep(pause)
 
     def _check(self, response: requests.Response, url: str) -> None:
@@ -326,7 +323,7 @@ class Transport:
         method: str,
         url: str,
         headers: Mapping[str, str],
-        json: Mapping[str, str] | None = None,
+        json: Mapping[str, str] | Sequence[str] | None = None,
         *,
         redirects: bool = True,
     ) -> requests.Response:
@@ -367,13 +364,13 @@ class Transport:
         return response
 
     def _own(self, url: str) -> bool:
-        return urlsplit(url)[:2] == urlsplit(self.url.url)[:2]
+        return self.url.is_server_of(url)
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._threads, "session", None)
         if session is None:
             session = self._make_session()
-            configure(session, self._ambient, self.url)
+            configure(session, self._settings, self.url)
             self._threads.session = session
             self._sessions.append(session)
         return session

@@ -9,11 +9,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 from devpi_warmup.errors import InvalidInputError, InvalidTargetError, Problem
 from devpi_warmup.inputs.targets import Target
-from devpi_warmup.wheelhouse.files import Wheelhouse
+from devpi_warmup.inputs.urls import IndexUrl, parse_index_url
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -29,29 +28,6 @@ DEFAULT_CONSTRAINTS = "requirements/constraints.txt"
 _LISTS = ("pythons", "platforms", "exclude", "requirements", "constraints")
 _STRINGS = ("index-url", "wheelhouse")
 _BOOLEANS = ("require-warm",)
-
-
-@dataclass(frozen=True)
-class IndexUrl:
-    """Where the index is.
-
-    :param url: the index without user, password and ``/+simple``:
-        ``https://devpi.example.com/user/index``
-    :param user: the user name in the URL, if any
-    :param password: kept in memory only; never shown by ``repr``
-    """
-
-    url: str
-    user: str = ""
-    password: str = ""
-
-    def __repr__(self) -> str:
-        return f"IndexUrl({self.url!r})"
-
-    @property
-    def simple(self) -> str:
-        """The URL of the simple repository API, with its trailing slash."""
-        return f"{self.url}/+simple/"
 
 
 @dataclass(frozen=True)
@@ -75,11 +51,12 @@ class Config:
     wheelhouse: Path
     require_warm: bool
 
-    def open_wheelhouse(self) -> Wheelhouse:
-        """Return the wheelhouse, which messages call as the configuration does."""
-        path = self.wheelhouse
-        inside = path.is_relative_to(self.root) and path != self.root
-        return Wheelhouse(path, path.relative_to(self.root).as_posix() if inside else path.name)
+    @property
+    def wheelhouse_shown(self) -> str:
+        """The wheelhouse as messages call it: its path as seen from the root."""
+        inside = self.wheelhouse.is_relative_to(self.root) and self.wheelhouse != self.root
+        path = self.wheelhouse.relative_to(self.root) if inside else Path(self.wheelhouse.name)
+        return path.as_posix()
 
 
 def load(root: Path, environ: Mapping[str, str] = os.environ) -> Config:
@@ -126,37 +103,6 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Config:
         index=index,
         wheelhouse=root / settings.get("wheelhouse", "wheelhouse"),
         require_warm=settings.get("require-warm", False),
-    )
-
-
-def parse_index_url(text: str) -> IndexUrl:
-    """Take an index URL apart.
-
-    :param text: ``http://host:3141/user/index``, with or without ``/+simple`` and a
-        trailing slash, with or without ``user:password@``
-    :raises ValueError: the text is not such a URL; the message never holds the password
-    """
-    try:
-        split = urlsplit(text.strip())
-    except ValueError:  # its words quote the text, and the password in it
-        raise ValueError("the host of the index URL is not valid") from None
-    try:
-        port = split.port
-    except ValueError:
-        raise ValueError("the port of the index URL is not a number") from None
-    if split.scheme not in {"http", "https"} or not split.hostname:
-        raise ValueError("the index URL must begin with https:// or http:// and a host")
-    if "@" in split.path:
-        raise ValueError("a password in the index URL must be percent-encoded")
-    if split.query or split.fragment:
-        raise ValueError("the index URL must not have a query or a fragment")
-    path = split.path.rstrip("/").removesuffix("/+simple").rstrip("/")
-    host = f"[{split.hostname}]" if ":" in split.hostname else split.hostname
-    netloc = host if port is None else f"{host}:{port}"
-    return IndexUrl(
-        url=urlunsplit((split.scheme, netloc, path, "", "")),
-        user=unquote(split.username or ""),
-        password=unquote(split.password or ""),
     )
 
 

@@ -62,7 +62,7 @@ _LISTING = ("PIP_QUIET", "PIP_VERBOSE", "PIP_LOG", "PIP_PYTHON", "PIP_NO_COLOR")
 
 
 @dataclass(frozen=True)
-class Ambient:
+class PipConfig:
     """The pip settings found on this machine.
 
     :param kept: settings that say how to connect, by pip's long option names
@@ -75,7 +75,7 @@ class Ambient:
     index_url: str | None = None
 
     def __repr__(self) -> str:  # a proxy or an index may hold a password
-        return f"Ambient(kept={sorted(self.kept)}, ignored={self.ignored})"
+        return f"PipConfig(kept={sorted(self.kept)}, ignored={self.ignored})"
 
     @property
     def pip_environment(self) -> dict[str, str]:
@@ -101,7 +101,7 @@ class Ambient:
         return frozenset(self.kept.get("trusted-host", "").split())
 
 
-def read(runner: Runner, python: str, environ: Mapping[str, str] = os.environ) -> Ambient:
+def read(runner: Runner, python: str, environ: Mapping[str, str] = os.environ) -> PipConfig:
     """Ask the pip of ``python`` which settings it would use.
 
     :raises WarmupError: pip cannot read its own configuration
@@ -120,7 +120,7 @@ def read(runner: Runner, python: str, environ: Mapping[str, str] = os.environ) -
     return parse(done.stdout)
 
 
-def parse(listing: str) -> Ambient:
+def parse(listing: str) -> PipConfig:
     """Sort the lines of ``pip config list`` (``section.key='value'``) into kept and ignored."""
     values: dict[str, str] = {}
     ignored: dict[str, None] = {}
@@ -132,7 +132,7 @@ def parse(listing: str) -> Ambient:
             place = "environment" if section == ":env:" else "pip.conf"
             ignored[f"{key} ({place})"] = None
     index_url = values.pop("index-url", None)
-    return Ambient(values, tuple(sorted(ignored)), index_url)
+    return PipConfig(values, tuple(sorted(ignored)), index_url)
 
 
 def _settings(listing: str) -> list[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""The private devpi-server's own process: ``python -I serve.py FOLDER OPTION…``.
+"""The private devpi-server's own process: ``python -I child.py FOLDER OPTION…``.
 
 It runs in the server's environment, which has devpi-server and nothing of ours. It does what
 must hold even when the run that started it is killed: one server for one data folder, a data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import secrets
@@ -16,20 +17,19 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from uuid import uuid4
 
-import requests
-from filelock import FileLock, Timeout
-
-from devpi_warmup.errors import ServerError, indented
-from devpi_warmup.inputs.config import IndexUrl
+from devpi_warmup import console
+from devpi_warmup.errors import IndexAccessError, ServerError, indented
+from devpi_warmup.holding import HeldError, Hold
+from devpi_warmup.index.transport import Transport
 from devpi_warmup.inputs.pip_config import clean_environment
+from devpi_warmup.inputs.urls import IndexUrl
 from devpi_warmup.process import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from devpi_warmup.inputs.pip_config import Ambient
+    from devpi_warmup.inputs.pip_config import PipConfig
     from devpi_warmup.process import Runner
 
+FOLDER = ".devpi"
 REQUIREMENT = "devpi-server==6.20.3"
 START_TIMEOUT = 120.0  # seconds; a data folder of many gigabytes starts slowly
 STOP_TIMEOUT = 15.0  # seconds
@@ -37,6 +37,7 @@ STOP_TIMEOUT = 15.0  # seconds
 # too late makes devpi wait once more, in vain, when it is asked again (mirror.py).
 REQUEST_TIMEOUT = 30
 _INDEX = "root/pypi"
+_OK = 200
 _SERVING = re.compile(r"Serving on (http://127\.0\.0\.1:\d+)")
 # devpi stretches the secret of its tokens over 512 MiB of memory, which takes ten seconds.
 # The secret is random, not a password, so nothing is gained by it here.
@@ -45,7 +46,7 @@ _FAST_START = (
     *("--argon2-time-cost", "1"),
     *("--argon2-parallelism", "1"),
 )
-_SERVE = Path(__file__).with_name("serve.py")
+_CHILD = Path(__file__).with_name("child.py")
 
 
 class PrivateServer:
@@ -58,9 +59,8 @@ class PrivateServer:
         self,
         folder: Path,
         *,
-        ambient: Ambient,
+        settings: PipConfig,
         runner: Runner = run,
-        say: Callable[[str], None] = lambda _: None,
         offline: bool = False,
     ) -> None:
         """Describe a server; nothing is made or started yet.
@@ -69,15 +69,14 @@ class PrivateServer:
         """
         self.folder = folder.resolve()  # devpi says where it is by its real path
         self.log = self.folder / "server.log"
-        self._ambient = ambient
+        self._settings = settings
         self._runner = runner
-        self._say = say
         self._offline = offline
         self._process: subprocess.Popen[bytes] | None = None
         self._password = ""
         self._index = ""
         self._watcher: _LogWatcher | None = None
-        self._lock = FileLock(self.folder / "run.lock", timeout=0, thread_local=False)
+        self._lock = Hold(self.folder / "run.lock")
 
     def start(self) -> IndexUrl:
         """Start the server and return its index, once it answers.
@@ -87,7 +86,7 @@ class PrivateServer:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock.acquire()
-        except Timeout:
+        except HeldError:
             raise ServerError(
                 f"another run uses the private devpi-server in {self.folder.name}/",
                 hint="wait until it ends, or set DEVPI_INDEX to a server of your own",
@@ -112,7 +111,7 @@ class PrivateServer:
         if process is not None:
             assert process.stdin is not None  # noqa: S101
             with suppress(OSError):
-                process.stdin.close()  # serve.py takes this as Ctrl-C
+                process.stdin.close()  # child.py takes this as Ctrl-C
             try:
                 process.wait(STOP_TIMEOUT)
             except subprocess.TimeoutExpired:
@@ -169,7 +168,7 @@ class PrivateServer:
         ready = home / "ready"
         if ready.exists():
             return python
-        self._say(f"making the private devpi-server in {self.folder.name}/ ({REQUIREMENT})")
+        console.say(f"making the private devpi-server in {self.folder.name}/ ({REQUIREMENT})")
         shutil.rmtree(home, ignore_errors=True)
         env = clean_environment()
         virtualenv = (sys.executable, "-m", "virtualenv", "--quiet", "--no-periodic-update")
@@ -187,17 +186,17 @@ class PrivateServer:
 
     def _pip_settings(self) -> dict[str, str]:
         """Return the settings of the machine that a tool's installation needs: its own index."""
-        index = self._ambient.index_url
-        return self._ambient.pip_environment | ({"PIP_INDEX_URL": index} if index else {})
+        index = self._settings.index_url
+        return self._settings.pip_environment | ({"PIP_INDEX_URL": index} if index else {})
 
     def _launch(self, python: Path) -> str:
         self._password = self._root_password()
         env = clean_environment() | {"DEVPISERVER_ROOT_PASSWD": self._password}
-        if cert := self._ambient.kept.get("cert"):
+        if cert := self._settings.kept.get("cert"):
             env["REQUESTS_CA_BUNDLE"] = cert  # devpi_server/httpclient.py reads no other
-        if proxy := self._ambient.kept.get("proxy"):
+        if proxy := self._settings.kept.get("proxy"):
             env |= {"http_proxy": proxy, "https_proxy": proxy}
-        argv = [str(python), "-I", str(_SERVE), str(self.folder)]
+        argv = [str(python), "-I", str(_CHILD), str(self.folder)]
         argv += [
             "--listen",
             "127.0.0.1:0",
@@ -251,21 +250,22 @@ class PrivateServer:
             self._change("mirror_no_project_list=True")
 
     def _change(self, setting: str) -> None:
-        self._ask("PATCH", self._index, json=[setting], auth=("root", self._password))
+        self._ask("PATCH", self._index, [setting])
 
-    def _ask(self, method: str, url: str, **arguments: Any) -> dict[str, Any]:
-        with requests.Session() as session:
-            session.trust_env = False  # a proxy has no business between us and loopback
-            session.headers["Accept"] = "application/json"
-            try:
-                response = session.request(method, url, timeout=START_TIMEOUT, **arguments)
-                response.raise_for_status()
-                result = response.json().get("result")
-            except (requests.RequestException, ValueError) as error:
-                raise ServerError(
-                    f"the private devpi-server does not answer: {type(error).__name__}",
-                    hint=f"its log is {self.folder.name}/{self.log.name}",
-                ) from None
+    def _ask(self, method: str, url: str, body: list[str] | None = None) -> dict[str, Any]:
+        """Ask as any other client of devpi does; to change something, as its root user."""
+        address = IndexUrl(self._index, *(("root", self._password) if body else ()))
+        transport = Transport(address, read_timeout=START_TIMEOUT)
+        try:
+            answer = transport.ask(method, url, {"Accept": "application/json"}, json=body)
+            result = json.loads(answer.body)["result"] if answer.status == _OK else None
+        except (IndexAccessError, ValueError, LookupError, TypeError) as error:
+            raise ServerError(
+                f"the private devpi-server does not answer: {type(error).__name__}",
+                hint=f"its log is {self.folder.name}/{self.log.name}",
+            ) from None
+        finally:
+            transport.close()
         return result if isinstance(result, dict) else {}
 
 

@@ -1,4 +1,4 @@
-"""Run pip as if on another machine: ``python -I pipshim.py MARKERS.json install …``.
+"""Run pip as if on another machine: ``python -I foreign_pip.py MARKERS.json install …``.
 
 pip takes tags for another platform, but evaluates markers on the one it runs on
 (https://github.com/pypa/pip/issues/11664). All of pip's marker evaluation goes through one

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devpi_warmup.errors import WarmupError, indented
-from devpi_warmup.inputs.pip_config import clean_environment
 from devpi_warmup.process import isolation
 from devpi_warmup.wheelhouse import members
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from devpi_warmup.inputs.targets import Target
-    from devpi_warmup.process import Runner
+    from devpi_warmup.prove.pip import Pip
     from devpi_warmup.wheelhouse.coverage import Coverage
     from devpi_warmup.wheelhouse.files import Wheelhouse
     from devpi_warmup.wheelhouse.manifest import TargetEntry
@@ -64,45 +63,34 @@ def check_ready(coverage: Coverage, target: Target, requirements_digest: str) ->
     return coverage.entry(target)
 
 
-def install(
-    target: Target, entry: TargetEntry, wheelhouse: Wheelhouse, *, python: str, runner: Runner
-) -> Installed:
-    """Install the lock of a target into the environment of ``python``, check it, import it.
+def install(target: Target, entry: TargetEntry, wheelhouse: Wheelhouse, *, pip: Pip) -> Installed:
+    """Install the lock of a target into the environment of a pip, check it, import it.
 
     :raises InstallError: the lock does not serve this Python, pip cannot install it, or finds it
         inconsistent; with its last lines
     """
     lock = wheelhouse.lock_path(target.id)
-    env = clean_environment() | dict(isolation().env)
-    version = _check_version(entry, python, env, runner)
-    pip = (*isolation().prefix, python, "-I", "-m", "pip")
-    steps = {
-        "pip cannot install the lock offline": (
-            *("install", "--quiet", "--no-index", f"--find-links={lock.with_suffix('.html')}"),
-            *("--only-binary=:all:", "--require-hashes", "--no-cache-dir", "-r", str(lock)),
-        ),
-        "pip check finds the installation inconsistent": ("check",),
-    }
-    for problem, arguments in steps.items():
-        done = runner([*pip, *arguments], env=env)
+    version = _check_version(entry, pip)
+    for problem, done in (
+        ("pip cannot install the lock offline", pip.install_lock(lock)),
+        ("pip check finds the installation inconsistent", pip.check()),
+    ):
         if done.returncode != 0:
             raise InstallError(
                 f"{problem}:\n{indented(done.last_lines().splitlines())}",
-                hint=f"the files do not fit this interpreter ({python}), or were changed",
+                hint=f"the files do not fit this interpreter ({pip.python}), or were changed",
             )
     wheels = [wheelhouse.path / filename for filename in entry.files]
     modules = sorted({module for wheel in wheels for module in importable(members.names(wheel))})
     failed = tuple(
-        (module, reason)
-        for module in modules
-        if (reason := _import(module, python=python, env=env, runner=runner)) is not None
+        (module, reason) for module in modules if (reason := _import(module, pip)) is not None
     )
     return Installed(version, len(wheels), len(modules), failed, isolation().name)
 
 
-def _check_version(entry: TargetEntry, python: str, env: Mapping[str, str], runner: Runner) -> str:
+def _check_version(entry: TargetEntry, pip: Pip) -> str:
     code = "import platform; print(platform.python_version())"
-    version = runner([python, "-I", "-c", code], env=env).stdout.strip()
+    version = pip.run("-c", code).stdout.strip()
     if entry.patches is not None and not entry.patches.admits(version):
         raise InstallError(
             f"this machine has Python {version}, and the lock serves {entry.patches}",
@@ -140,11 +128,10 @@ def _library(name: str) -> tuple[str, ...]:
     return parts if parts and parts[-1].endswith((".py", *_EXTENSIONS)) else ()
 
 
-def _import(module: str, *, python: str, env: dict[str, str], runner: Runner) -> str | None:
+def _import(module: str, pip: Pip) -> str | None:
     """Import one module in a process of its own; return why it failed, or None."""
-    argv = [*isolation().prefix, python, "-I", "-W", "ignore", "-c", f"import {module}"]
     try:
-        done = runner(argv, env=env, timeout=IMPORT_TIMEOUT)
+        done = pip.offline("-W", "ignore", "-c", f"import {module}", timeout=IMPORT_TIMEOUT)
     except subprocess.TimeoutExpired:
         return f"not done after {IMPORT_TIMEOUT:.0f} seconds"
     if done.returncode == 0:

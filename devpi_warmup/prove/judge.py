@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from devpi_warmup.errors import WheelhouseError, indented
-from devpi_warmup.inputs.pip_config import clean_environment
 from devpi_warmup.prove.referee import RefereeError
 from devpi_warmup.prove.unpack import NO_SPACE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from devpi_warmup.process import Runner
+    from devpi_warmup.prove.pip import Pip
     from devpi_warmup.wheelhouse.files import Wheelhouse
     from devpi_warmup.wheelhouse.lock import Pin
 
-_SCRIPT = Path(__file__).with_name("pipjudge.py")
+_SCRIPT = Path(__file__).with_name("unpack.py")
 _WORKERS = 2
 _WORTH_ANOTHER = 20_000_000  # bytes of wheels
 
@@ -39,10 +38,8 @@ class Judgement:
     warnings: tuple[str, ...]
 
 
-def judge(
-    pins: Sequence[Pin], wheelhouse: Wheelhouse, *, python: str, runner: Runner
-) -> dict[str, Judgement]:
-    """Have the pip of ``python`` unpack every wheel, and return what it says, by filename.
+def judge(pins: Sequence[Pin], wheelhouse: Wheelhouse, *, pip: Pip) -> dict[str, Judgement]:
+    """Have pip unpack every wheel, and return what it says, by filename.
 
     :param wheelhouse: holds the wheels, and has room for one of them unpacked
     :raises RefereeError: this pip cannot be asked
@@ -59,8 +56,7 @@ def judge(
         wheels, verdicts = folder / "wheels.json", folder / "verdicts.json"
         paths = [(pin.project, str(wheelhouse.path / pin.file.filename)) for pin in share]
         wheels.write_text(json.dumps(paths), encoding="utf-8")
-        argv = [python, "-I", str(_SCRIPT), str(wheels), str(verdicts), str(folder)]
-        done = runner(argv, env=clean_environment())
+        done = pip.run(str(_SCRIPT), str(wheels), str(verdicts), str(folder))
         if done.returncode != 0:
             raise RefereeError(
                 f"pip cannot judge the wheels:\n{indented(done.last_lines().splitlines())}",

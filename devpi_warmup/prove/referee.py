@@ -17,18 +17,14 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from devpi_warmup.errors import WarmupError, indented
-from devpi_warmup.inputs.pip_config import clean_environment
-from devpi_warmup.process import isolation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from devpi_warmup.inputs.requirements import RequirementSet, RootRequirement
-    from devpi_warmup.process import Runner
+    from devpi_warmup.prove.pip import Pip
     from devpi_warmup.wheelhouse.files import Wheelhouse
     from devpi_warmup.wheelhouse.lock import Lock
-
-_SHIM = Path(__file__).with_name("pipshim.py")
 
 
 class RefereeError(WarmupError):
@@ -46,18 +42,18 @@ class Verdict:
 
 
 def referee(
-    lock: Lock, requirements: RequirementSet, wheelhouse: Wheelhouse, *, python: str, runner: Runner
+    lock: Lock, requirements: RequirementSet, wheelhouse: Wheelhouse, *, pip: Pip
 ) -> Verdict:
-    """Have the pip of ``python`` resolve the lock offline under the target's markers and tags.
+    """Have pip resolve the lock offline under the target's markers and tags.
 
     Where a target has several environments, pip must accept the lock under each of them.
 
     :param wheelhouse: holds the files, and the lock as it was written
-    :param python: an interpreter with pip, of any version and platform
+    :param pip: of an interpreter of any version and platform
     :raises RefereeError: pip refuses; with its own last lines
     """
     for markers in lock.target.environments:
-        version = _referee(lock, markers, requirements, wheelhouse, python=python, runner=runner)
+        version = _referee(lock, markers, requirements, wheelhouse, pip)
     return Verdict(version)
 
 
@@ -66,29 +62,16 @@ def _referee(
     markers: Mapping[str, str],
     requirements: RequirementSet,
     wheelhouse: Wheelhouse,
-    *,
-    python: str,
-    runner: Runner,
+    pip: Pip,
 ) -> str:
-    text = wheelhouse.lock_path(lock.target.id)
+    path = wheelhouse.lock_path(lock.target.id)
     with tempfile.TemporaryDirectory(prefix="devpi-warmup-") as folder:
         work = Path(folder)
-        (work / "markers.json").write_text(json.dumps(markers), encoding="utf-8")
         (work / "wanted.txt").write_text(_lines(requirements.requirements), encoding="utf-8")
         (work / "allowed.txt").write_text(_lines(requirements.constraints), encoding="utf-8")
-        argv = [
-            *isolation().prefix,
-            *(python, "-I", str(_SHIM), str(work / "markers.json")),
-            *("install", "--dry-run", "--ignore-installed", "--quiet", "--no-cache-dir"),
-            *("--no-index", f"--find-links={text.with_suffix('.html')}", "--only-binary=:all:"),
-            *("--require-hashes", f"--report={work / 'report.json'}"),
-            *lock.target.pip_flags,
-            # The lock first: pip takes the hashes of a project from its first requirement.
-            *("-r", str(text), "-r", str(work / "wanted.txt")),
-            *("-c", str(work / "allowed.txt")),
-        ]
-        env = clean_environment() | dict(isolation().env)
-        done = runner(argv, env=env)
+        # The lock first: pip takes the hashes of a project from its first requirement.
+        more = ("-r", str(work / "wanted.txt"), "-c", str(work / "allowed.txt"))
+        done = pip.judge_lock(path, lock.target, markers, work, *more)
         if "No space left on device" in done.stderr:
             raise RefereeError(
                 "pip has no space left for its temporary files",

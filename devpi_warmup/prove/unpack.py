@@ -1,4 +1,4 @@
-"""Unpack wheels as pip installs them: ``python -I pipjudge.py WHEELS.json VERDICTS.json FOLDER``.
+"""Unpack wheels as pip installs them: ``python -I unpack.py WHEELS.json VERDICTS.json FOLDER``.
 
 A wheel that resolves need not install: pip looks at entry points, RECORD, scripts and paths only
 then. So its own installing code judges here, one wheel after the other, each in a folder that is

@@ -1,71 +1,19 @@
-"""What a run tells: progress, and the coverage table."""
+"""The coverage table, for people: plain text on stdout."""
 
 from __future__ import annotations
 
-import logging
-import sys
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from devpi_warmup.console import megabytes
 from devpi_warmup.wheelhouse.manifest import INDEX
 from devpi_warmup.wheelhouse.warmth import Proof, Warmth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from devpi_warmup.inputs.targets import Target
     from devpi_warmup.wheelhouse.coverage import Coverage
-
-_LINE_EVERY = 100_000_000  # bytes between two lines of progress in a log
-
-
-def quiet_libraries() -> None:
-    """Keep the debug lines of libraries, which name each request, out of nox's own log."""
-    for library in ("urllib3", "filelock"):
-        logging.getLogger(library).setLevel(logging.WARNING)
-
-
-def say(line: str) -> None:
-    """Write a line of progress to stderr."""
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
-
-
-@contextmanager
-def progress(target: Target) -> Iterator[Callable[[int], None]]:
-    """Show how many bytes have come: a live line on a terminal, now and then a line in a log."""
-    if not sys.stderr.isatty():
-        total = 0
-
-        def count(size: int) -> None:
-            nonlocal total
-            before, total = total, total + size
-            if before // _LINE_EVERY != total // _LINE_EVERY:
-                say(f"{target.id}: {megabytes(total)} downloaded so far")
-
-        yield count
-        return
-    from rich.console import Console  # noqa: PLC0415 - verify runs without it
-    from rich.progress import (  # noqa: PLC0415
-        DownloadColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TransferSpeedColumn,
-    )
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), DownloadColumn())
-    with Progress(
-        *columns, TransferSpeedColumn(), console=Console(stderr=True), transient=True
-    ) as bar:
-        task = bar.add_task(f"{target.id}: resolving and downloading", total=None)
-        yield lambda size: bar.advance(task, size)
-
-
-def megabytes(size: int) -> str:
-    """Return a size in bytes as people read it."""
-    return f"{size / 1_000_000:.1f} MB"
 
 
 @dataclass(frozen=True)

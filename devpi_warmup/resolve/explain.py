@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
     from resolvelib.resolvers import RequirementInformation
 
-    from devpi_warmup.resolve.requirement import Candidate, Wanted
+    from devpi_warmup.resolve.requirement import Candidate, ResolverRequirement
 
-Cause: TypeAlias = "RequirementInformation[Wanted, Candidate]"
+Cause: TypeAlias = "RequirementInformation[ResolverRequirement, Candidate]"
 Known: TypeAlias = "Mapping[str, Sequence[Cause]]"  # who wants what, by identifier
 SHOWN = 5
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from devpi_warmup.index.fetcher import Memo
+from devpi_warmup.index.fetcher import SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
     from packaging.version import Version
 
-    from devpi_warmup.index.fetcher import Gatherer
+    from devpi_warmup.index.fetcher import Fetcher
     from devpi_warmup.index.simple import IndexFile, Wheel
     from devpi_warmup.inputs.targets import Target
 
@@ -27,15 +27,17 @@ Hashes: TypeAlias = "frozenset[str] | None"  # None: any digest will do
 class Finder:
     """Finds wheels for one target. Thread-safe."""
 
-    def __init__(self, target: Target, gatherer: Gatherer, broken: Mapping[IndexFile, str]) -> None:
+    def __init__(self, target: Target, fetcher: Fetcher, broken: Mapping[IndexFile, str]) -> None:
         """Look among the files of one index.
 
         :param broken: wheels that were opened and are no good
         """
         self._target = target
-        self._gatherer = gatherer
+        self._fetcher = fetcher
         self._broken = broken
-        self._usable: Memo[NormalizedName, list[tuple[int, Wheel]]] = Memo(self._rank_all)
+        self._usable: SingleFlight[NormalizedName, list[tuple[int, Wheel]]] = SingleFlight(
+            self._rank_all
+        )
         self._matching: dict[tuple[NormalizedName, SpecifierSet, Hashes], list[Wheel]] = {}
 
     def search(
@@ -64,7 +66,7 @@ class Finder:
         return list(best.values())
 
     def _rank_all(self, project: NormalizedName) -> list[tuple[int, Wheel]]:
-        wheels = self._gatherer.page(project).wheels
+        wheels = self._fetcher.page(project).wheels
         return [(rank, wheel) for wheel in wheels if (rank := self._rank(wheel)) is not None]
 
     def _rank(self, wheel: Wheel) -> int | None:
@@ -76,7 +78,7 @@ class Finder:
 
     def _digest(self, wheel: Wheel) -> str:
         # A page that gives no hash leaves nothing but the file itself to compare with --hash.
-        return wheel.file.sha256 or self._gatherer.file(wheel.file).sha256
+        return wheel.file.sha256 or self._fetcher.file(wheel.file).sha256
 
 
 def _sort_key(hashes: Hashes, pair: tuple[int, Wheel]) -> tuple[bool, bool, Version, int, object]:

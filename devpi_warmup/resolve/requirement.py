@@ -40,7 +40,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ResolverRequirement:
     """A requirement as the resolver sees it.
 
     :param exact: the one candidate that will do: a direct URL, or an extra's own base
@@ -71,7 +71,7 @@ class Wanted:
         return f"{self.identifier}{self.specifier}{hashed}"
 
 
-def combine(wants: Iterable[Wanted]) -> tuple[SpecifierSet, Hashes]:
+def combine(wants: Iterable[ResolverRequirement]) -> tuple[SpecifierSet, Hashes]:
     """Return the specifier and the hashes that satisfy all wants together."""
     specifier = SpecifierSet()
     hashes: Hashes = None
@@ -89,24 +89,16 @@ def extras_of(requirement: Requirement) -> frozenset[str]:
 
 def split(
     requirement: Requirement, root: RootRequirement | None = None, extra: str = ""
-) -> Iterator[Wanted]:
+) -> Iterator[ResolverRequirement]:
     """Turn ``a[x]>=1`` into ``a>=1`` and ``a[x]>=1``, so that the base is decided first."""
     name, extras = canonicalize_name(requirement.name), extras_of(requirement)
     hashes = root.hashes or None if root else None
-    whole = Wanted(name, extras, requirement.specifier, hashes=hashes, root=root, extra=extra)
+    whole = ResolverRequirement(
+        name, extras, requirement.specifier, hashes=hashes, root=root, extra=extra
+    )
     if extras and requirement.specifier:
         yield replace(whole, extras=frozenset())
     yield whole
-
-
-def constraints_of(roots: Iterable[RootRequirement]) -> dict[NormalizedName, Wanted]:
-    """Return what constraint lines together want of each project."""
-    constraints: dict[NormalizedName, Wanted] = {}
-    for root in roots:
-        own = Wanted(root.name, frozenset(), root.requirement.specifier, root.hashes or None)
-        specifier, hashes = combine([constraints.get(root.name, own), own])
-        constraints[root.name] = Wanted(root.name, specifier=specifier, hashes=hashes)
-    return constraints
 
 
 def identifier_of(project: NormalizedName, extras: frozenset[str]) -> str:

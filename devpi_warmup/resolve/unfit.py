@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from devpi_warmup.index.simple import IndexFile, Page, Wheel
     from devpi_warmup.inputs.targets import Target
-    from devpi_warmup.resolve.requirement import Wanted
+    from devpi_warmup.resolve.requirement import ResolverRequirement
 
 _EXCLUDE = "exclude the target in [tool.devpi-warmup]"
 RELAX = f"relax one of these requirements, or {_EXCLUDE}"
@@ -47,7 +47,7 @@ class Reasons:
 
 def why_none(
     page: Page,
-    wants: Sequence[tuple[Wanted, str]],
+    wants: Sequence[tuple[ResolverRequirement, str]],
     together: tuple[SpecifierSet, frozenset[str] | None],
     target: Target,
     broken: Mapping[IndexFile, str],
@@ -94,7 +94,7 @@ def why_none(
 def _excluded(
     classes: Mapping[Version, _Class],
     asked: Iterable[Version],
-    wants: Sequence[tuple[Wanted, str]],
+    wants: Sequence[tuple[ResolverRequirement, str]],
 ) -> list[str]:
     """Name the requirements that exclude the newest version that fits, if there is one.
 

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devpi_warmup.errors import WheelhouseError
+from devpi_warmup.holding import HeldError, Hold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from devpi_warmup.inputs.config import Config
 
 LOCKS = "locks"
 OUTDATED = "outdated"  # locks that serve other requirements than those of today
@@ -42,14 +45,17 @@ class Wheelhouse:
         self.path = path
         self.shown = shown or path.name
 
+    @classmethod
+    def of(cls, config: Config) -> Wheelhouse:
+        """Return the wheelhouse of a configuration."""
+        return cls(config.wheelhouse, config.wheelhouse_shown)
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Hold the wheelhouse for one run, and clear what a killed run left.
 
         :raises WheelhouseError: another run holds it, or it cannot be written
         """
-        from filelock import FileLock, Timeout  # noqa: PLC0415 - verify does without it
-
         if link := self.linked:
             raise WheelhouseError(
                 f"{link} is a link, and what it points to would stay behind",
@@ -58,7 +64,7 @@ class Wheelhouse:
             )
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.path / _LOCK, timeout=0):
+            with Hold(self.path / _LOCK):
                 shutil.rmtree(self.staging, ignore_errors=True)
                 (self.path / LOCKS).mkdir(exist_ok=True)
                 self.staging.mkdir()
@@ -66,7 +72,7 @@ class Wheelhouse:
                     yield
                 finally:
                     shutil.rmtree(self.staging, ignore_errors=True)
-        except Timeout:
+        except HeldError:
             raise WheelhouseError(
                 f"another warmup is at work on {self.shown}/",
                 hint="wait until it ends, then run this again",

@@ -101,15 +101,15 @@ class ManifestJournal:
                 version=str(pin.version),
                 sha256=pin.sha256,
                 size=pin.size,
-                origin=DIRECT if pin.direct else INDEX,
-                proof=_FROM_URL if pin.direct else _unswept(proofs.get(pin.file)),
+                origin=DIRECT if pin.from_url else INDEX,
+                proof=_FROM_URL if pin.from_url else _unswept(proofs.get(pin.file)),
                 pip=pip_version,
                 warnings=judged[pin.file.filename],
             )
             before = self.manifest.files.get(pin.file.filename)
             if before is not None and before.origin == INDEX and before.sha256 == file.sha256:
                 # One target has it from a direct URL, another from the index: devpi must hold it.
-                proof = before.proof if pin.direct else file.proof
+                proof = before.proof if pin.from_url else file.proof
                 file = replace(file, origin=INDEX, proof=proof)
             files[pin.file.filename] = file
         self._write({lock.target.id: entry}, files)

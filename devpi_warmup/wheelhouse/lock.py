@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import tomli_w
-from packaging.markers import Marker
-from packaging.pylock import Package, PackageWheel, Pylock
-from packaging.specifiers import SpecifierSet
-from packaging.version import Version
-
 from devpi_warmup import __version__
-from devpi_warmup.wheelhouse.files import LOCKS, write_text
+from devpi_warmup.wheelhouse.files import LOCKS
 
 if TYPE_CHECKING:
     from packaging.utils import NormalizedName
+    from packaging.version import Version
 
     from devpi_warmup.index.simple import IndexFile
     from devpi_warmup.inputs.patches import Patches
     from devpi_warmup.inputs.targets import Target
-    from devpi_warmup.wheelhouse.files import Wheelhouse
 
 
 # The first pip that reads a local page of links with hashes as it should (docs/installers.md).
@@ -49,7 +43,7 @@ class Pin:
     :param size: bytes
     :param extras: extras somebody wants of it
     :param via: who wants it: projects, or requirement files as ``-r requirements/main.txt``
-    :param direct: whether a requirement names the file by URL, past the index
+    :param from_url: whether a requirement names the file by URL, past the index
     """
 
     project: NormalizedName
@@ -60,7 +54,7 @@ class Pin:
     extras: tuple[str, ...]
     via: tuple[str, ...]
     requires_python: str
-    direct: bool = False
+    from_url: bool = False
 
     def __str__(self) -> str:
         extras = f"[{','.join(self.extras)}]" if self.extras else ""
@@ -79,15 +73,6 @@ class Lock:
     pins: tuple[Pin, ...]
     patches: Patches
     notes: tuple[str, ...] = ()
-
-    def write(self, wheelhouse: Wheelhouse) -> None:
-        """Write both forms of the lock into the wheelhouse.
-
-        :raises WheelhouseError: it cannot be written
-        """
-        texts = (self.to_requirements(wheelhouse.shown), self.to_links(), self.to_pylock())
-        for path, text in zip(wheelhouse.lock_paths(self.target.id), texts, strict=True):
-            write_text(path, text)
 
     def to_requirements(self, folder: str) -> str:
         """Write the lock as a requirements file with hashes, which any pip and any uv reads.
@@ -117,37 +102,3 @@ class Lock:
             name = pin.file.filename
             lines.append(f'<a href="../{quote(name)}#sha256={pin.sha256}">{name}</a><br>')
         return "\n".join([*lines, "</body></html>"]) + "\n"
-
-    def to_pylock(self) -> str:
-        """Write the lock as ``pylock.<id>.toml``; its paths are relative to ``locks/``.
-
-        :raises packaging.pylock.PylockValidationError: never, or there is a fault here
-        """
-        markers = self.target.markers
-        keys = ("implementation_name", "python_version", "sys_platform")
-        environment = " and ".join(f'{key} == "{markers[key]}"' for key in keys)
-        pylock = Pylock(
-            lock_version=Version("1.0"),
-            environments=[Marker(environment)],
-            requires_python=self.patches.specifier,
-            created_by="devpi-warmup",
-            packages=[_package(pin) for pin in self.pins],
-        )
-        pylock.validate()
-        return tomli_w.dumps(cast("dict[str, Any]", pylock.to_dict()))
-
-
-def _package(pin: Pin) -> Package:
-    return Package(
-        name=pin.project,
-        version=pin.version,
-        requires_python=SpecifierSet(pin.requires_python) if pin.requires_python else None,
-        wheels=[
-            PackageWheel(
-                name=pin.file.filename,
-                path=f"../{pin.file.filename}",
-                size=pin.size,
-                hashes={"sha256": pin.sha256},
-            )
-        ],
-    )

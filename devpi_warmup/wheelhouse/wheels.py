@@ -15,13 +15,13 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from devpi_warmup.errors import FileError
-from devpi_warmup.index.simple import MAX_METADATA
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from devpi_warmup.index.simple import Wheel
 
+MAX_METADATA = 16 << 20  # bytes
 # What zipfile and its decompressors raise for a file that is damaged or hostile.
 ZIP_ERRORS = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError),

@@ -16,7 +16,7 @@ def server_folder(request: pytest.FixtureRequest) -> Path:
     """A folder with a devpi-server's environment, made once and kept between runs."""
     folder: Path = request.config.cache.mkdir("devpi-server")
     shutil.rmtree(folder / "data", ignore_errors=True)
-    server = PrivateServer(folder, ambient=NO_SETTINGS)
+    server = PrivateServer(folder, settings=NO_SETTINGS)
     server.start()
     server.stop()
     shutil.rmtree(folder / "data")
@@ -39,7 +39,7 @@ def make_server(server_folder: Path) -> Callable[[Path], PrivateServer]:
         (environment,) = server_folder.glob("server-*")
         if not (folder / environment.name).exists():
             (folder / environment.name).symlink_to(environment)
-        return PrivateServer(folder, ambient=NO_SETTINGS)
+        return PrivateServer(folder, settings=NO_SETTINGS)
 
     return make
 
@@ -50,7 +50,7 @@ def devpi_server(server_folder: Path, tmp_path_factory: pytest.TempPathFactory) 
     folder = tmp_path_factory.mktemp("devpi")
     (environment,) = server_folder.glob("server-*")
     (folder / environment.name).symlink_to(environment)
-    server = PrivateServer(folder, ambient=NO_SETTINGS)
+    server = PrivateServer(folder, settings=NO_SETTINGS)
     with served(catalogue) as upstream:
         index = mirror(server, upstream)
         yield Devpi(index, catalogue, folder / "data")

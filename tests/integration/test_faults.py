@@ -20,7 +20,7 @@ from projects import Devpi, mirror
 from sites import FINE, Answer, Proxy, Site, listening
 
 from devpi_warmup.errors import WarmupError
-from devpi_warmup.inputs.pip_config import Ambient
+from devpi_warmup.inputs.pip_config import PipConfig
 from devpi_warmup.private_server.server import PrivateServer
 
 Answers = tuple[Answer, ...]
@@ -221,7 +221,7 @@ def hasty(server_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     (folder / environment.name).symlink_to(environment)
     with pytest.MonkeyPatch.context() as patch, served(catalogue) as upstream:
         patch.setattr("devpi_warmup.private_server.server.REQUEST_TIMEOUT", 1)
-        server = PrivateServer(folder, ambient=Ambient({}, ()))
+        server = PrivateServer(folder, settings=PipConfig({}, ()))
         yield Devpi(mirror(server, upstream), catalogue)
         server.stop()
 

@@ -17,6 +17,7 @@ from devpi_warmup.errors import WheelhouseError
 from devpi_warmup.index.simple import IndexFile
 from devpi_warmup.process import run
 from devpi_warmup.prove.judge import judge
+from devpi_warmup.prove.pip import Pip
 from devpi_warmup.wheelhouse.files import Wheelhouse, digest
 from devpi_warmup.wheelhouse.lock import Pin
 
@@ -84,7 +85,7 @@ def pin_of(wheelhouse: Wheelhouse, data: bytes, name: str = NAME) -> Pin:
 
 def said(wheelhouse: Wheelhouse, data: bytes, name: str = NAME) -> str:
     pin = pin_of(wheelhouse, data, name)
-    return judge([pin], wheelhouse, python=sys.executable, runner=run)[name].problem
+    return judge([pin], wheelhouse, pip=Pip(sys.executable, run))[name].problem
 
 
 @pytest.fixture
@@ -120,29 +121,29 @@ def test_each_wheel_has_its_own_verdict(wheelhouse: Wheelhouse) -> None:
         replace(pin_of(wheelhouse, data, f"x-1.{n}-py3-none-any.whl"), size=30_000_000)
         for n, data in enumerate([make_zip(contents()), bad, make_zip(contents())])
     ]
-    found = judge(pins, wheelhouse, python=sys.executable, runner=run)
+    found = judge(pins, wheelhouse, pip=Pip(sys.executable, run))
     assert [bool(found[pin.file.filename].problem) for pin in pins] == [False, True, False]
 
 
 def test_what_pip_warns_of_is_kept(wheelhouse: Wheelhouse) -> None:
     pin = pin_of(wheelhouse, make_zip(contents(_D_RECORD="x.py,,,too much\n")))
-    found = judge([pin], wheelhouse, python=sys.executable, runner=run)
+    found = judge([pin], wheelhouse, pip=Pip(sys.executable, run))
     (warning,) = found[NAME].warnings
     assert "more than three elements" in warning
 
 
 def test_no_room_to_unpack(wheelhouse: Wheelhouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    from devpi_warmup.prove import unpack as pipjudge
+    from devpi_warmup.prove import unpack
 
     pin = pin_of(wheelhouse, make_zip(contents()))
 
     def full(argv, *, env, timeout=None):
         verdicts = Path(argv[4])
-        verdicts.write_text(f'{{"{NAME}": {{"problem": "{pipjudge.NO_SPACE}", "warnings": []}}}}')
+        verdicts.write_text(f'{{"{NAME}": {{"problem": "{unpack.NO_SPACE}", "warnings": []}}}}')
         return run(["true"], env=env)
 
     with pytest.raises(WheelhouseError, match="has no room to unpack"):
-        judge([pin], wheelhouse, python=sys.executable, runner=full)
+        judge([pin], wheelhouse, pip=Pip(sys.executable, full))
 
 
 # In a warmup --------------------------------------------------------------------------------

@@ -254,7 +254,7 @@ def test_a_copy_that_lacks_a_file_is_found_out(
         server.stop()
     (stored,) = (tmp_path / "data").rglob(wheel)
     stored.unlink()
-    copy = PrivateServer(tmp_path, ambient=NO_SETTINGS, offline=True)
+    copy = PrivateServer(tmp_path, settings=NO_SETTINGS, offline=True)
     if sealed:
         copy.start()
         copy.stop()

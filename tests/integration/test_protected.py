@@ -25,9 +25,9 @@ from devpi_warmup.errors import IndexAccessError
 from devpi_warmup.index.devpi import detect
 from devpi_warmup.index.simple import Index
 from devpi_warmup.index.transport import Transport
-from devpi_warmup.inputs import pip_config as ambient
-from devpi_warmup.inputs.config import parse_index_url
-from devpi_warmup.inputs.pip_config import Ambient
+from devpi_warmup.inputs import pip_config
+from devpi_warmup.inputs.pip_config import PipConfig
+from devpi_warmup.inputs.urls import parse_index_url
 
 USER, SECRET = "me", "s3cret-w0rd"
 
@@ -188,7 +188,7 @@ def ask(devpi: Devpi, authority: Authority, settings: dict[str, str], *, clients
     listing = "\n".join(f"global.{key}={value!r}" for key, value in settings.items())
     with protected(devpi, authority, clients=clients) as front:
         transport = Transport(
-            parse_index_url(f"{front.url}/root/pypi"), ambient=ambient.parse(listing)
+            parse_index_url(f"{front.url}/root/pypi"), settings=pip_config.parse(listing)
         )
         try:
             assert detect(transport, Index(transport).check(canonicalize_name("tls"))) is not None
@@ -297,7 +297,7 @@ def account(devpi: Devpi) -> str:
 
 
 def logged_in(url: str) -> Transport:
-    transport = Transport(parse_index_url(url), ambient=Ambient({}, ()))
+    transport = Transport(parse_index_url(url), settings=PipConfig({}, ()))
     found = detect(transport, Index(transport).check(canonicalize_name("login-app")))
     assert found is not None
     found.login()

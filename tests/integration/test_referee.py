@@ -8,16 +8,19 @@ from pathlib import Path
 
 import pytest
 from catalogue import Catalogue, make_wheel, memory_session
+from packaging.requirements import Requirement
 
-from devpi_warmup.index.fetcher import Gatherer
+from devpi_warmup.index.fetcher import Fetcher
 from devpi_warmup.index.simple import Index
 from devpi_warmup.index.transport import Transport
-from devpi_warmup.inputs import requirements
-from devpi_warmup.inputs.config import IndexUrl
+from devpi_warmup.inputs import requirement_files
 from devpi_warmup.inputs.requirements import RequirementSet
 from devpi_warmup.inputs.targets import Target
+from devpi_warmup.inputs.urls import IndexUrl
 from devpi_warmup.process import run
+from devpi_warmup.prove.pip import Pip
 from devpi_warmup.prove.referee import RefereeError, Verdict, referee
+from devpi_warmup.resolve.lock_files import write_lock
 from devpi_warmup.resolve.resolver import resolve
 from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.lock import Lock
@@ -39,7 +42,7 @@ class Case:
         lines = ("app[x]>=1", f"direct @ {url}", "nothing; python_version >= '3.13'")
         (root / "main.txt").write_text("\n".join(lines))
         (root / "limits.txt").write_text("colorama<2\n")
-        self.wanted = requirements.load([root / "main.txt"], [root / "limits.txt"], root=root)
+        self.wanted = requirement_files.load([root / "main.txt"], [root / "limits.txt"], root=root)
         self.wheelhouse = Wheelhouse(root / "wheelhouse with a space")
         index = Index(
             Transport(
@@ -47,23 +50,17 @@ class Case:
             )
         )
         with self.wheelhouse.held():
-            gatherer = Gatherer(index, self.wheelhouse)
-            self.lock = resolve(self.wanted, WINDOWS, gatherer)
+            fetcher = Fetcher(index, self.wheelhouse)
+            self.lock = resolve(self.wanted, WINDOWS, fetcher)
             for pin in self.lock.pins:
-                gatherer.published(pin.file)
-            gatherer.close()
+                fetcher.published(pin.file)
+            fetcher.close()
 
     def judge(self, lock: Lock | None = None, wanted: RequirementSet | None = None) -> Verdict:
         judged = lock or self.lock
         (self.wheelhouse.path / "locks").mkdir(exist_ok=True)
-        judged.write(self.wheelhouse)
-        return referee(
-            judged,
-            wanted or self.wanted,
-            self.wheelhouse,
-            python=sys.executable,
-            runner=run,
-        )
+        write_lock(judged, self.wheelhouse)
+        return referee(judged, wanted or self.wanted, self.wheelhouse, pip=Pip(sys.executable, run))
 
 
 @pytest.fixture
@@ -90,7 +87,7 @@ def test_a_requirement_that_we_dropped(case: Case) -> None:
 
 def test_a_constraint_that_we_broke(case: Case) -> None:
     (limits,) = case.wanted.constraints
-    tighter = requirements.Requirement("colorama<1")
+    tighter = Requirement("colorama<1")
     wanted = replace(case.wanted, constraints=(replace(limits, requirement=tighter),))
     with pytest.raises(RefereeError, match="pip refuses the lock offline"):
         case.judge(wanted=wanted)
@@ -134,7 +131,7 @@ def test_an_accepted_lock_needs_no_network(case: Case, monkeypatch: pytest.Monke
 
 def test_a_pip_that_ignores_the_markers_is_not_believed(tmp_path: Path) -> None:
     """The shim's canary, against a pip whose markers come from elsewhere."""
-    from devpi_warmup.prove import foreign_pip as pipshim
+    from devpi_warmup.prove import foreign_pip
 
     package = tmp_path / "pip" / "_vendor" / "packaging"
     package.mkdir(parents=True)
@@ -144,8 +141,8 @@ def test_a_pip_that_ignores_the_markers_is_not_believed(tmp_path: Path) -> None:
         "class Marker:\n    def __init__(self, text): pass\n    def evaluate(self): return False\n"
     )
     (tmp_path / "markers.json").write_text('{"os_name": "nt"}')
-    shim = tmp_path / "pipshim.py"
-    shim.write_text(Path(pipshim.__file__).read_text())
+    shim = tmp_path / "foreign_pip.py"
+    shim.write_text(Path(foreign_pip.__file__).read_text())
     # Run as a script, so that the folder of the script, with its false pip, comes first.
     done = run([sys.executable, str(shim), str(tmp_path / "markers.json"), "--version"], env={})
     assert done.returncode == 3

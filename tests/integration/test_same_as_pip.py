@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 
 from devpi_warmup.errors import ResolutionError
-from devpi_warmup.index.fetcher import Gatherer
+from devpi_warmup.index.fetcher import Fetcher
 from devpi_warmup.index.simple import Index
 from devpi_warmup.index.transport import Transport
-from devpi_warmup.inputs import requirements
-from devpi_warmup.inputs.config import IndexUrl
+from devpi_warmup.inputs import requirement_files
 from devpi_warmup.inputs.pip_config import clean_environment
 from devpi_warmup.inputs.requirements import RequirementSet
 from devpi_warmup.inputs.targets import Target
+from devpi_warmup.inputs.urls import IndexUrl
 from devpi_warmup.process import run
-from devpi_warmup.prove import foreign_pip as pipshim
+from devpi_warmup.prove import foreign_pip
 from devpi_warmup.resolve.resolver import resolve
 from devpi_warmup.wheelhouse.files import Wheelhouse
 
@@ -119,7 +119,7 @@ def test_same_as_pip(
         root = Path(folder)
         (root / "wanted.txt").write_text("\n".join(wanted))
         (root / "allowed.txt").write_text("\n".join(allowed))
-        loaded = requirements.load([root / "wanted.txt"], [root / "allowed.txt"], root=root)
+        loaded = requirement_files.load([root / "wanted.txt"], [root / "allowed.txt"], root=root)
         ours = our_files(catalogue, loaded, target, root)
         theirs = pip_files(catalogue, target, root)
     note(f"wanted: {wanted}\nallowed: {allowed}\ntarget: {target.id}")
@@ -139,13 +139,13 @@ def our_files(
     )
     wheelhouse = Wheelhouse(root / "wheelhouse")
     with wheelhouse.held():
-        gatherer = Gatherer(index, wheelhouse)
+        fetcher = Fetcher(index, wheelhouse)
         try:
-            lock = resolve(loaded, target, gatherer)
+            lock = resolve(loaded, target, fetcher)
         except ResolutionError:
             return None
         finally:
-            gatherer.close()
+            fetcher.close()
     return {str(pin.project): pin.file.filename for pin in lock.pins}
 
 
@@ -154,7 +154,7 @@ def pip_files(catalogue: Catalogue, target: Target, root: Path) -> dict[str, str
     (root / "markers.json").write_text(json.dumps(target.markers))
     done = run(
         [
-            *(sys.executable, "-I", str(pipshim.__file__), str(root / "markers.json")),
+            *(sys.executable, "-I", str(foreign_pip.__file__), str(root / "markers.json")),
             *("install", "--dry-run", "--ignore-installed", "--quiet", f"--index-url={url}"),
             *("--only-binary=:all:", "--no-cache-dir", f"--report={root / 'report.json'}"),
             *(*target.pip_flags, "-r", str(root / "wanted.txt"), "-c", str(root / "allowed.txt")),

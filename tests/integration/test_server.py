@@ -13,7 +13,7 @@ from catalogue import Catalogue, served
 from projects import NO_SETTINGS, linux_only, mirror
 
 from devpi_warmup.errors import ServerError
-from devpi_warmup.inputs.pip_config import Ambient
+from devpi_warmup.inputs.pip_config import PipConfig
 from devpi_warmup.private_server.server import PrivateServer
 from devpi_warmup.process import Completed
 
@@ -87,8 +87,8 @@ def test_a_server_that_cannot_be_installed_says_why(tmp_path: Path) -> None:
         assert not [word for word in argv if "s3cret" in word]
         return Completed(1, "", "ERROR: no such thing")
 
-    ambient = Ambient({}, (), index_url="https://u:s3cret@devpi.example.com/simple")
-    server = PrivateServer(tmp_path, ambient=ambient, runner=runner)
+    settings = PipConfig({}, (), index_url="https://u:s3cret@devpi.example.com/simple")
+    server = PrivateServer(tmp_path, settings=settings, runner=runner)
     with pytest.raises(ServerError, match=r"cannot be installed:\nERROR: no such thing") as caught:
         server.start()
     assert "s3cret" not in str(caught.value)
@@ -102,13 +102,13 @@ def test_the_server_ends_with_a_killed_run(make_server: Make, tmp_path: Path) ->
     child = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from devpi_warmup.inputs.pip_config import Ambient\n"
+        "from devpi_warmup.inputs.pip_config import PipConfig\n"
         "from devpi_warmup.private_server.server import PrivateServer\n"
-        "PrivateServer(Path(sys.argv[1]), ambient=Ambient({}, ())).start()\n"
+        "PrivateServer(Path(sys.argv[1]), settings=PipConfig({}, ())).start()\n"
         "os.kill(os.getpid(), 9)\n"
     )
     done = subprocess.run([sys.executable, "-c", child, str(tmp_path)], check=False)
     assert done.returncode == -9
-    server = PrivateServer(tmp_path, ambient=NO_SETTINGS)
+    server = PrivateServer(tmp_path, settings=NO_SETTINGS)
     server.start()
     server.stop()

@@ -18,7 +18,7 @@ from devpi_warmup.index.devpi import Devpi as Asked
 from devpi_warmup.index.devpi import Warmth, detect
 from devpi_warmup.index.simple import Index
 from devpi_warmup.index.transport import Transport
-from devpi_warmup.inputs.config import parse_index_url
+from devpi_warmup.inputs.urls import parse_index_url
 
 JSON = {"Accept": "application/json"}
 

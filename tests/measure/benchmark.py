@@ -24,12 +24,12 @@ import requests
 from indexes import ROOT, index
 
 from devpi_warmup.index.devpi import Warmth, detect
-from devpi_warmup.index.fetcher import Gatherer
+from devpi_warmup.index.fetcher import Fetcher
 from devpi_warmup.index.simple import Index
 from devpi_warmup.index.transport import FILE_CONNECTIONS, Transport
-from devpi_warmup.inputs import config, requirements
-from devpi_warmup.inputs.config import parse_index_url
+from devpi_warmup.inputs import config, requirement_files
 from devpi_warmup.inputs.pip_config import clean_environment
+from devpi_warmup.inputs.urls import parse_index_url
 from devpi_warmup.resolve.resolver import resolve
 from devpi_warmup.wheelhouse.files import Wheelhouse
 
@@ -38,26 +38,26 @@ Result = dict[str, object]
 
 def engine(url: str, folder: Path, *, prove: bool) -> Result:
     loaded = config.load(ROOT, {})
-    wanted = requirements.load(loaded.requirements, loaded.constraints, root=ROOT)
+    wanted = requirement_files.load(loaded.requirements, loaded.constraints, root=ROOT)
     wheelhouse = Wheelhouse(folder)
     start = time.perf_counter()
     with wheelhouse.held():
         index = Index(Transport(parse_index_url(url)))
         devpi = detect(index.transport, index.check(wanted.requirements[0].name))
-        gatherer = Gatherer(index, wheelhouse, devpi if prove else None)
+        fetcher = Fetcher(index, wheelhouse, devpi if prove else None)
         files = {}
         pins = set()
         for target in loaded.targets:
-            for pin in resolve(wanted, target, gatherer).pins:
-                gatherer.published(pin.file)
+            for pin in resolve(wanted, target, fetcher).pins:
+                fetcher.published(pin.file)
                 files[pin.file.url] = pin.sha256
                 pins.add(pin.file)
         swept = time.perf_counter()
-        proofs = gatherer.sweep(pins)
+        proofs = fetcher.sweep(pins)
         assert not prove or {proof.warmth for proof in proofs.values()} == {Warmth.WARM}
         seconds = time.perf_counter() - start
         swept = time.perf_counter() - swept
-        gatherer.close()
+        fetcher.close()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"seconds": seconds, "files": files, "MiB": peak, "sweep": swept}
 

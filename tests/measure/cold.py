@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from servers import devpi_server
 
 from devpi_warmup import process
-from devpi_warmup.inputs import pip_config as ambient
+from devpi_warmup.inputs import pip_config
 from devpi_warmup.private_server.server import PrivateServer
 from devpi_warmup.wheelhouse.files import digest
 
@@ -62,8 +62,8 @@ def run(scripts: Path) -> str:
 
 def main() -> None:
     times = int(sys.argv[1]) if sys.argv[1:] else 20
-    settings = ambient.read(process.run, sys.executable)
-    server = PrivateServer(ROOT / ".devpi", ambient=settings, say=print)
+    settings = pip_config.read(process.run, sys.executable)
+    server = PrivateServer(ROOT / ".devpi", settings=settings)
     server.start()  # for its environment alone
     server.stop()
     (environment,) = (ROOT / ".devpi").glob("server-*")

@@ -18,14 +18,16 @@ import indexes
 from packaging.utils import canonicalize_name
 
 from devpi_warmup.errors import WarmupError
-from devpi_warmup.index.fetcher import Gatherer
+from devpi_warmup.index.fetcher import Fetcher
 from devpi_warmup.index.simple import Index
 from devpi_warmup.index.transport import Transport
-from devpi_warmup.inputs import config, requirements
-from devpi_warmup.inputs.config import IndexUrl
+from devpi_warmup.inputs import config, requirement_files
 from devpi_warmup.inputs.pip_config import clean_environment
+from devpi_warmup.inputs.requirements import RequirementSet
 from devpi_warmup.inputs.targets import Target
+from devpi_warmup.inputs.urls import IndexUrl
 from devpi_warmup.process import run
+from devpi_warmup.prove import foreign_pip
 from devpi_warmup.resolve.resolver import resolve
 from devpi_warmup.wheelhouse.files import Wheelhouse
 
@@ -35,7 +37,7 @@ else:
     import tomli as tomllib
 
 HERE = Path(__file__).parent
-SHIM = Path(requirements.__file__).with_name("pipshim.py")
+SHIM = Path(foreign_pip.__file__)
 Pins = dict[str, tuple[str, str]]  # project: (version, sha256)
 
 
@@ -64,9 +66,9 @@ def pip_pins(target: Target, files: list[str], index: str) -> Pins | str:
     }
 
 
-def our_pins(target: Target, wanted: requirements.RequirementSet, gatherer: Gatherer) -> Pins | str:
+def our_pins(target: Target, wanted: RequirementSet, fetcher: Fetcher) -> Pins | str:
     try:
-        lock = resolve(wanted, target, gatherer)
+        lock = resolve(wanted, target, fetcher)
     except WarmupError as error:
         return str(error)
     return {pin.project: (str(pin.version), pin.sha256) for pin in lock.pins}
@@ -93,10 +95,10 @@ def compare(index: IndexUrl, names: list[str]) -> int:
                 allowed = Path(folder, f"{name}-constraints.txt")
                 lines = [line[3:] for line in sets[name] if line.startswith("-c ")]
                 allowed.write_text("\n".join(lines), encoding="utf-8")
-                loaded = requirements.load([wanted], [allowed], root=Path(folder))
-                gatherer = Gatherer(Index(Transport(index)), wheelhouse)
-                ours = [our_pins(target, loaded, gatherer) for target in targets]
-                gatherer.close()
+                loaded = requirement_files.load([wanted], [allowed], root=Path(folder))
+                fetcher = Fetcher(Index(Transport(index)), wheelhouse)
+                ours = [our_pins(target, loaded, fetcher) for target in targets]
+                fetcher.close()
             files = ["-r", str(wanted), "-c", str(allowed)]
             theirs = pool.map(lambda t, f=files: pip_pins(t, f, index.simple), targets)
             for target, mine, pips in zip(targets, ours, theirs, strict=True):

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from devpi_warmup import process
-from devpi_warmup.inputs import pip_config as ambient
-from devpi_warmup.inputs.config import IndexUrl, parse_index_url
+from devpi_warmup.inputs import pip_config
+from devpi_warmup.inputs.urls import IndexUrl, parse_index_url
 from devpi_warmup.private_server.server import PrivateServer
 
 ROOT = Path(__file__).parent.parent.parent
@@ -21,8 +21,8 @@ def index() -> Iterator[IndexUrl]:
     if os.environ.get("DEVPI_INDEX"):
         yield parse_index_url(os.environ["DEVPI_INDEX"])
         return
-    settings = ambient.read(process.run, sys.executable)
-    server = PrivateServer(ROOT / ".devpi", ambient=settings, say=print)
+    settings = pip_config.read(process.run, sys.executable)
+    server = PrivateServer(ROOT / ".devpi", settings=settings)
     try:
         yield server.start()
     finally:

@@ -36,14 +36,14 @@ sys.path.insert(0, str(ROOT / "tests"))
 from catalogue import Catalogue, Upload, memory_session
 
 from devpi_warmup.errors import FileError, InvalidInputError, InvalidTargetError, ResolutionError
-from devpi_warmup.index.fetcher import Gatherer
+from devpi_warmup.index.fetcher import Fetcher
 from devpi_warmup.index.simple import Index
 from devpi_warmup.index.transport import Transport
-from devpi_warmup.inputs import requirements
-from devpi_warmup.inputs.config import IndexUrl
+from devpi_warmup.inputs import requirement_files
 from devpi_warmup.inputs.pip_config import clean_environment
 from devpi_warmup.inputs.targets import Target
-from devpi_warmup.prove import foreign_pip as pipshim
+from devpi_warmup.inputs.urls import IndexUrl
+from devpi_warmup.prove import foreign_pip
 from devpi_warmup.resolve.resolver import resolve
 from devpi_warmup.wheelhouse.files import Wheelhouse
 
@@ -142,13 +142,13 @@ def our_outcome(
     )
     wheelhouse = Wheelhouse(root / "wheelhouse")
     try:
-        loaded = requirements.load([wanted], [allowed], root=root)
+        loaded = requirement_files.load([wanted], [allowed], root=root)
         with wheelhouse.held():
-            gatherer = Gatherer(Index(transport), wheelhouse)
+            fetcher = Fetcher(Index(transport), wheelhouse)
             try:
-                lock = resolve(loaded, target, gatherer)
+                lock = resolve(loaded, target, fetcher)
             finally:
-                gatherer.close()
+                fetcher.close()
     except (ResolutionError, FileError, InvalidInputError) as error:
         return Outcome(text=str(error))
     return Outcome({str(pin.project): pin.file.filename for pin in lock.pins})
@@ -159,14 +159,14 @@ def pip_outcome(index: str, wanted: Path, allowed: Path, target: Target, root: P
     markers.write_text(json.dumps(target.markers), encoding="utf-8")
     report = root / "report.json"
     sys.argv = [
-        *("pipshim.py", str(markers), "install", "--dry-run", "--ignore-installed", "--quiet"),
+        *("foreign_pip.py", str(markers), "install", "--dry-run", "--ignore-installed", "--quiet"),
         *("--only-binary=:all:", "--no-cache-dir", f"--index-url={index}", f"--report={report}"),
         *(*target.pip_flags, "-r", str(wanted), "-c", str(allowed)),
     ]
     said = io.StringIO()
     with redirect_stdout(said), redirect_stderr(said):
         try:
-            status = pipshim.main()
+            status = foreign_pip.main()
         except SystemExit as error:
             status = error.code
     text = said.getvalue()

@@ -7,12 +7,12 @@ import pytest
 from catalogue import Catalogue, Resolve, memory_session
 from pytest_socket import disable_socket, enable_socket
 
-from devpi_warmup.index.fetcher import Gatherer
+from devpi_warmup.index.fetcher import Fetcher
 from devpi_warmup.index.simple import Index
 from devpi_warmup.index.transport import Transport
-from devpi_warmup.inputs import requirements
-from devpi_warmup.inputs.config import IndexUrl
+from devpi_warmup.inputs import requirement_files
 from devpi_warmup.inputs.targets import Target
+from devpi_warmup.inputs.urls import IndexUrl
 from devpi_warmup.resolve.resolver import resolve
 from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.lock import Lock
@@ -44,14 +44,14 @@ def wheelhouse(tmp_path: Path) -> Iterator[Wheelhouse]:
 
 
 @pytest.fixture
-def gatherer(index: Index, wheelhouse: Wheelhouse) -> Iterator[Gatherer]:
-    gatherer = Gatherer(index, wheelhouse)
-    yield gatherer
-    gatherer.close()
+def fetcher(index: Index, wheelhouse: Wheelhouse) -> Iterator[Fetcher]:
+    fetcher = Fetcher(index, wheelhouse)
+    yield fetcher
+    fetcher.close()
 
 
 @pytest.fixture
-def lock(gatherer: Gatherer, tmp_path: Path) -> Resolve:
+def lock(fetcher: Fetcher, tmp_path: Path) -> Resolve:
     """Resolve requirement lines for a target; cp313-manylinux_2_28_x86_64 unless told."""
 
     def lock(
@@ -63,17 +63,17 @@ def lock(gatherer: Gatherer, tmp_path: Path) -> Resolve:
         wanted, allowed = tmp_path / "main.txt", tmp_path / "constraints.txt"
         wanted.write_text("\n".join(lines), encoding="utf-8")
         allowed.write_text("\n".join(constraints), encoding="utf-8")
-        loaded = requirements.load([wanted], [allowed], root=tmp_path)
-        return resolve(loaded, Target(python, platform), gatherer)
+        loaded = requirement_files.load([wanted], [allowed], root=tmp_path)
+        return resolve(loaded, Target(python, platform), fetcher)
 
     return lock
 
 
 @pytest.fixture
-def small(catalogue: Catalogue, lock: Resolve, gatherer: Gatherer) -> Lock:
+def small(catalogue: Catalogue, lock: Resolve, fetcher: Fetcher) -> Lock:
     catalogue.add("app", "1.0", requires=("lib",), requires_python=">=3.8")
     catalogue.add("lib", "2.0", tag="cp313-cp313-manylinux_2_28_x86_64")
     found = lock("app")
     for pin in found.pins:
-        gatherer.published(pin.file)
+        fetcher.published(pin.file)
     return found

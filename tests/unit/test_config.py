@@ -6,6 +6,7 @@ import pytest
 
 from devpi_warmup.errors import InvalidInputError
 from devpi_warmup.inputs import config
+from devpi_warmup.inputs.urls import IndexUrl, parse_index_url
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def test_every_key(project: Path) -> None:
     assert ids == ["cp39-win_amd64", "cp313t-win_amd64", "cp313t-macosx_11_0_arm64"]
     assert [path.name for path in found.requirements] == ["main.txt", "other.in"]
     assert [path.name for path in found.constraints] == ["limits.txt"]
-    assert found.index == config.IndexUrl("https://devpi.example.com/user/index")
+    assert found.index == IndexUrl("https://devpi.example.com/user/index")
     assert found.wheelhouse == project / "carry"
     assert found.require_warm
 
@@ -118,7 +119,7 @@ def test_broken_toml(project: Path) -> None:
     ],
 )
 def test_an_index_url_in_each_of_its_forms(text: str) -> None:
-    index = config.parse_index_url(text)
+    index = parse_index_url(text)
     assert index.url == "http://host:3141/user/index"
     assert index.simple == "http://host:3141/user/index/+simple/"
 
@@ -132,7 +133,7 @@ def test_the_environment_wins(project: Path) -> None:
 
 
 def test_a_password_is_kept_apart_and_never_shown() -> None:
-    index = config.parse_index_url("https://me%40corp:s3cret%2Fw@devpi.example.com/user/index")
+    index = parse_index_url("https://me%40corp:s3cret%2Fw@devpi.example.com/user/index")
     assert index.url == "https://devpi.example.com/user/index"
     assert (index.user, index.password) == ("me@corp", "s3cret/w")
     assert "s3cret" not in repr(index)

@@ -8,7 +8,7 @@ import truststore
 import urllib3
 from requests import exceptions
 
-from devpi_warmup.index.http import Adapter, SlowAnswer, describe, is_gone, is_lasting, read_piece
+from devpi_warmup.index.http import Adapter, SlowAnswer, describe, is_final, is_gone, read_piece
 
 POOL = urllib3.HTTPConnectionPool("devpi.example.com")
 
@@ -45,7 +45,7 @@ POOL = urllib3.HTTPConnectionPool("devpi.example.com")
 )
 def test_a_fault_in_words(error: Exception, words: str, lasting: bool, gone: bool) -> None:
     assert words in describe(error)
-    assert is_lasting(error) is lasting
+    assert is_final(error) is lasting
     assert is_gone(error) is gone
 
 

@@ -14,11 +14,11 @@ from packaging.utils import canonicalize_name
 from sites import FINE, Answer
 
 from devpi_warmup.errors import IndexAccessError
-from devpi_warmup.index.credentials import Credentials, Login
+from devpi_warmup.index.credentials import Authenticator, Credentials
 from devpi_warmup.index.devpi import Devpi
 from devpi_warmup.index.simple import Index
 from devpi_warmup.index.transport import Transport
-from devpi_warmup.inputs.config import parse_index_url
+from devpi_warmup.inputs.urls import parse_index_url
 from devpi_warmup.process import Completed
 
 URL = "https://devpi.example.com/user/index"
@@ -26,7 +26,7 @@ MINE = json.dumps({"username": "me", "password": "pw"})
 Keyring = Callable[[Sequence[str]], Completed]
 
 
-def login(url: str, answer: Keyring | None = None, keyring: str = "auto") -> Login:
+def login(url: str, answer: Keyring | None = None, keyring: str = "auto") -> Authenticator:
     def runner(
         argv: Sequence[str], *, env: Mapping[str, str], timeout: float | None = None
     ) -> Completed:
@@ -37,7 +37,9 @@ def login(url: str, answer: Keyring | None = None, keyring: str = "auto") -> Log
     def which(command: str) -> str | None:
         return "/bin/keyring" if answer is not None else None
 
-    return Login(parse_index_url(url), keyring=keyring, runner=runner, which=which, environ={})
+    return Authenticator(
+        parse_index_url(url), keyring=keyring, runner=runner, which=which, environ={}
+    )
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from sites import FINE, Answer
 
 from devpi_warmup.errors import FileError, WheelhouseError
 from devpi_warmup.index.devpi import Devpi, Warmth, detect
-from devpi_warmup.index.fetcher import Gatherer
+from devpi_warmup.index.fetcher import Fetcher
 from devpi_warmup.index.simple import Index, IndexFile
 from devpi_warmup.index.transport import Transport
-from devpi_warmup.inputs.config import IndexUrl
+from devpi_warmup.inputs.urls import IndexUrl
 from devpi_warmup.report import table as report
 from devpi_warmup.wheelhouse.files import Wheelhouse
 
@@ -170,24 +170,24 @@ def test_the_sweep_finds_what_was_lost_since(
     catalogue: Catalogue, transport: Transport, six: IndexFile, wheelhouse: Wheelhouse
 ) -> None:
     size = len(catalogue.projects["six"][0].data)
-    gatherer = Gatherer(Index(transport), wheelhouse, Devpi(transport, bare=True))
+    fetcher = Fetcher(Index(transport), wheelhouse, Devpi(transport, bare=True))
     catalogue.faults[PATH] = [FINE, META, COLD_META, COLD_META, Answer(404)]
-    gatherer.file(six)
-    assert gatherer.proofs[six].warmth is Warmth.WARM
-    assert gatherer.sweep([six])[six].warmth is Warmth.COLD  # nor can it be had again
+    fetcher.file(six)
+    assert fetcher.proofs[six].warmth is Warmth.WARM
+    assert fetcher.sweep([six])[six].warmth is Warmth.COLD  # nor can it be had again
     catalogue.faults[PATH] = [COLD_META, COLD_META, FINE, META, on_disk(size)]
-    assert gatherer.sweep([six])[six].warmth is Warmth.WARM
-    gatherer.close()
+    assert fetcher.sweep([six])[six].warmth is Warmth.WARM
+    fetcher.close()
 
 
 def test_what_was_committed_but_is_not_on_the_disk_is_found_by_the_sweep(
     catalogue: Catalogue, transport: Transport, six: IndexFile, wheelhouse: Wheelhouse
 ) -> None:
-    gatherer = Gatherer(Index(transport), wheelhouse, Devpi(transport, bare=True))
+    fetcher = Fetcher(Index(transport), wheelhouse, Devpi(transport, bare=True))
     catalogue.faults[PATH] = [FINE, META, META, on_disk(9), META, on_disk(9), Answer(404)]
-    gatherer.file(six)
-    assert gatherer.sweep([six])[six].warmth is Warmth.COLD
-    gatherer.close()
+    fetcher.file(six)
+    assert fetcher.sweep([six])[six].warmth is Warmth.COLD
+    fetcher.close()
 
 
 def no_space(path: Path, pieces: object) -> str:
@@ -201,27 +201,27 @@ def test_a_disk_that_is_full_in_the_sweep_is_no_traceback(
     wheelhouse: Wheelhouse,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    gatherer = Gatherer(Index(transport), wheelhouse, Devpi(transport, bare=True))
+    fetcher = Fetcher(Index(transport), wheelhouse, Devpi(transport, bare=True))
     catalogue.faults[PATH] = [FINE, META, COLD_META, COLD_META, FINE]
-    gatherer.file(six)
+    fetcher.file(six)
     monkeypatch.setattr("devpi_warmup.index.transport._write", no_space)
     with pytest.raises(WheelhouseError, match="cannot be written: No space left"):
-        gatherer.sweep([six])
-    gatherer.close()
+        fetcher.sweep([six])
+    fetcher.close()
 
 
 def test_what_could_not_be_warmed_is_not_tried_again(
     catalogue: Catalogue, transport: Transport, six: IndexFile, wheelhouse: Wheelhouse
 ) -> None:
-    gatherer = Gatherer(Index(transport), wheelhouse, Devpi(transport, bare=True))
+    fetcher = Fetcher(Index(transport), wheelhouse, Devpi(transport, bare=True))
     catalogue.faults[PATH] = [FINE, *[COLD_META, COLD_META, FINE, COLD_META] * 5, COLD_META]
-    gatherer.file(six)
-    assert gatherer.proofs[six].warmth is Warmth.COLD
+    fetcher.file(six)
+    assert fetcher.proofs[six].warmth is Warmth.COLD
     catalogue.asked.clear()
     catalogue.faults[PATH] = [COLD_META]
-    assert gatherer.sweep([six])[six].warmth is Warmth.COLD
+    assert fetcher.sweep([six])[six].warmth is Warmth.COLD
     assert catalogue.asked[PATH] == 1
-    gatherer.close()
+    fetcher.close()
 
 
 def test_a_cold_file_is_not_good() -> None:

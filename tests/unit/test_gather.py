@@ -10,7 +10,7 @@ from catalogue import Catalogue, Upload, make_wheel, make_zip, metadata
 from packaging.utils import canonicalize_name
 
 from devpi_warmup.errors import FileError, WheelhouseError
-from devpi_warmup.index.fetcher import Gatherer, Memo
+from devpi_warmup.index.fetcher import Fetcher, SingleFlight
 from devpi_warmup.index.simple import Index, IndexFile, Wheel, parse_wheel
 from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.wheels import (
@@ -24,89 +24,87 @@ SIX_WHEEL = parse_wheel(SIX, IndexFile("six-1.0-py3-none-any.whl", "x"))
 assert SIX_WHEEL is not None
 
 
-def wheel_of(gatherer: Gatherer) -> Wheel:
-    return gatherer.page(SIX).wheels[0]
+def wheel_of(fetcher: Fetcher) -> Wheel:
+    return fetcher.page(SIX).wheels[0]
 
 
-def test_one_flight_for_each_file(catalogue: Catalogue, gatherer: Gatherer) -> None:
+def test_one_flight_for_each_file(catalogue: Catalogue, fetcher: Fetcher) -> None:
     catalogue.add("six", "1.0")
-    file = wheel_of(gatherer).file
+    file = wheel_of(fetcher).file
     with ThreadPoolExecutor(8) as pool:
-        stored = list(pool.map(lambda _: gatherer.file(file), range(32)))
+        stored = list(pool.map(lambda _: fetcher.file(file), range(32)))
     assert len({item.path for item in stored}) == 1
     assert catalogue.asked[f"/files/{file.filename}"] == 1
-    assert gatherer.downloaded_files == 1
+    assert fetcher.downloaded_files == 1
 
 
-def test_a_file_stays_staged_until_it_is_published(
-    catalogue: Catalogue, gatherer: Gatherer
-) -> None:
+def test_a_file_stays_staged_until_it_is_published(catalogue: Catalogue, fetcher: Fetcher) -> None:
     catalogue.add("six", "1.0")
-    wheel = wheel_of(gatherer)
-    gatherer.metadata(wheel)
-    assert not list(gatherer.wheelhouse.path.glob("*.whl"))
-    stored = gatherer.published(wheel.file)
-    assert stored.path == gatherer.wheelhouse.path / wheel.file.filename
+    wheel = wheel_of(fetcher)
+    fetcher.metadata(wheel)
+    assert not list(fetcher.wheelhouse.path.glob("*.whl"))
+    stored = fetcher.published(wheel.file)
+    assert stored.path == fetcher.wheelhouse.path / wheel.file.filename
     assert stored.path.read_bytes() == catalogue.projects["six"][0].data
-    assert gatherer.published(wheel.file) == stored
+    assert fetcher.published(wheel.file) == stored
 
 
-def test_a_file_that_is_there_is_not_fetched(catalogue: Catalogue, gatherer: Gatherer) -> None:
+def test_a_file_that_is_there_is_not_fetched(catalogue: Catalogue, fetcher: Fetcher) -> None:
     upload = catalogue.add("six", "1.0")
-    (gatherer.wheelhouse.path / upload.filename).write_bytes(upload.data)
-    gatherer.published(wheel_of(gatherer).file)
-    assert gatherer.downloaded_files == 0
+    (fetcher.wheelhouse.path / upload.filename).write_bytes(upload.data)
+    fetcher.published(wheel_of(fetcher).file)
+    assert fetcher.downloaded_files == 0
 
 
 @pytest.mark.parametrize("data", [b"", b"truncated", b"x" * 5000])
 def test_a_file_with_a_wrong_hash_is_replaced(
-    catalogue: Catalogue, gatherer: Gatherer, data: bytes
+    catalogue: Catalogue, fetcher: Fetcher, data: bytes
 ) -> None:
     upload = catalogue.add("six", "1.0")
-    path = gatherer.wheelhouse.path / upload.filename
+    path = fetcher.wheelhouse.path / upload.filename
     path.write_bytes(data)
-    gatherer.published(wheel_of(gatherer).file)
+    fetcher.published(wheel_of(fetcher).file)
     assert path.read_bytes() == upload.data
 
 
-def test_a_file_without_a_hash_is_always_fetched(catalogue: Catalogue, gatherer: Gatherer) -> None:
+def test_a_file_without_a_hash_is_always_fetched(catalogue: Catalogue, fetcher: Fetcher) -> None:
     filename, data = "six-1.0-py3-none-any.whl", b"from the index"
     catalogue.upload("six", Upload(filename, data, sha256=""))
-    (gatherer.wheelhouse.path / filename).write_bytes(b"who knows")
-    stored = gatherer.published(wheel_of(gatherer).file)
+    (fetcher.wheelhouse.path / filename).write_bytes(b"who knows")
+    stored = fetcher.published(wheel_of(fetcher).file)
     assert stored.path.read_bytes() == data
 
 
-def test_metadata_of_the_index_spares_the_wheel(catalogue: Catalogue, gatherer: Gatherer) -> None:
+def test_metadata_of_the_index_spares_the_wheel(catalogue: Catalogue, fetcher: Fetcher) -> None:
     catalogue.add("six", "1.0", requires=("idna",), core_metadata=True)
-    (requirement,) = gatherer.metadata(wheel_of(gatherer)).requires
+    (requirement,) = fetcher.metadata(wheel_of(fetcher)).requires
     assert requirement.name == "idna"
-    assert gatherer.downloaded_files == 0
+    assert fetcher.downloaded_files == 0
 
 
-def test_a_failure_is_not_remembered(catalogue: Catalogue, gatherer: Gatherer) -> None:
+def test_a_failure_is_not_remembered(catalogue: Catalogue, fetcher: Fetcher) -> None:
     upload = catalogue.add("six", "1.0")
-    wheel = wheel_of(gatherer)
+    wheel = wheel_of(fetcher)
     fault = Upload(upload.filename, b"wrong")
     catalogue.projects["six"] = [fault]
     with pytest.raises(FileError):
-        gatherer.file(wheel.file)
+        fetcher.file(wheel.file)
     catalogue.projects["six"] = [upload]
-    assert gatherer.file(wheel.file).sha256 == upload.digest
+    assert fetcher.file(wheel.file).sha256 == upload.digest
 
 
 def test_a_disk_that_cannot_be_written_has_a_hint(
-    catalogue: Catalogue, gatherer: Gatherer, monkeypatch: pytest.MonkeyPatch
+    catalogue: Catalogue, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalogue.add("six", "1.0")
-    file = wheel_of(gatherer).file
+    file = wheel_of(fetcher).file
 
     def full(*_: object) -> str:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("devpi_warmup.index.transport._write", full)
     with pytest.raises(WheelhouseError, match=r"No space left on device\n.*disk full"):
-        gatherer.file(file)
+        fetcher.file(file)
 
 
 @pytest.mark.parametrize(
@@ -127,15 +125,15 @@ def test_a_wheel_without_usable_metadata(
         read_metadata(path, SIX_WHEEL)
 
 
-def test_one_name_for_two_files(catalogue: Catalogue, gatherer: Gatherer) -> None:
+def test_one_name_for_two_files(catalogue: Catalogue, fetcher: Fetcher) -> None:
     catalogue.add("six", "1.0")
-    own = wheel_of(gatherer).file
-    gatherer.published(own)
+    own = wheel_of(fetcher).file
+    fetcher.published(own)
     _, data = make_wheel("six", "1.0", files={"other.py": ""})
     catalogue.projects["six"] = [Upload(own.filename, data)]
     other = IndexFile(own.filename, f"http://other.example.com/files/{own.filename}")
     with pytest.raises(FileError, match="is two different files"):
-        gatherer.published(other)
+        fetcher.published(other)
 
 
 @pytest.mark.parametrize("before", ["another run", "this run"])
@@ -148,25 +146,25 @@ def test_names_that_differ_by_case_alone(
     upper = Upload(name.replace("six", "SIX"), data)
     if before == "another run":
         (wheelhouse.path / upper.filename).write_bytes(data)
-    gatherer = Gatherer(index, wheelhouse)
+    fetcher = Fetcher(index, wheelhouse)
     try:
         if before == "this run":
             catalogue.upload("six", upper)
-            gatherer.published(gatherer.page(SIX).wheels[1].file)
+            fetcher.published(fetcher.page(SIX).wheels[1].file)
         with pytest.raises(FileError, match="differ by case alone"):
-            gatherer.published(gatherer.page(SIX).wheels[0].file)
+            fetcher.published(fetcher.page(SIX).wheels[0].file)
     finally:
-        gatherer.close()
+        fetcher.close()
 
 
 def test_a_link_to_a_wheel_would_not_cross_the_gap(
-    catalogue: Catalogue, gatherer: Gatherer, tmp_path: Path
+    catalogue: Catalogue, fetcher: Fetcher, tmp_path: Path
 ) -> None:
     upload = catalogue.add("six", "1.0")
     (tmp_path / "outside.whl").write_bytes(upload.data)
-    path = gatherer.wheelhouse.path / upload.filename
+    path = fetcher.wheelhouse.path / upload.filename
     path.symlink_to(tmp_path / "outside.whl")
-    gatherer.published(wheel_of(gatherer).file)
+    fetcher.published(wheel_of(fetcher).file)
     assert not path.is_symlink()
     assert path.read_bytes() == upload.data
 
@@ -210,7 +208,7 @@ def test_metadata_is_read_as_leniently_as_pip_does() -> None:
     assert found.extras == {"a-b"}
 
 
-def test_memo_gives_an_error_to_everyone_who_waits() -> None:
+def test_single_flight_gives_an_error_to_everyone_who_waits() -> None:
     started, go = threading.Event(), threading.Event()
 
     def compute(_: str) -> str:
@@ -218,17 +216,17 @@ def test_memo_gives_an_error_to_everyone_who_waits() -> None:
         go.wait()
         raise ValueError("no")
 
-    memo = Memo(compute)
+    flight = SingleFlight(compute)
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(memo, "key")
+        first = pool.submit(flight, "key")
         started.wait()
-        second = pool.submit(memo, "key")
+        second = pool.submit(flight, "key")
         go.set()
         for future in (first, second):
             with pytest.raises(ValueError, match="no"):
                 future.result()
 
 
-def test_after_closing_nothing_is_begun(gatherer: Gatherer) -> None:
-    gatherer.close()
-    gatherer.ahead(lambda: pytest.fail("begun"), lambda _: None)
+def test_after_closing_nothing_is_begun(fetcher: Fetcher) -> None:
+    fetcher.close()
+    fetcher.ahead(lambda: pytest.fail("begun"), lambda _: None)

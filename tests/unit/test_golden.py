@@ -11,7 +11,8 @@ from pathlib import Path
 from catalogue import Catalogue, Resolve
 from projects import ROOT
 
-from devpi_warmup.index.fetcher import Gatherer
+from devpi_warmup.index.fetcher import Fetcher
+from devpi_warmup.resolve.lock_files import write_lock
 from devpi_warmup.wheelhouse.files import Wheelhouse
 
 GOLDEN = ROOT / "tests" / "golden"
@@ -37,14 +38,14 @@ def fill(catalogue: Catalogue) -> None:
 
 
 def test_the_locks_are_the_same_bytes(
-    catalogue: Catalogue, lock: Resolve, gatherer: Gatherer, wheelhouse: Wheelhouse
+    catalogue: Catalogue, lock: Resolve, fetcher: Fetcher, wheelhouse: Wheelhouse
 ) -> None:
     fill(catalogue)
     for python, platform in TARGETS:
         found = lock("web-app", "lib<2", constraints=("extra<2",), python=python, platform=platform)
         for pin in found.pins:
-            gatherer.published(pin.file)
-        found.write(wheelhouse)
+            fetcher.published(pin.file)
+        write_lock(found, wheelhouse)
     written = {path.name: path.read_bytes() for path in (wheelhouse.path / "locks").iterdir()}
     if os.environ.get("WRITE_GOLDEN"):
         GOLDEN.mkdir(exist_ok=True)

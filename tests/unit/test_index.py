@@ -14,8 +14,8 @@ from sites import FINE, Answer
 from devpi_warmup.errors import FileError, IndexAccessError
 from devpi_warmup.index.simple import Index, IndexFile, parse_wheel
 from devpi_warmup.index.transport import Transport
-from devpi_warmup.inputs.config import IndexUrl, parse_index_url
-from devpi_warmup.inputs.pip_config import Ambient
+from devpi_warmup.inputs.pip_config import PipConfig
+from devpi_warmup.inputs.urls import IndexUrl, parse_index_url
 
 SIX = canonicalize_name("six")
 PAGE = "/+simple/six/"
@@ -381,7 +381,7 @@ def test_how_to_connect_comes_from_pip(catalogue: Catalogue) -> None:
         Transport(
             IndexUrl("https://index.example.com"),
             make_session=make,
-            ambient=Ambient(kept, ()),
+            settings=PipConfig(kept, ()),
             sleep=lambda _: None,
         )
     )
@@ -403,7 +403,7 @@ def test_trusted_hosts(catalogue: Catalogue, host: str, verified: bool) -> None:
         Transport(
             IndexUrl("https://index.example.com"),
             make_session=lambda: sessions[0],
-            ambient=Ambient({"trusted-host": f"a.example.com {host}"}, ()),
+            settings=PipConfig({"trusted-host": f"a.example.com {host}"}, ()),
         )
     ).page(SIX)
     assert sessions[0].verify is verified
@@ -416,7 +416,7 @@ def test_a_proxy_never_stands_before_loopback(catalogue: Catalogue) -> None:
         Transport(
             IndexUrl("http://127.0.0.1:3141"),
             make_session=lambda: sessions[0],
-            ambient=Ambient({"proxy": "http://proxy.example.com"}, ()),
+            settings=PipConfig({"proxy": "http://proxy.example.com"}, ()),
         )
     ).page(SIX)
     assert not sessions[0].proxies

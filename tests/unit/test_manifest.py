@@ -12,6 +12,7 @@ from devpi_warmup.errors import WheelhouseError
 from devpi_warmup.inputs.patches import Patches
 from devpi_warmup.inputs.targets import Target
 from devpi_warmup.report import table as report
+from devpi_warmup.resolve.lock_files import write_lock
 from devpi_warmup.wheelhouse import coverage as coverage_module
 from devpi_warmup.wheelhouse import manifest
 from devpi_warmup.wheelhouse.coverage import Coverage
@@ -36,7 +37,7 @@ def enter(
     warnings: tuple[str, ...] = (),
 ) -> None:
     journal.begin(lock)
-    lock.write(journal._wheelhouse)
+    write_lock(lock, journal._wheelhouse)
     judged = {pin.file.filename: warnings for pin in lock.pins}
     journal.covered(lock, proofs or {}, judged, pip_version="26.3")
 
@@ -229,10 +230,10 @@ def test_a_direct_url_and_silent_bases_are_not_passed_over(
     wheelhouse: Wheelhouse, small: Lock
 ) -> None:
     app, lib = small.pins
-    lock = replace(small, pins=(replace(app, direct=True), lib))
+    lock = replace(small, pins=(replace(app, from_url=True), lib))
     own = journal(wheelhouse)
     own.begin(lock)
-    lock.write(wheelhouse)
+    write_lock(lock, wheelhouse)
     judged = {pin.file.filename: () for pin in lock.pins}
     own.covered(lock, {lib.file: ON_DISK}, judged, pip_version="26.3", unshown="no bases")
     own.proven({lib.file: ON_DISK})
@@ -249,7 +250,7 @@ def test_a_file_of_the_index_for_one_target_is_of_the_index(
     direct = replace(
         small,
         target=Target("3.9", "win_amd64"),
-        pins=tuple(replace(pin, direct=True) for pin in small.pins),
+        pins=tuple(replace(pin, from_url=True) for pin in small.pins),
     )
     cold = {pin.file: Proof(Warmth.COLD, "not committed") for pin in small.pins}
     for lock in (direct, small) if direct_first else (small, direct):

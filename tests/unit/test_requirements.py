@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from devpi_warmup.errors import InvalidInputError
-from devpi_warmup.inputs import requirements
+from devpi_warmup.inputs import requirement_files
 from devpi_warmup.inputs.requirements import RequirementSet, for_target
 from devpi_warmup.inputs.targets import Target
 
@@ -15,7 +15,7 @@ A, B = "a" * 64, "b" * 64
 def load(root: Path, text: str | bytes, **environ: str) -> RequirementSet:
     data = text if isinstance(text, bytes) else text.encode()
     (root / "main.txt").write_bytes(data)
-    return requirements.load([root / "main.txt"], [], root=root, environ=environ)
+    return requirement_files.load([root / "main.txt"], [], root=root, environ=environ)
 
 
 def shown(loaded: RequirementSet) -> list[str]:
@@ -59,8 +59,8 @@ def test_what_pip_users_write(tmp_path: Path) -> None:
 
 def test_markers_decide_per_target(tmp_path: Path) -> None:
     loaded = load(tmp_path, "colorama; sys_platform == 'win32'\ntomli; python_version < '3.11'\n")
-    on_windows = for_target(loaded.requirements, Target("3.9", "win_amd64"))
-    on_linux = for_target(loaded.requirements, Target("3.13", "manylinux2014_x86_64"))
+    on_windows = for_target(loaded, Target("3.9", "win_amd64")).requirements
+    on_linux = for_target(loaded, Target("3.13", "manylinux2014_x86_64")).requirements
     assert [root.name for root in on_windows] == ["colorama", "tomli"]
     assert on_linux == ()
     assert on_windows[0].requirement.marker is None

@@ -9,10 +9,14 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from devpi_warmup.errors import FileError, ResolutionError
-from devpi_warmup.index.fetcher import Gatherer
-from devpi_warmup.inputs import requirements
+from devpi_warmup.index.fetcher import Fetcher
+from devpi_warmup.inputs import requirement_files
+from devpi_warmup.inputs.requirements import for_target
 from devpi_warmup.inputs.targets import Target
-from devpi_warmup.resolve import resolver as resolve
+from devpi_warmup.resolve import provider
+from devpi_warmup.resolve.lock_files import to_pylock
+from devpi_warmup.resolve.requirement import Candidate, ResolverRequirement
+from devpi_warmup.resolve.roots import roots_of
 from devpi_warmup.wheelhouse.lock import Lock
 
 
@@ -202,8 +206,8 @@ def test_a_direct_wheel_url(catalogue: Catalogue, lock: Resolve) -> None:
     url = f"https://me:s3cret@other.example.com/files/{special.filename}?token=s3cret"
     found = lock(f"lib[a] @ {url} --hash=sha256:{special.digest}", "app")
     assert pins(found) == ["app==1", "lib[a]==1.5", "x==1"]
-    assert [pin.direct for pin in found.pins] == [False, True, False]
-    assert "s3cret" not in found.to_requirements("wheelhouse") + found.to_pylock()
+    assert [pin.from_url for pin in found.pins] == [False, True, False]
+    assert "s3cret" not in found.to_requirements("wheelhouse") + to_pylock(found)
     assert pins(lock(url)) == ["lib==1.5"]
 
 
@@ -487,7 +491,7 @@ def test_why_a_page_without_files(catalogue: Catalogue, lock: Resolve) -> None:
 def test_the_budget_names_what_fights(
     catalogue: Catalogue, lock: Resolve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resolve, "BUDGET", 5)
+    monkeypatch.setattr(provider, "BUDGET", 5)
     for minor in range(20):
         catalogue.add("big", f"1.{minor}", requires=("lib<1",))
     catalogue.add("lib", "1.0")
@@ -497,29 +501,31 @@ def test_the_budget_names_what_fights(
     assert "pin big" in text
 
 
-def test_the_order_of_decisions_is_pips(gatherer: Gatherer, tmp_path: Path) -> None:
+def test_the_order_of_decisions_is_pips(fetcher: Fetcher, tmp_path: Path) -> None:
     """pip/_internal/resolution/resolvelib/provider.py, ``get_preference``."""
     (tmp_path / "main.txt").write_text("zwanted\n")
-    wanted = requirements.load([tmp_path / "main.txt"], [], root=tmp_path)
-    provider = resolve._Provider(wanted, Target("3.13", "win32"), gatherer, {})
-    exact = resolve.Candidate(canonicalize_name("zdirect"), frozenset(), Version("1"), None)
+    wanted = requirement_files.load([tmp_path / "main.txt"], [], root=tmp_path)
+    target = Target("3.13", "win32")
+    roots = roots_of(for_target(wanted, target), target)
+    asked = provider.Provider(roots, target, fetcher, {})
+    exact = Candidate(canonicalize_name("zdirect"), frozenset(), Version("1"), None)
     information = {
-        "afree": [resolve.Wanted(canonicalize_name("afree"))],
+        "afree": [ResolverRequirement(canonicalize_name("afree"))],
         "bnonfree": [wish("bnonfree>=1")],
         "zwanted": [wish("zwanted")],
         "zbounded": [wish("zbounded<2")],
         "zprefix": [wish("zprefix==1.*")],
         "zpinned": [wish("zpinned==1")],
-        "zdirect": [resolve.Wanted(exact.project, exact=exact)],
+        "zdirect": [ResolverRequirement(exact.project, exact=exact)],
     }
     pairs = {name: [(wish, None) for wish in wishes] for name, wishes in information.items()}
-    order = sorted(pairs, key=lambda name: provider.get_preference(name, {}, {}, pairs, []))
+    order = sorted(pairs, key=lambda name: asked.get_preference(name, {}, {}, pairs, []))
     assert order == ["zdirect", "zpinned", "zbounded", "zprefix", "zwanted", "bnonfree", "afree"]
 
 
-def wish(text: str) -> resolve.Wanted:
+def wish(text: str) -> ResolverRequirement:
     requirement = Requirement(text)
-    return resolve.Wanted(canonicalize_name(requirement.name), specifier=requirement.specifier)
+    return ResolverRequirement(canonicalize_name(requirement.name), specifier=requirement.specifier)
 
 
 # What it costs ------------------------------------------------------------------------------

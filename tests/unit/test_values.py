@@ -12,10 +12,11 @@ import pytest
 from packaging.pylock import Pylock
 
 from devpi_warmup.errors import InvalidInputError, WarmupError, WheelhouseError
-from devpi_warmup.inputs import pip_config as ambient
+from devpi_warmup.inputs import pip_config
 from devpi_warmup.inputs.targets import Target
 from devpi_warmup.process import Completed
 from devpi_warmup.prove.install import importable
+from devpi_warmup.resolve.lock_files import to_pylock
 from devpi_warmup.wheelhouse.files import Wheelhouse, write_text
 from devpi_warmup.wheelhouse.lock import Lock, install_command
 
@@ -60,7 +61,7 @@ def test_a_lock_with_other_letters_names_its_encoding(small: Lock) -> None:
 
 
 def test_a_pylock_names_files_beside_it_and_its_environment(small: Lock) -> None:
-    pylock = Pylock.from_dict(tomllib.loads(small.to_pylock()))
+    pylock = Pylock.from_dict(tomllib.loads(to_pylock(small)))
     (environment,) = pylock.environments or ()
     assert environment.evaluate(dict(small.target.markers))
     assert not environment.evaluate(dict(Target("3.13", "win_amd64").markers))
@@ -142,7 +143,7 @@ global.broken=x y
 
 
 def test_settings_are_kept_or_named() -> None:
-    found = ambient.parse(LISTING)
+    found = pip_config.parse(LISTING)
     assert found.kept["cert"] == "/ca.pem"
     assert found.timeout == 60.0
     assert found.retries == 5
@@ -164,11 +165,11 @@ def test_a_configuration_that_pip_cannot_read() -> None:
         return Completed(1, "", "ERROR: Configuration file contains invalid syntax")
 
     with pytest.raises(WarmupError, match="pip cannot read its own configuration: ERROR"):
-        ambient.read(runner, "python", {"PIP_QUIET": "3"})
+        pip_config.read(runner, "python", {"PIP_QUIET": "3"})
 
 
 def test_a_clean_environment() -> None:
-    env = ambient.clean_environment(
+    env = pip_config.clean_environment(
         {
             "PIP_TARGET": "x",
             "UV_INDEX": "x",

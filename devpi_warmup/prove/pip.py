@@ -1,0 +1,95 @@
+"""The pip of an environment: every command line and every environment that it is run with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devpi_warmup.inputs.pip_config import clean_environment
+from devpi_warmup.process import isolation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from devpi_warmup.inputs.targets import Target
+    from devpi_warmup.process import Completed, Runner
+
+_FOREIGN = Path(__file__).with_name("foreign_pip.py")
+_FROM_LOCK = ("--require-hashes", "--only-binary=:all:", "--no-cache-dir", "--quiet")
+
+
+@dataclass(frozen=True)
+class Pip:
+    """pip, run by an interpreter that has it, without any setting of the machine.
+
+    :param python: that interpreter
+    :param runner: runs programs
+    """
+
+    python: str
+    runner: Runner
+
+    def install_lock(self, lock: Path) -> Completed:
+        """Install a lock into the environment, offline, from the page beside it."""
+        page = f"--find-links={lock.with_suffix('.html')}"
+        return self.offline(
+            "-m", "pip", "install", "--no-index", page, *_FROM_LOCK, "-r", str(lock)
+        )
+
+    def check(self) -> Completed:
+        """Have pip compare what is installed with what it requires."""
+        return self.offline("-m", "pip", "check")
+
+    def judge_lock(
+        self, lock: Path, target: Target, markers: Mapping[str, str], folder: Path, *more: str
+    ) -> Completed:
+        """Resolve a lock offline as a machine of the target would; write ``report.json``.
+
+        :param markers: one of the target's environments
+        :param folder: for what is written on the way
+        :param more: further requirement and constraint files, as options
+        """
+        page = f"--find-links={lock.with_suffix('.html')}"
+        return self.offline(
+            *self._foreign(markers, folder),
+            *("install", "--dry-run", "--ignore-installed", "--no-index", page, *_FROM_LOCK),
+            *(f"--report={folder / 'report.json'}", *target.pip_flags, "-r", str(lock), *more),
+        )
+
+    def download_lock(
+        self,
+        lock: Path,
+        target: Target,
+        markers: Mapping[str, str],
+        folder: Path,
+        environ: Mapping[str, str],
+    ) -> Completed:
+        """Download a lock from an index into ``folder/files``, with dependencies.
+
+        :param environ: says where the index is, and how to connect
+        """
+        argv = [
+            *(self.python, "-I", *self._foreign(markers, folder), "download", *_FROM_LOCK),
+            *(f"--dest={folder / 'files'}", *target.pip_flags, "-r", str(lock)),
+        ]
+        return self.runner(argv, env=clean_environment() | dict(environ))
+
+    def run(self, *arguments: str) -> Completed:
+        """Run the interpreter itself, isolated from its user's settings; online."""
+        return self.runner([self.python, "-I", *arguments], env=clean_environment())
+
+    def offline(self, *arguments: str, timeout: float | None = None) -> Completed:
+        """Run the interpreter without network; ``timeout`` in seconds.
+
+        :raises subprocess.TimeoutExpired: after it was killed
+        """
+        env = clean_environment() | dict(isolation().env)
+        argv = [*isolation().prefix, self.python, "-I", *arguments]
+        return self.runner(argv, env=env, timeout=timeout)
+
+    def _foreign(self, markers: Mapping[str, str], folder: Path) -> tuple[str, str]:
+        file = folder / "markers.json"
+        file.write_text(json.dumps(dict(markers)), encoding="utf-8")
+        return str(_FOREIGN), str(file)

@@ -1,0 +1,197 @@
+"""Proof that a server serves every lock: it is asked for each file, and pip downloads from it."""
+
+from __future__ import annotations
+
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from packaging.utils import NormalizedName, canonicalize_name
+
+from devpi_warmup import console
+from devpi_warmup.errors import ServerError, indented
+from devpi_warmup.index.fetcher import SingleFlight
+from devpi_warmup.index.opening import open_index
+from devpi_warmup.index.transport import SMALL_CONNECTIONS, Transport
+from devpi_warmup.inputs import requirement_files
+from devpi_warmup.wheelhouse.coverage import Coverage
+from devpi_warmup.wheelhouse.files import Wheelhouse
+from devpi_warmup.wheelhouse.manifest import DIRECT
+from devpi_warmup.wheelhouse.warmth import Proof, Warmth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from devpi_warmup.inputs.config import Config
+    from devpi_warmup.inputs.pip_config import PipConfig
+    from devpi_warmup.inputs.targets import Target
+    from devpi_warmup.inputs.urls import IndexUrl
+    from devpi_warmup.prove.pip import Pip
+
+_PIP_LINES = 5  # of pip's own words; a wrong hash takes so many
+NO_INDEX_SERVES = "it is from a direct URL, which no index serves"
+
+
+@dataclass(frozen=True)
+class LockedFile:
+    """A file of a lock, which devpi must hold.
+
+    :param size: bytes
+    :param from_url: whether a requirement names it by URL, past the index
+    """
+
+    project: NormalizedName
+    filename: str
+    sha256: str
+    size: int
+    from_url: bool
+
+
+@dataclass(frozen=True)
+class Locked:
+    """The covered targets of a configuration, judged once, and all their files."""
+
+    coverage: Coverage
+    targets: tuple[Target, ...]
+    files: tuple[LockedFile, ...]
+
+
+def locked(config: Config) -> Locked:
+    """Judge the wheelhouse of a configuration.
+
+    :raises ServerError: a target is not covered, and so nobody knows its files
+    """
+    coverage = Coverage(Wheelhouse.of(config))
+    digest = requirement_files.load(
+        config.requirements, config.constraints, root=config.root
+    ).digest
+    reasons = {t.id: coverage.why_missing(t, digest) for t in config.targets}
+    if missing := [f"{id_}: {reason}" for id_, reason in reasons.items() if reason]:
+        raise ServerError(
+            f"not every target is covered:\n{indented(missing)}",
+            hint="run nox -s warmup first, or exclude these targets",
+        )
+    names = {name for target in config.targets for name in coverage.entry(target).files}
+    known = {name: coverage.manifest.files[name] for name in sorted(names)}
+    files = (
+        LockedFile(
+            canonicalize_name(file.project), name, file.sha256, file.size, file.origin == DIRECT
+        )
+        for name, file in known.items()
+    )
+    return Locked(coverage, config.targets, tuple(files))
+
+
+def problems(
+    files: Sequence[LockedFile], problem: Callable[[LockedFile], str], transport: Transport
+) -> list[str]:
+    """Return what is the matter with each file, several asked for at once; "" is nothing."""
+
+    def look(file: LockedFile) -> str:
+        return NO_INDEX_SERVES if file.from_url else problem(file)
+
+    pool = ThreadPoolExecutor(SMALL_CONNECTIONS)
+    try:
+        found = list(pool.map(look, files))
+    except BaseException:
+        transport.close()  # nobody waits for the others
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return [f"{file.filename}: {why}" for file, why in zip(files, found, strict=True) if why]
+
+
+def cold(proof: Proof) -> str:
+    """Return why it is not shown that a file is held, or ""."""
+    return "" if proof.warmth is Warmth.WARM else proof.reason
+
+
+def prove_served(config: Config, url: IndexUrl, settings: PipConfig, *, pip: Pip) -> str:
+    """Have pip resolve and download every lock from a server that is not ours; return the result.
+
+    Its upstream cannot be kept away from it here, so it is asked whether it holds each file too.
+
+    :raises WarmupError: a target fails, or it is not shown that the server holds every file
+    """
+    found = locked(config)
+    transport = Transport(url, settings=settings)
+    try:
+        _prove_held(found, transport)
+        login = transport.login.current
+    finally:
+        transport.close()
+    address = url.simple
+    if login is not None:  # in the environment, which other users cannot read, and never in argv
+        secret = f"{quote(login.user, safe='')}:{quote(login.password, safe='')}@"
+        address = address.replace("://", f"://{secret}", 1)
+    environ = settings.pip_environment | {"PIP_INDEX_URL": address}
+    if url.is_loopback:
+        environ |= {"no_proxy": "127.0.0.1,localhost", "NO_PROXY": "127.0.0.1,localhost"}
+    download_all(found, environ, pip=pip)
+    count = len(found.files)
+    return f"{url.url}; it is online, and shown to hold {count} of {count} files"
+
+
+def _prove_held(found: Locked, transport: Transport) -> None:
+    projects = sorted({file.project for file in found.files if not file.from_url})
+    opened = open_index(transport.url, None, projects, transport=transport)
+    devpi = opened.devpi
+    if devpi is None:
+        raise ServerError(
+            f"{transport.url.url} does not answer as a devpi-server: what it holds cannot be shown",
+            hint="nox -s verify proves the wheelhouse, which needs no server",
+        )
+    pages = SingleFlight(opened.index.page)
+
+    def problem(file: LockedFile) -> str:
+        for wheel in pages(file.project).wheels:
+            if wheel.file.filename == file.filename and wheel.file.sha256 in {"", file.sha256}:
+                return cold(devpi.holds(wheel.file, file.size))
+        return f"it is not on the page of {file.project}"
+
+    if wrong := problems(found.files, problem, transport):
+        raise ServerError(
+            f"it is not shown that devpi holds every file:\n{indented(wrong)}",
+            hint="run nox -s warmup, which fetches what is missing",
+        )
+
+
+def download_all(found: Locked, environ: Mapping[str, str], *, pip: Pip) -> None:
+    """Have pip resolve and download every lock as its target would.
+
+    :param environ: says where the index is, and how to connect
+    :raises ServerError: a target fails; all that do are named
+    """
+    wrong: dict[str, str] = {}
+    for target in found.targets:
+        problem = _download(found, target, environ, pip)
+        console.say(f"{target.id}: {problem or 'every file of its lock comes from devpi'}")
+        if problem:
+            wrong[target.id] = problem
+    if wrong:
+        hint = "run nox -s warmup"
+        if any("DO NOT MATCH THE HASHES" in problem for problem in wrong.values()):
+            hint = "a file is damaged in devpi's own store: delete it there, then run nox -s warmup"
+        raise ServerError(f"devpi does not serve: {', '.join(wrong)}", hint=hint)
+
+
+def _download(found: Locked, target: Target, environ: Mapping[str, str], pip: Pip) -> str:
+    """Return why a lock cannot be downloaded from the index with its dependencies, or ""."""
+    names = found.coverage.entry(target).files
+    past = {file.filename for file in found.files if file.from_url}
+    if direct := [name for name in names if name in past]:
+        return f"{', '.join(direct)}: {NO_INDEX_SERVES}"
+    lock = found.coverage.wheelhouse.lock_path(target.id)
+    for markers in target.environments:
+        with tempfile.TemporaryDirectory(prefix="devpi-warmup-") as folder:
+            done = pip.download_lock(lock, target, markers, Path(folder), environ)
+            if done.returncode != 0:
+                # pip hides the password of its index itself.
+                return done.last_lines(_PIP_LINES)
+            got = {path.name for path in Path(folder, "files").iterdir()}
+        if got != set(names):
+            return "pip downloaded other files than the lock names"
+    return ""

@@ -1,0 +1,66 @@
+"""A conflict of the resolver, as an error that a person can act on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from devpi_warmup.errors import ResolutionError
+from devpi_warmup.resolve import explain, unfit
+from devpi_warmup.resolve.requirement import PYTHON, combine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from packaging.utils import NormalizedName
+
+    from devpi_warmup.index.simple import IndexFile, Page
+    from devpi_warmup.inputs.targets import Target
+    from devpi_warmup.resolve.explain import Cause, Known
+    from devpi_warmup.resolve.requirement import ResolverRequirement
+    from devpi_warmup.resolve.roots import Roots
+
+
+def impossible(  # noqa: PLR0917 - each names another side of it
+    causes: Sequence[Cause],
+    known: Known,
+    roots: Roots,
+    target: Target,
+    page: Callable[[NormalizedName], Page],
+    broken: Mapping[IndexFile, str],
+) -> ResolutionError:
+    """Say what cannot be had together, who wants it, and why nothing fits.
+
+    :param causes: the requirements that fight, each with what it comes from
+    :param known: who has wanted what
+    :param broken: wheels that were opened and are no good, and why
+    """
+    lines, reasons = list[str](), None
+    for project in dict.fromkeys(requirement.project for requirement, _ in causes):
+        own = [cause for cause in causes if cause.requirement.project == project]
+        block = [f"{project}:", *explain.wanted_by(own, known)]
+        limits = [(w, w.root.where) for w in roots.limits if w.project == project and w.root]
+        block += [f"{limit}, constrained by {where}" for limit, where in limits]
+        if project == PYTHON:
+            block += [f"the target has {target.full_version}"]
+        elif all(cause.requirement.exact is None for cause in own):
+            wants: list[tuple[ResolverRequirement, str]]
+            wants = [(cause.requirement, explain.who(cause, known)) for cause in own]
+            wants += limits
+            together = combine([wanted for wanted, _ in wants])
+            reasons = unfit.why_none(page(project), wants, together, target, broken)
+            block += [reasons.nearest, *reasons.lines]
+        lines += [block[0], *(f"      {line}" for line in block[1:])]
+    projects = list(dict.fromkeys(requirement.project for requirement, _ in causes))
+    title = f"no set of files satisfies the requirements on {', '.join(projects)}"
+    hint = unfit.RELAX
+    if len(projects) == 1 and reasons is not None:
+        title += f": {reasons.nearest}"
+        lines.remove(f"      {reasons.nearest}")
+        hint = reasons.hint
+    if len(target.machines) > 1:
+        lines.append(
+            f"{target.platform} is judged for {' and '.join(target.machines)} kernels together: "
+            "a 32-bit Python runs on both"
+        )
+    text = "\n  ".join([title, *lines]).replace(PYTHON, "Python")
+    return ResolutionError(text, hint=hint)

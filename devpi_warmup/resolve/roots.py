@@ -1,0 +1,98 @@
+"""What a user's lines want of one target, as the resolver sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from devpi_warmup.errors import ResolutionError
+from devpi_warmup.index.simple import IndexFile, parse_wheel
+from devpi_warmup.inputs.urls import redact, url_filename
+from devpi_warmup.resolve.requirement import (
+    Candidate,
+    ResolverRequirement,
+    combine,
+    extras_of,
+    split,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from packaging.utils import NormalizedName
+
+    from devpi_warmup.inputs.requirements import RootRequirement, TargetRequirements
+    from devpi_warmup.inputs.targets import Target
+
+
+@dataclass(frozen=True)
+class Roots:
+    """The requirements and constraints of one target.
+
+    :param wants: the requirements, in the order that pip decides them in
+    :param order: the user's own order, by identifier
+    :param from_urls: the wheels that are named by URL
+    :param limits: every constraint line
+    """
+
+    wants: tuple[ResolverRequirement, ...]
+    order: Mapping[str, int]
+    from_urls: Mapping[NormalizedName, Candidate]
+    limits: tuple[ResolverRequirement, ...]
+
+    def constraint(self, project: NormalizedName) -> ResolverRequirement:
+        """Return what the constraint lines together want of a project."""
+        return self._constraints.get(project, ResolverRequirement(project))
+
+    @cached_property
+    def _constraints(self) -> dict[NormalizedName, ResolverRequirement]:
+        known: dict[NormalizedName, ResolverRequirement] = {}
+        for limit in self.limits:
+            specifier, hashes = combine([known.get(limit.project, limit), limit])
+            known[limit.project] = ResolverRequirement(
+                limit.project, specifier=specifier, hashes=hashes
+            )
+        return known
+
+
+def roots_of(requirements: TargetRequirements, target: Target) -> Roots:
+    """Turn the lines that apply to a target into what the resolver takes.
+
+    :raises ResolutionError: a line names a wheel by URL that the target cannot use
+    """
+    wants: list[ResolverRequirement] = []
+    order: dict[str, int] = {}
+    from_urls: dict[NormalizedName, Candidate] = {}
+    for position, root in enumerate(requirements.requirements):
+        extras = extras_of(root.requirement)
+        if root.url is None:
+            lines = list(split(root.requirement, root))
+        else:
+            exact = from_urls[root.name] = _from_url(root, root.url, target)
+            lines = [ResolverRequirement(root.name, exact=exact, root=root)]
+            lines += (
+                [ResolverRequirement(root.name, extras, exact=exact, root=root)] if extras else []
+            )
+        order.setdefault(lines[0].identifier, position)
+        wants.extend(lines)
+    # As pip does: bases first, so that what has extras meets fewer candidates.
+    wants.sort(key=lambda wanted: bool(wanted.extras))
+    limits = tuple(next(split(root.requirement, root)) for root in requirements.constraints)
+    return Roots(tuple(wants), order, from_urls, limits)
+
+
+def _from_url(root: RootRequirement, url: str, target: Target) -> Candidate:
+    filename = url_filename(url)
+    if len(root.hashes) > 1:
+        raise ResolutionError(
+            f"{root.where}: {root} has {len(root.hashes)} hashes for one file",
+            hint="leave the one that is right",
+        )
+    wheel = parse_wheel(root.name, IndexFile(filename, url, next(iter(root.hashes), "")))
+    if wheel is None or target.rank(wheel.tags) is None:
+        raise ResolutionError(
+            f"{root.where}: {redact(url)} is not a wheel for this target",
+            hint='give each of its wheels a marker, such as ; sys_platform == "win32"',
+        )
+    return Candidate(root.name, frozenset(), wheel.version, wheel)
