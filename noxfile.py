@@ -1,7 +1,6 @@
 #!/usr/bin/env -S nox -f
 # /// script
 # dependencies = [
-#   "filelock>=3.16",
 #   "mousebender>=2025.1",
 #   "nox>=2025.10.14",
 #   "packaging>=26.2",
@@ -20,10 +19,10 @@
   nox -s warmup                       every target of [tool.devpi-warmup]
   nox -s warmup -p 3.13               every platform of one Python
   nox -s "warmup(cp313-win_amd64)"    one target
-  nox -s coverage                     the table of what the wheelhouse covers
+  nox -s report                       the table of what the wheelhouse covers
   nox -s verify -p 3.13               install offline on the real interpreter
   nox -s seal                         make the private devpi ready to move
-  nox -s served                       prove that devpi serves every lock
+  nox -s verify-devpi                 prove that devpi serves every lock
 
 Inside the gap, where nothing can be installed first: NOX_SCRIPT_MODE=none nox -s verify
 """
@@ -69,9 +68,9 @@ def warmup(session: nox.Session, platform: str, **forced: object) -> None:
 
 
 @nox.session(python=False, default=False)
-def coverage(session: nox.Session) -> None:
+def report(session: nox.Session) -> None:
     """Print what the wheelhouse covers; every warmup ends with it."""
-    WARMUP.coverage(session)
+    WARMUP.report(session)
 
 
 @nox.session(venv_backend="host", reuse_venv=True, default=False)
@@ -80,7 +79,7 @@ def seal(session: nox.Session) -> None:
     sessions.seal(session, CONFIG)
 
 
-@nox.session(venv_backend="host", reuse_venv=True, default=False)
+@nox.session(name="verify-devpi", venv_backend="host", reuse_venv=True, default=False)
 def verify_devpi(session: nox.Session) -> None:
     """Have pip download every lock from devpi: the private one offline, another as it is."""
     sessions.verify_devpi(session, CONFIG)
@@ -91,6 +90,10 @@ def verify_devpi(session: nox.Session) -> None:
 def verify(session: nox.Session, platform: str, **forced: object) -> None:
     """Install one target from the wheelhouse on its real interpreter, with no network."""
     VERIFY.session(session, Target(str(session.python), platform), forced)
+
+
+for old, new in sessions.FORMER_NAMES.items():
+    nox.session(name=old, python=False, default=False)(sessions.former(new))
 
 
 @nox.session(default=False)

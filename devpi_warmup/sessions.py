@@ -26,12 +26,12 @@ from devpi_warmup.errors import WarmupError, indented
 from devpi_warmup.inputs import pip_config, requirement_files
 from devpi_warmup.prove import install
 from devpi_warmup.prove.pip import Pip
-from devpi_warmup.report import table as report
+from devpi_warmup.report import table
 from devpi_warmup.wheelhouse.coverage import Coverage
 from devpi_warmup.wheelhouse.files import Wheelhouse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from devpi_warmup.inputs.config import Config
     from devpi_warmup.inputs.requirements import RequirementSet
@@ -73,6 +73,20 @@ class FreshVirtualEnv(nox.virtualenv.VirtualEnv):
         if version[:2] < _OLDEST_OF_VIRTUALENV:
             self._venv_backend, self.venv_params = "venv", []
         return super().create()
+
+
+FORMER_NAMES = {"coverage": "report", "served": "verify-devpi"}
+
+
+def former(name: str) -> Callable[[nox.Session], None]:
+    """Return a session that stands for one of a new name, for this release alone."""
+
+    def session(session: nox.Session) -> None:
+        console.say(f"{session.name} is called {name} now")
+        session.notify(name)
+
+    session.__doc__ = f"The former name of {name}."
+    return session
 
 
 def drop_virtualenv_settings() -> None:
@@ -145,11 +159,11 @@ class Warmup:
         """
         _check_options(session, HostVirtualEnv, forced)
         if self._reported:
-            session.error("every warmup ends with coverage: name it without, or after it")
+            session.error("every warmup ends with report: name it without, or after it")
         try:
-            session.notify("coverage")
+            session.notify("report")
         except ValueError:
-            session.error("warmup ends with the coverage of all its targets: run it without -j")
+            session.error("warmup ends with the report of all its targets: run it without -j")
         try:
             self._open(session).warm(target, python=_python(session))
         except WarmupError as error:
@@ -160,7 +174,7 @@ class Warmup:
             raise
         self.failures[target.id] = None
 
-    def coverage(self, session: nox.Session) -> None:
+    def report(self, session: nox.Session) -> None:
         """Ask devpi a last time, print the coverage table; fail where a target is not good."""
         self._reported = True  # nox runs it no second time
         try:
@@ -179,8 +193,8 @@ class Warmup:
         if link := coverage.wheelhouse.linked:
             session.error(f"{link} is a link, and what it points to would stay behind")
         asked = self.config.index.url if self.config.index and not self.failures else None
-        rows = report.rows(coverage, targets, wanted, self.failures, asked=asked)
-        print(report.table(rows), flush=True)  # noqa: T201 - the result of the run
+        rows = table.rows(coverage, targets, wanted, self.failures, asked=asked)
+        print(table.table(rows), flush=True)  # noqa: T201 - the result of the run
         if not self.failures and coverage.manifest.index:
             console.say(f"warm is what the last warmup was shown of {coverage.manifest.index}")
         missing = [row.target for row in rows if row.state != "covered"]
@@ -224,7 +238,7 @@ class Warmup:
             except WarmupError as error:
                 self._broken = f"the run could not begin: {error.title}"
                 raise
-            atexit.register(self.close)  # after Ctrl-C there is no coverage session
+            atexit.register(self.close)  # after Ctrl-C there is no report session
         return self._run
 
 

@@ -112,7 +112,7 @@ def test_every_base_that_answers_is_heard(project: Project, several: Several) ->
     assert "2 of 2" in done.stdout
     # torch: both mirrors stand on the page. app: cu alone shows nothing of it.
     assert several.pages() == {"root/dev app": 1, "root/dev torch": 1, "root/cu app": 1}
-    assert project.nox("-s", "served").returncode == 0
+    assert project.nox("-s", "verify-devpi").returncode == 0
 
 
 def test_a_mirror_that_answers_late_is_waited_for(project: Project, several: Several) -> None:
@@ -200,7 +200,7 @@ def test_bases_that_cannot_be_read(project: Project, several: Several) -> None:
     assert "it cannot be shown that each of them answers" in done.stderr
     assert "root/cu" in done.stderr
     project.write("app", **ONE, more="require-warm = true")
-    for session in ("warmup", "coverage"):
+    for session in ("warmup", "report"):
         done = project.nox("-s", session)
         assert done.returncode == 1, done.output
         assert "the bases of the index cannot be read (root/cu:" in done.stderr

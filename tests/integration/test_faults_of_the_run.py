@@ -308,6 +308,6 @@ def test_two_runs_at_once_on_one_wheelhouse(stoppable: tuple[Project, Catalogue,
     assert second.returncode == 1, second.output
     line = next(line for line in second.stderr.splitlines() if "is missing" in line)
     assert "another warmup is at work on wheelhouse/" in line
-    assert project.nox("-s", "coverage").returncode == 0
+    assert project.nox("-s", "report").returncode == 0
     record("two runs at once", "wheelhouse", "fails", summary(line.partition("is missing: ")[2]))
     record("two runs at once, the first of them", "wheelhouse", "OK")

@@ -80,7 +80,7 @@ def test_sealed_copied_and_served_offline(warm: Project, make_server: Make, tmp_
     assert "2 files are in .devpi/data, which is sealed" in sealed.stdout
     assert "devpi-server --serverdir data --offline-mode" in sealed.stdout
     inside = carry(warm, tmp_path / "inside", make_server)
-    done = inside.nox("-s", "served")
+    done = inside.nox("-s", "verify-devpi")
     assert done.returncode == 0, done.output
     assert (
         "2 of 2 targets served by the private devpi-server; network kept away by an empty"
@@ -89,7 +89,7 @@ def test_sealed_copied_and_served_offline(warm: Project, make_server: Make, tmp_
     # Not from the wheelhouse: without devpi's file it fails.
     (path,) = (inside.root / ".devpi" / "data").rglob("move_lib-1.0-py3-none-any.whl")
     path.unlink()
-    done = inside.nox("-s", "served")
+    done = inside.nox("-s", "verify-devpi")
     assert done.returncode == 1
     assert "devpi does not serve: cp313-win_amd64" in done.stderr
     assert "Traceback" not in done.output
@@ -135,7 +135,7 @@ def test_a_server_that_is_not_ours_serves_and_is_asked(warmed: Project, devpi: D
     warmed.write("served-app", pythons=("3.13",))
     assert warmed.nox("-s", "warmup").returncode == 0
     devpi.upstream.asked.clear()
-    done = warmed.nox("-s", "served")
+    done = warmed.nox("-s", "verify-devpi")
     assert done.returncode == 0, done.output
     assert f"2 of 2 targets served by {devpi.index}; it is online, and shown to" in done.stdout
     assert "hold 2 of 2 files" in done.stdout
@@ -143,7 +143,7 @@ def test_a_server_that_is_not_ours_serves_and_is_asked(warmed: Project, devpi: D
     # pip would not notice that devpi has lost a file, since devpi fetches it again.
     (stored,) = devpi.data.rglob(lib.filename)
     stored.unlink()
-    done = warmed.nox("-s", "served")
+    done = warmed.nox("-s", "verify-devpi")
     assert done.returncode == 1
     assert f"{lib.filename}: devpi has committed it, but it is not on its disk" in done.stderr
     assert "served by" not in done.stdout
@@ -151,7 +151,7 @@ def test_a_server_that_is_not_ours_serves_and_is_asked(warmed: Project, devpi: D
     assert stored.exists()
     # The proof sees the length, pip the bytes.
     stored.write_bytes(stored.read_bytes()[:-1] + b"x")
-    done = warmed.nox("-s", "served")
+    done = warmed.nox("-s", "verify-devpi")
     assert done.returncode == 1
     assert "devpi does not serve: cp313-win_amd64" in done.stderr
     assert "a file is damaged in devpi's own store: delete it there" in done.stderr
@@ -168,7 +168,7 @@ def test_what_no_index_holds_is_not_passed_over(project: Project, make_server: M
         done = project.nox("-s", "warmup")
         assert done.returncode == 0, done.output
         assert "1 of 1" in done.stdout
-        for session in ("seal", "served"):
+        for session in ("seal", "verify-devpi"):
             done = project.nox("-s", session)
             assert done.returncode == 1, done.output
             assert "is from a direct URL, which no index serves" in done.stderr
@@ -186,7 +186,7 @@ def test_served_without_the_libraries_of_the_engine(warm: Project, tmp_path: Pat
     env = clean_environment()
     argv = [python, "-I", "-m", "pip", "install", "-q", "nox"]
     subprocess.run(argv, check=True, env=env)
-    for session in ("served", "seal", "warmup"):
+    for session in ("verify-devpi", "seal", "warmup"):
         done = subprocess.run(
             [python, "-m", "nox", "-s", session],
             cwd=warm.root,
@@ -207,7 +207,7 @@ def test_an_index_that_is_no_devpi_proves_nothing(project: Project) -> None:
     project.write("plain", pythons=("3.13",), platforms=("win_amd64",))
     with served(upstream) as url:
         assert project.nox("-s", "warmup", DEVPI_INDEX=url).returncode == 0
-        done = project.nox("-s", "served", DEVPI_INDEX=url)
+        done = project.nox("-s", "verify-devpi", DEVPI_INDEX=url)
     assert done.returncode == 1
     assert "does not answer as a devpi-server: what it holds cannot be shown" in done.stderr
 

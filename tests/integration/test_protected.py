@@ -126,7 +126,7 @@ def test_a_secret_opens_the_index_and_is_nowhere(
         else:
             wanted.environ["DEVPI_INDEX"] = with_user(front, USER)
             wanted.environ["PATH"] = keyring(tmp_path, f"{front.url}/root/pypi")
-        reports = [tmp_path / f"{session}.json" for session in ("warmup", "served")]
+        reports = [tmp_path / f"{session}.json" for session in ("warmup", "verify-devpi")]
         with commands_of_processes() as commands:
             done = [wanted.nox("-s", path.stem, "-v", "--report", str(path)) for path in reports]
     for run in done:
@@ -270,7 +270,7 @@ def test_a_real_web_server_that_wants_everything(
         index = f"https://{USER}:{SECRET}@127.0.0.1:{port}/root/pypi"
         done = [
             wanted.nox("-s", session, DEVPI_INDEX=index, **environ)
-            for session in ("warmup", "served")
+            for session in ("warmup", "verify-devpi")
         ]
         refused = wanted.nox("-s", "warmup", DEVPI_INDEX=index.replace(SECRET, "wrong"), **environ)
     for run in done:

@@ -142,7 +142,7 @@ def test_a_spoiled_wheelhouse_is_not_installed(
     import re
 
     spoil(ready)
-    table = ready.nox("-s", "coverage")
+    table = ready.nox("-s", "report")
     assert table.returncode == 1
     assert re.search(message.replace("is missing: ", ""), table.stdout), table.output
     done = ready.nox("-s", "verify")
@@ -219,7 +219,7 @@ def test_an_interpreter_older_than_the_lock_serves(warmed: Project, devpi: Devpi
     assert f"this machine has Python {own}, and the lock serves from {newer}" in done.stderr
     assert f'write pythons = ["{own}"] into [tool.devpi-warmup]' in done.stderr
     warmed.write("patch-app", pythons=(own,), platforms=(OWN_PLATFORM,))
-    assert warmed.nox("-s", "coverage").returncode == 1
+    assert warmed.nox("-s", "report").returncode == 1
     assert warmed.nox("-s", "warmup").returncode == 0
     done = warmed.nox("-s", "verify")
     assert done.returncode == 0, done.output

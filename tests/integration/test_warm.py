@@ -130,10 +130,10 @@ def test_coverage_before_warmup_takes_no_last_sweep_away(warmed: Project, devpi:
     devpi.upstream.add("order-app", "1.0")
     warmed.write("order-app", pythons=("3.13",), platforms=("win_amd64",))
     assert warmed.nox("-s", "warmup").returncode == 0
-    done = warmed.nox("-s", "coverage", "warmup")
+    done = warmed.nox("-s", "report", "warmup")
     assert done.returncode == 1
-    assert "every warmup ends with coverage: name it without, or after it" in done.stderr
-    assert warmed.nox("-s", "warmup", "coverage").returncode == 0
+    assert "every warmup ends with report: name it without, or after it" in done.stderr
+    assert warmed.nox("-s", "warmup", "report").returncode == 0
 
 
 def test_files_that_pass_devpi_by_fail_the_run(warmed: Project, devpi: Running) -> None:
@@ -156,7 +156,7 @@ def test_files_that_pass_devpi_by_fail_the_run(warmed: Project, devpi: Running) 
             headers={"Accept": "application/json"},
             timeout=30,
         ).raise_for_status()
-        done = [warmed.nox("-s", session) for session in ("warmup", "served")]
+        done = [warmed.nox("-s", session) for session in ("warmup", "verify-devpi")]
         assert [run.returncode for run in done] == ([1, 1] if external == "True" else [0, 0])
         if external == "True":
             assert "devpi sends for it elsewhere (302)" in done[0].output

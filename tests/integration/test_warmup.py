@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from catalogue import Catalogue, served
-from filelock import FileLock
 from packaging.pylock import Pylock
 from projects import Devpi, Project, upstream_of
 
+from devpi_warmup.holding import Hold
 from devpi_warmup.private_server.server import PrivateServer
 from devpi_warmup.wheelhouse.files import digest
 
@@ -131,7 +131,7 @@ def test_a_target_that_fails_for_new_requirements_keeps_no_lock_of_the_old(
     locks = warmed.wheelhouse / "locks"
     assert [path.name for path in locks.iterdir()] == ["outdated"]
     assert (locks / "outdated" / "cp313-win_amd64.txt").exists()
-    done = warmed.nox("-s", "coverage")
+    done = warmed.nox("-s", "report")
     assert done.returncode == 1
     assert "none of its versions matches >=2" in done.stdout
     warmed.write("later-app", pythons=("3.13",), platforms=("win_amd64",))
@@ -165,12 +165,12 @@ def test_the_table_of_contents(project: Project) -> None:
     done = project.nox("-l")
     assert done.returncode == 0
     assert "* warmup(cp39-manylinux2014_x86_64) [linux] -> Gather" in done.stdout
-    assert "- coverage -> Print what the wheelhouse covers" in done.stdout
+    assert "- report -> Print what the wheelhouse covers" in done.stdout
 
 
 def test_coverage_of_an_empty_wheelhouse(project: Project) -> None:
     project.write("six")
-    done = project.nox("-s", "coverage")
+    done = project.nox("-s", "report")
     assert done.returncode == 1
     assert "0 of 4 targets covered" in done.stdout
     assert "it was never warmed up" in done.stdout
@@ -217,7 +217,7 @@ def test_a_wrong_address_loses_nothing(warmed: Project, devpi: Devpi) -> None:
     assert "requirements on address-app: the index has no such project" in done.stdout
     assert "check how it is spelled, and the address of the index" in done.stderr
     assert "may be deleted" not in done.output
-    done = warmed.nox("-s", "coverage")
+    done = warmed.nox("-s", "report")
     assert done.returncode == 0, done.output
     assert f"warm is what the last warmup was shown of {devpi.index}" in done.stderr
 
@@ -225,7 +225,7 @@ def test_a_wrong_address_loses_nothing(warmed: Project, devpi: Devpi) -> None:
 def test_another_run_on_the_same_wheelhouse(warmed: Project) -> None:
     warmed.write("six")
     warmed.wheelhouse.mkdir()
-    with FileLock(warmed.wheelhouse / ".lock"):
+    with Hold(warmed.wheelhouse / ".lock"):
         done = warmed.nox("-s", "warmup")
     assert done.returncode == 1
     assert "another warmup is at work on wheelhouse/" in done.stderr
