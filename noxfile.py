@@ -105,11 +105,13 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def measure(session: nox.Session) -> None:
-    """Measure against pip and uv: -- benchmark, corpus, independent, kills or cold."""
+    """Measure against pip and uv: -- benchmark, corpus, independent, kills, cold or installers."""
     scripts = HERE / "tests" / "measure"
     script = scripts / f"{session.posargs[0] if session.posargs else ''}.py"
     if not script.is_file():
-        session.error("name one: nox -s measure -- benchmark, corpus, independent, kills or cold")
+        session.error(
+            "name one: nox -s measure -- benchmark, corpus, independent, kills, cold or installers"
+        )
     session.install("-e", ".", "--group", "measure")
     session.run("python", str(script), *session.posargs[1:])
 
