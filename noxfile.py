@@ -108,13 +108,12 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def measure(session: nox.Session) -> None:
-    """Measure against pip and uv: -- benchmark, corpus, scenarios, independent, kills or cold."""
+    """Measure against pip and uv: name a file of tests/measure, such as -- benchmark."""
     scripts = HERE / "tests" / "measure"
     script = scripts / f"{session.posargs[0] if session.posargs else ''}.py"
     if not script.is_file():
-        session.error(
-            "name one: nox -s measure -- benchmark, corpus, scenarios, independent, kills or cold"
-        )
+        known = sorted(path.stem for path in scripts.glob("*.py") if path.stem != "indexes")
+        session.error(f"name one: nox -s measure -- {', '.join(known)}")
     session.install("-e", ".", "--group", "measure")
     session.run("python", str(script), *session.posargs[1:])
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.targets import Target
 
 
-# The first pip that reads a local page of links with hashes as it should (docs/installers.md).
-OLDEST_PIP = "20.0"
+# The oldest pip with which every Python was seen to install every lock (docs/installers.md).
+OLDEST_PIP = "20.3"
 
 
 def install_command(target_id: str, folder: str) -> str:
@@ -28,10 +28,16 @@ def install_command(target_id: str, folder: str) -> str:
     :param folder: the wheelhouse, as seen from where the command is typed
 
     It names the page of this one lock, not the folder: where the wheelhouse holds another wheel
-    of the same version there would be something to choose, and some releases of pip choose wrong.
+    of the same version there would be something to choose, and every pip and uv takes the one
+    that fits its machine best, and then stops at the hash.
     """
     lock = f"{folder}/{LOCKS}/{target_id}"
     return f"pip install --no-index --find-links {lock}.html --require-hashes -r {lock}.txt"
+
+
+def uv_command(target_id: str, folder: str) -> str:
+    """Return the command that installs a lock inside the gap with uv."""
+    return f"uv pip install --offline -r {folder}/{LOCKS}/pylock.{target_id}.toml"
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ class Lock:
     notes: tuple[str, ...] = ()
 
     def to_requirements(self, folder: str) -> str:
-        """Write the lock as a requirements file with hashes, which any pip and any uv reads.
+        """Write the lock as a requirements file with hashes, which pip and uv read.
 
         :param folder: the wheelhouse, as its users call it
 
@@ -87,6 +93,7 @@ class Lock:
             f"# Python {self.target.python}: {self.patches}.",
             f"# Inside the gap, where {folder}/ lies, with pip {OLDEST_PIP} or newer:",
             f"#   {install_command(self.target.id, folder)}",
+            f"# or with uv 0.6 or newer: {uv_command(self.target.id, folder)}",
         ]
         for pin in self.pins:
             lines += [f"{pin} \\", f"    --hash=sha256:{pin.sha256}"]

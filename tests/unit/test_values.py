@@ -18,7 +18,7 @@ from devpi_warmup.process import Completed
 from devpi_warmup.prove.install import importable
 from devpi_warmup.resolve.lock_files import to_pylock
 from devpi_warmup.wheelhouse.files import Wheelhouse, write_text
-from devpi_warmup.wheelhouse.lock import Lock, install_command
+from devpi_warmup.wheelhouse.lock import Lock, install_command, uv_command
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -34,8 +34,9 @@ def test_the_text_of_a_lock(small: Lock) -> None:
     text = small.to_requirements("out/wheels")
     assert text.splitlines()[1:] == [
         "# Python 3.13: from 3.13.0.",
-        "# Inside the gap, where out/wheels/ lies, with pip 20.0 or newer:",
+        "# Inside the gap, where out/wheels/ lies, with pip 20.3 or newer:",
         f"#   {install_command(id_, 'out/wheels')}",
+        f"# or with uv 0.6 or newer: {uv_command(id_, 'out/wheels')}",
         "app==1.0 \\",
         f"    --hash=sha256:{app.sha256}",
         "    # via -r main.txt",
