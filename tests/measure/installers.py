@@ -30,12 +30,13 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from devpi_warmup import ambient, process, requirements
+from devpi_warmup import process
 from devpi_warmup.index.fetcher import Fetcher
 from devpi_warmup.index.simple import Index
 from devpi_warmup.index.transport import Transport
-from devpi_warmup.inputs.config import IndexUrl
+from devpi_warmup.inputs import pip_config, requirement_files
 from devpi_warmup.inputs.targets import Target
+from devpi_warmup.inputs.urls import IndexUrl
 from devpi_warmup.resolve.lock_files import write_lock
 from devpi_warmup.resolve.resolver import resolve
 from devpi_warmup.wheelhouse.files import Wheelhouse
@@ -161,7 +162,7 @@ def warm(folder: Path, targets: list[Target]) -> dict[Target, Lock]:
         catalogue.add("lib", "2.0", tag=tag, files={"lib/__init__.py": source})
     wanted = folder / "요구사항.txt"
     wanted.write_text("app[fast]\nplug-in\n", encoding="utf-8")
-    loaded = requirements.load([wanted], [], root=folder)
+    loaded = requirement_files.load([wanted], [], root=folder)
     wheelhouse = Wheelhouse(folder / "wheelhouse")
     index = Index(
         Transport(
@@ -186,9 +187,9 @@ class Tools:
     """The installers, fetched once each by the pip of this environment."""
 
     def __init__(self, folder: Path) -> None:
-        settings = ambient.read(process.run, sys.executable)
+        settings = pip_config.read(process.run, sys.executable)
         self._folder = folder
-        self._env = ambient.clean_environment() | settings.pip_environment
+        self._env = pip_config.clean_environment() | settings.pip_environment
         self._index = [f"--index-url={settings.index_url}"] if settings.index_url else []
 
     def wheel(self, requirement: str, *options: str) -> Path:
@@ -228,7 +229,7 @@ def environment(interpreter: Interpreter, pip: Pip | None, folder: Path):
     with tempfile.TemporaryDirectory(dir=folder) as place:
         bundled = pip is not None and pip.place is None
         argv = [interpreter.path, "-m", "venv", *([] if bundled else ["--without-pip"]), place]
-        subprocess.run(argv, env=ambient.clean_environment(), check=True)
+        subprocess.run(argv, env=pip_config.clean_environment(), check=True)
         if pip is not None and pip.place is not None:
             (packages,) = Path(place).glob("lib/python*/site-packages")
             for path in pip.place.iterdir():
@@ -281,7 +282,7 @@ class Trial:
         self.locks = locks
 
     def run(self, argv: list[str], place: Path, lock: Lock, extra: dict[str, str]) -> str:
-        env = ambient.clean_environment() | extra
+        env = pip_config.clean_environment() | extra
         done = subprocess.run(
             argv, cwd=self.inside, env=env, capture_output=True, encoding="utf-8", errors="replace"
         )
@@ -325,7 +326,7 @@ class Trial:
         with environment(interpreter, pip, self.scratch) as place:
             (plain,) = (self.inside / "wheelhouse").glob("speedups-*.whl")
             argv = [place / "bin" / "python", "-m", "pip", "install", "--no-index", plain]
-            done = subprocess.run(argv, env=ambient.clean_environment(), capture_output=True)
+            done = subprocess.run(argv, env=pip_config.clean_environment(), capture_output=True)
             return done.returncode == 0
 
 
