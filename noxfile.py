@@ -98,12 +98,10 @@ for old, new in sessions.FORMER_NAMES.items():
 
 @nox.session(default=False)
 def tests(session: nox.Session) -> None:
-    """Run the tests: units first, then real devpi-server, pip, virtualenv and nox."""
+    """Run the units; -- --integration adds real devpi-server, pip, virtualenv, nox and nginx."""
     session.install("-e", ".", "--group", "tests")
-    session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
-    session.run("coverage", "combine", "--quiet")
-    session.run("coverage", "report", "--skip-covered")
+    workers = ("-n", "3", "--dist", "loadgroup") if "--integration" in session.posargs else ()
+    session.run("pytest", *workers, *session.posargs)
 
 
 @nox.session(default=False)

@@ -22,11 +22,11 @@ import nox.virtualenv
 from packaging.tags import platform_tags
 
 from devpi_warmup import console, process
-from devpi_warmup.errors import WarmupError, indented
+from devpi_warmup.errors import WarmupError
 from devpi_warmup.inputs import pip_config, requirement_files
 from devpi_warmup.prove import install
 from devpi_warmup.prove.pip import Pip
-from devpi_warmup.report import table
+from devpi_warmup.report import outcome, table
 from devpi_warmup.wheelhouse.coverage import Coverage
 from devpi_warmup.wheelhouse.files import Wheelhouse
 
@@ -197,23 +197,14 @@ class Warmup:
         print(table.table(rows), flush=True)  # noqa: T201 - the result of the run
         if not self.failures and coverage.manifest.index:
             console.say(f"warm is what the last warmup was shown of {coverage.manifest.index}")
-        missing = [row.target for row in rows if row.state != "covered"]
         unused = coverage.unused_wheels(self.config.targets)
-        if unused and not missing:
+        if unused and all(row.state == "covered" for row in rows):
             console.say(
                 f"{len(unused)} wheels in {coverage.wheelhouse.shown}/ are of no covered target, "
                 f"such as {unused[0]}; they may be deleted"
             )
-        if missing:
-            session.error(f"missing: {', '.join(missing)}")
-        if cold := [row.target for row in rows if not row.good]:
-            session.error(f"covered, but devpi does not hold every file: {', '.join(cold)}")
-        if self.config.require_warm and (unshown := [r for r in rows if r.unshown]):
-            reasons = dict.fromkeys(reason for row in unshown for reason in row.unshown)
-            session.error(
-                "covered, but it cannot be shown that devpi holds every file, and require-warm "
-                f"wants that:\n{indented(reasons)}"
-            )
+        if problem := outcome.problem(rows, require_warm=self.config.require_warm):
+            session.error(problem)
 
     def close(self) -> None:
         """End the run: stop transfers and the private server, free the wheelhouse."""

@@ -1,9 +1,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from catalogue import Catalogue
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--integration", action="store_true", help="also what needs real servers, pip and nox"
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    named = any("integration" in str(argument) for argument in config.args)
+    if collection_path.name == "integration" and not named:
+        return not config.getoption("--integration")
+    return None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together, in their order, what fills one table; the rest goes to whoever is free."""
+    for item in items:
+        if item.path.name.startswith("test_faults"):
+            item.add_marker(pytest.mark.xdist_group("faults"))
+        elif item.path.parent.name == "integration":
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 @pytest.fixture

@@ -120,6 +120,7 @@ class Proxy(Site):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # it would hold back each small answer for 40 ms
     server: _Server
 
     def do_GET(self) -> None:

@@ -97,7 +97,7 @@ class PrivateServer:
                 hint="the private devpi-server keeps its data there",
             ) from None
         try:
-            python = self._environment()
+            python = self.environment()
             url = self._launch(python)
             self._check(url)
         except BaseException:
@@ -142,7 +142,7 @@ class PrivateServer:
         """
         code = "from devpi_server.fsck import fsck; fsck()"
         argv = [
-            str(self._environment()),
+            str(self.environment()),
             "-I",
             "-c",
             code,
@@ -160,8 +160,11 @@ class PrivateServer:
                 hint="run nox -s warmup, which fetches what is missing, then nox -s seal",
             )
 
-    def _environment(self) -> Path:
-        """Return the interpreter of an environment with the pinned devpi-server."""
+    def environment(self) -> Path:
+        """Return the interpreter of an environment with the pinned devpi-server, made if need be.
+
+        :raises ServerError: it cannot be made
+        """
         key = hashlib.sha256(f"{REQUIREMENT} {sys.version}".encode()).hexdigest()[:12]
         home = self.folder / f"server-{key}"
         python = home / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")

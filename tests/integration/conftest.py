@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from catalogue import Catalogue, served
+from filelock import FileLock
 from projects import NO_SETTINGS, Devpi, Project, mirror, new_project
 
 from devpi_warmup.private_server.server import PrivateServer
@@ -15,11 +15,8 @@ from devpi_warmup.private_server.server import PrivateServer
 def server_folder(request: pytest.FixtureRequest) -> Path:
     """A folder with a devpi-server's environment, made once and kept between runs."""
     folder: Path = request.config.cache.mkdir("devpi-server")
-    shutil.rmtree(folder / "data", ignore_errors=True)
-    server = PrivateServer(folder, settings=NO_SETTINGS)
-    server.start()
-    server.stop()
-    shutil.rmtree(folder / "data")
+    with FileLock(folder / "made.lock"):  # the workers share it
+        PrivateServer(folder, settings=NO_SETTINGS).environment()
     return folder
 
 

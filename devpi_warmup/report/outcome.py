@@ -1,0 +1,31 @@
+"""How a run ends: whether its exit status is 0, and if not, what is said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from devpi_warmup.errors import indented
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from devpi_warmup.report.table import Row
+
+
+def problem(rows: Sequence[Row], *, require_warm: bool) -> str:
+    """Return why a run has failed, or "" where every target is as it must be.
+
+    :param rows: of the targets of the run
+    :param require_warm: whether what cannot be shown to be warm is a failure, too
+    """
+    if missing := [row.target for row in rows if row.state != "covered"]:
+        return f"missing: {', '.join(missing)}"
+    if cold := [row.target for row in rows if not row.good]:
+        return f"covered, but devpi does not hold every file: {', '.join(cold)}"
+    reasons = dict.fromkeys(reason for row in rows for reason in row.unshown)
+    if require_warm and reasons:
+        return (
+            "covered, but it cannot be shown that devpi holds every file, and require-warm wants "
+            f"that:\n{indented(reasons)}"
+        )
+    return ""
