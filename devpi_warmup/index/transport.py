@@ -25,18 +25,15 @@ from devpi_warmup.errors import (
 from devpi_warmup.index import credentials
 from devpi_warmup.index.credentials import Authenticator
 from devpi_warmup.index.http import (
-    SlowAnswer,
-    Watchdog,
     configure,
-    cut,
     describe,
     is_final,
     is_gone,
     is_silence,
     is_trusted,
     own_session,
-    read_piece,
 )
+from devpi_warmup.index.reading import Judge
 from devpi_warmup.inputs.urls import redact
 
 if TYPE_CHECKING:
@@ -153,13 +150,13 @@ class Transport:
         keyring = settings.kept.get("keyring-provider", "auto") if settings else "auto"
         self.login = login or Authenticator(url, keyring=keyring)
         check = not is_trusted(url, settings)
-        self._make_session = make_session or partial(own_session, system_trust=check)
+        judge = Judge(read_timeout, self._closed)
+        self._make_session = make_session or partial(own_session, judge, system_trust=check)
         self._settings = settings
         self._retries = settings.retries if settings else 5
         self._timeout = (settings.timeout if settings else 15.0, read_timeout)
         self._down = False  # it has not answered at all, the last time
         self._told = False
-        self._watchdog = Watchdog()
         self._threads = threading.local()
         self._small_slots = threading.BoundedSemaphore(SMALL_CONNECTIONS)
         self._file_slots = threading.BoundedSemaphore(FILE_CONNECTIONS)
@@ -168,9 +165,7 @@ class Transport:
     def close(self) -> None:
         """Close every connection; transfers under way end."""
         self._closed.set()
-        self._watchdog.close()
         for session in self._sessions:
-            cut(session)
             session.close()
 
     def ask(
@@ -309,13 +304,9 @@ class Transport:
     def _pieces(
         self, response: requests.Response, progress: Callable[[int], None] | None
     ) -> Iterator[bytes]:
-        slow = SlowAnswer(self._timeout[1])
-        while piece := read_piece(response, CHUNK):
-            if self._closed.is_set():
-                raise requests.ConnectionError("the run was stopped")
+        for piece in response.iter_content(CHUNK):
             if progress is not None:
                 progress(len(piece))
-            slow.check(len(piece))
             yield piece
 
     def _request(
@@ -338,22 +329,18 @@ class Transport:
         session = self._session()
         if not session.trust_env and not own:  # it reads no proxies, and so no netrc file either
             auth = requests.utils.get_netrc_auth(url)
-        with self._watchdog.limit(session, sum(self._timeout)) as late:
-            response = session.request(
-                method,
-                url,
-                headers=dict(headers),
-                json=json,
-                auth=auth,
-                stream=True,
-                timeout=self._timeout,
-                allow_redirects=redirects and json is None,  # a password is for nobody else
-                # Of the session alone, it would stand behind REQUESTS_CA_BUNDLE.
-                verify=None if session.verify is True else session.verify,
-            )
-        if late.is_set():
-            response.close()
-            raise requests.ReadTimeout("its headers take too long")
+        response = session.request(
+            method,
+            url,
+            headers=dict(headers),
+            json=json,
+            auth=auth,
+            stream=True,
+            timeout=self._timeout,
+            allow_redirects=redirects and json is None,  # a password is for nobody else
+            # Of the session alone, it would stand behind REQUESTS_CA_BUNDLE.
+            verify=None if session.verify is True else session.verify,
+        )
         self._down = False
         refusal = response.status_code == _UNAUTHORIZED or (
             response.status_code == _FORBIDDEN and used is not None and used.token
