@@ -20,7 +20,7 @@ from devpi_warmup.resolve.lock_files import write_lock
 from devpi_warmup.resolve.resolver import resolve
 from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.journal import ManifestJournal
-from devpi_warmup.wheelhouse.members import notes, problems
+from devpi_warmup.wheelhouse.members import problems
 
 if TYPE_CHECKING:
     from devpi_warmup.inputs.config import Config
@@ -84,7 +84,7 @@ class Run:
         lock = None
         try:
             lock = self._resolve(target)
-            members = self._gather(lock)
+            notes = self._gather(lock)
             write_lock(lock, self._wheelhouse)
             pip = Pip(python, process.run)
             verdict = referee(lock, self._requirements, self._wheelhouse, pip=pip)
@@ -94,7 +94,7 @@ class Run:
                 error.args = (f"{error.args[0]} (devpi's log: {self._server.complaint})",)
             self._journal.missing(target, error.args[0], touched=lock is not None)
             raise
-        lock = replace(lock, notes=(*lock.notes, *notes(members, target)))
+        lock = replace(lock, notes=(*lock.notes, *notes))
         self._journal.covered(
             lock,
             self._fetcher.proofs,
@@ -138,8 +138,8 @@ class Run:
         )
         return lock
 
-    def _gather(self, lock: Lock) -> dict[str, tuple[str, ...]]:
-        """Give every file its final name; return the names of the files in each.
+    def _gather(self, lock: Lock) -> tuple[str, ...]:
+        """Give every file its final name; return what there is to note of them together.
 
         :raises FileError: what is in them cannot be installed together
         """
@@ -147,13 +147,14 @@ class Run:
         for pin in lock.pins:
             self._fetcher.published(pin.file)
         members = {pin.file.filename: self._fetcher.members(pin.file) for pin in lock.pins}
-        if found := problems(members, lock.target):
+        found = problems(members, lock.target)
+        if found.errors:
             raise FileError(
-                f"its wheels cannot be installed together:\n{indented(found[:_SHOWN])}",
-                hint="exclude that version of one of them: write project!=version into the "
+                f"its wheels cannot be installed together:\n{indented(found.errors[:_SHOWN])}",
+                hint="require another version of one of them, such as project!=version in the "
                 "requirements or the constraints",
             )
-        return members
+        return found.notes
 
     def _judge(self, lock: Lock, pip_version: str, pip: Pip) -> dict[str, tuple[str, ...]]:
         """Have pip unpack each wheel that it has not unpacked yet; return what it warned of.
@@ -176,8 +177,10 @@ class Run:
                 if problem := said[pin.file.filename].problem:
                     raise FileError(
                         f"pip cannot install {pin.file.filename}: {problem}",
-                        hint=f"exclude that version: write {pin.project}!={pin.version} into the "
-                        "requirements or the constraints",
+                        hint="name another file"
+                        if pin.from_url
+                        else f"require another version, such as {pin.project}!={pin.version} in "
+                        "the requirements or the constraints",
                     )
                 judged[pin.file.filename] = said[pin.file.filename].warnings
         return judged

@@ -287,7 +287,7 @@ class Verify:
         _check_options(session, FreshVirtualEnv, forced)
         if reason := why_not_here(target):
             left_out = f"{target.id} is not verified: {reason}"
-            if self.begun:  # those that can run here come first
+            if self.begun or _others_run_here(session):
                 session.skip(left_out)
             session.error(f"{left_out}; nothing that was selected can run here")
         self.begun += 1
@@ -295,7 +295,7 @@ class Verify:
         try:
             entry = install.check_ready(coverage, target, _requirements(self.config).digest)
             pip = Pip(_python(session), process.run)
-            done = install.install(target, entry, coverage.wheelhouse, pip=pip)
+            done = install.install(target, entry, coverage, pip=pip)
         except WarmupError as error:
             session.error(f"{target.id} is missing: {error}")
         for module, reason in done.failed_imports:
@@ -307,6 +307,15 @@ class Verify:
             f"network kept away by {done.isolation}",
             flush=True,
         )
+
+
+def _others_run_here(session: nox.Session) -> bool:
+    """Whether this run will verify another target; nox shows no other way to know."""
+    queued = session._runner.manifest.list_all_sessions()  # noqa: SLF001
+    return any(
+        selected and runner.name == "verify" and not isinstance(runner.func.python, NotHere)
+        for runner, selected in queued
+    )
 
 
 def _check_options(

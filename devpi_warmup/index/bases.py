@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # devpi-server 6 and 7 call them so.
 _MIRRORS = frozenset({"mirror", "remote"})
 _WHITELISTS = ("mirror_whitelist", "project_inheritance_rules")
+_INHERITANCE = "mirror_whitelist_inheritance"
+_NO_LIST = ("mirror_no_project_list", "remote_no_project_list")
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,15 @@ class Base:
     :param is_mirror: whether it asks an upstream
     :param open_to: the projects that it lets mirrors add to ("*": all); else what is uploaded
         to it hides theirs
+    :param goes_by_list: whether it believes the list of its upstream's projects; that there is no
+        such project then tells nothing until it has one
     """
 
     name: str
     url: str
     is_mirror: bool
     open_to: frozenset[str] = frozenset()
+    goes_by_list: bool = False
 
     @property
     def simple(self) -> str:
@@ -57,10 +62,12 @@ class Base:
 class Bases:
     """All of them, in the order of devpi.
 
+    :param narrow: whether a project must be let in by all indexes on the way, not by one
     :param unshown: why they cannot be read, or ""
     """
 
     all: tuple[Base, ...] = ()
+    narrow: bool = False
     unshown: str = ""
 
     def silent(self, project: NormalizedName, urls: Sequence[str]) -> Iterator[Base]:
@@ -69,12 +76,26 @@ class Bases:
         :param urls: of the files on the page
         """
         mirrors = [base for base in self.all if base.is_mirror]
-        if len(self.all) < 2 or not mirrors:  # noqa: PLR2004 - its page is a mirror's own answer
-            return
+        # The page of a mirror alone is its own answer.
+        if len(self.all) > 1 and not self._hides(project, urls):
+            yield from (base for base in mirrors if not base.shows(urls))
+
+    def _hides(self, project: NormalizedName, urls: Sequence[str]) -> bool:
+        """Whether an upload hides the mirrors (devpi_server/model.py, as above)."""
+        open_to: frozenset[str] | None = None
+        let_in = uploaded = False
         for base in self.all:
-            if not base.is_mirror and base.shows(urls) and not base.open_to & {"*", project}:
-                return  # an upload hides the mirrors
-        yield from (base for base in mirrors if not base.shows(urls))
+            if base.is_mirror:
+                continue
+            if open_to is None:
+                open_to = base.open_to
+            else:
+                open_to = open_to & base.open_to if self.narrow else open_to | base.open_to
+            if open_to & {"*", project}:
+                let_in = True
+            elif base.shows(urls):
+                uploaded = True
+        return uploaded and not let_in
 
 
 def read(transport: Transport) -> Bases:
@@ -82,6 +103,7 @@ def read(transport: Transport) -> Bases:
     root, user, index = transport.url.url.rsplit("/", 2)
     todo, found = [f"{user}/{index}"], dict[str, Base]()
     mirrors: list[Base] = []
+    narrow = False
     while todo:
         name = todo.pop(0)
         if name in found:
@@ -90,17 +112,25 @@ def read(transport: Transport) -> Bases:
             settings = _settings(transport, f"{root}/{name}")
         except IndexAccessError as error:
             return Bases(unshown=f"{name}: {error.args[0]}")
+        if settings is None:
+            continue  # devpi passes over a base that is no more, too
         is_mirror = settings.get("type") in _MIRRORS
         open_to = {str(p) for key in _WHITELISTS for p in _list(settings, key)}
-        found[name] = base = Base(name, f"{root}/{name}", is_mirror, frozenset(open_to))
+        listed = is_mirror and not any(settings.get(key) for key in _NO_LIST)
+        base = Base(name, f"{root}/{name}", is_mirror, frozenset(open_to), listed)
+        narrow = narrow or (not found and settings.get(_INHERITANCE) == "intersection")
+        found[name] = base
         mirrors += [base] if is_mirror else []
         todo += [] if is_mirror else map(str, _list(settings, "bases"))
-    return Bases((*(base for base in found.values() if not base.is_mirror), *mirrors))
+    stages = (base for base in found.values() if not base.is_mirror)
+    return Bases((*stages, *mirrors), narrow)
 
 
-def _settings(transport: Transport, url: str) -> Mapping[str, object]:
+def _settings(transport: Transport, url: str) -> Mapping[str, object] | None:
     # Without the parameter the answer lists every project, and a mirror loads that list for it.
     answer = transport.ask("GET", f"{url}?no_projects=", {"Accept": "application/json"})
+    if answer.status == requests.codes.not_found:
+        return None
     try:
         found = json.loads(answer.body)["result"]
     except (ValueError, KeyError, TypeError, RecursionError):

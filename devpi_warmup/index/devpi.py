@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from devpi_warmup.index.simple import IndexFile
+    from devpi_warmup.index.pages import IndexFile
     from devpi_warmup.index.transport import Answer, Transport
 
 _JSON = "application/json"

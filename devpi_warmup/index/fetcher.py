@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
 from devpi_warmup.errors import FileError
+from devpi_warmup.index.single_flight import SingleFlight
 from devpi_warmup.index.transport import FILE_CONNECTIONS, SMALL_CONNECTIONS
 from devpi_warmup.inputs.urls import redact
 from devpi_warmup.wheelhouse import members
@@ -18,41 +18,17 @@ from devpi_warmup.wheelhouse.warmth import Warmth
 from devpi_warmup.wheelhouse.wheels import Metadata, parse_metadata, read_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from packaging.utils import NormalizedName
 
     from devpi_warmup.index.devpi import Devpi
-    from devpi_warmup.index.simple import Index, IndexFile, Page, Wheel
+    from devpi_warmup.index.pages import IndexFile, Page, Wheel
+    from devpi_warmup.index.simple import Index
     from devpi_warmup.wheelhouse.warmth import Proof
 
-Key = TypeVar("Key", bound="Hashable")
 Value = TypeVar("Value")
-
-
-class SingleFlight(Generic[Key, Value]):
-    """Computes each value once, in the thread that asks first; the others wait for it."""
-
-    def __init__(self, compute: Callable[[Key], Value]) -> None:
-        self._compute = compute
-        self._futures: dict[Key, Future[Value]] = {}
-        self._guard = threading.Lock()
-
-    def __call__(self, key: Key) -> Value:
-        """Return the value of a key; an error is raised for all who wait, and not remembered."""
-        with self._guard:
-            known = self._futures.get(key)
-            future = self._futures.setdefault(key, Future()) if known is None else known
-        if known is None:
-            try:
-                future.set_result(self._compute(key))
-            except BaseException as error:
-                with self._guard:
-                    del self._futures[key]  # a later target may have more luck
-                future.set_exception(error)
-                raise
-        return future.result()
 
 
 class Fetcher:

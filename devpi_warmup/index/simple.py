@@ -1,31 +1,30 @@
-"""The simple repository API of the one index: pages, and the files they list."""
+"""The one index: its pages, each believed only when all who have a say have said it."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import cache
-from itertools import chain
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from mousebender import simple
-from packaging.tags import Tag, parse_tag
-from packaging.utils import BuildTag, NormalizedName, parse_wheel_filename
-from packaging.version import Version
 
 from devpi_warmup.errors import IndexAccessError, UpstreamForbidsError
 from devpi_warmup.index.bases import Bases
+from devpi_warmup.index.pages import IndexFile, Page, parse_page
+from devpi_warmup.index.single_flight import SingleFlight
 from devpi_warmup.index.transport import clock
 from devpi_warmup.inputs.urls import redact
 from devpi_warmup.wheelhouse.wheels import MAX_METADATA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from collections.abc import Set as AbstractSet
+
+    from packaging.utils import NormalizedName
 
     from devpi_warmup.index.bases import Base
     from devpi_warmup.index.transport import Answer, Transport
@@ -35,67 +34,8 @@ MAX_PAGE = 256 << 20  # bytes; the largest real project page is about 20 MiB
 DEVPI_HEADER = "X-Devpi-Api-Version"
 CONFIRMATIONS = 3  # times a server must say that a project does not exist
 _EMPTY = "a page without files"
-_SAFE_FILENAME = re.compile(r"[A-Za-z0-9_.+!-]+")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-@dataclass(frozen=True, slots=True)
-class IndexFile:
-    """One file as a project page lists it.
-
-    :param href: its URL, perhaps relative to the page
-    :param page: the URL of the page
-    :param sha256: the digest the page gives, or "" where it gives none
-    :param requires_python: the specifier the page gives, or ""
-    :param metadata: whether the index serves the METADATA alone (PEP 658)
-    :param metadata_sha256: the digest of that METADATA, or ""
-    """
-
-    filename: str
-    href: str
-    sha256: str = ""
-    requires_python: str = ""
-    yanked: bool = False
-    metadata: bool = False
-    metadata_sha256: str = ""
-    page: str = ""
-
-    @property
-    def url(self) -> str:
-        """The absolute URL; files of one index may lie on another host."""
-        return urljoin(self.page, self.href)  # joined late: a page has thousands of files
-
-
-@dataclass(frozen=True, slots=True)
-class Wheel:
-    """A wheel on a project page, by what its filename says (PEP 427)."""
-
-    project: NormalizedName
-    version: Version
-    build: BuildTag
-    tags: frozenset[Tag]
-    file: IndexFile
-
-
-@dataclass(frozen=True)
-class Page:
-    """What the index has of one project.
-
-    :param known: False where the index says there is no such project
-    :param others: files that are no wheels of this project, such as sdists
-    :param absence: how and when the index said so
-    """
-
-    project: NormalizedName
-    known: bool
-    wheels: tuple[Wheel, ...]
-    others: tuple[IndexFile, ...]
-    absence: str = ""
-
-    @property
-    def files(self) -> Iterator[IndexFile]:
-        """Everything on the page."""
-        return chain((wheel.file for wheel in self.wheels), self.others)
+_GLIMPSE = 1 << 16  # bytes of a list of projects, which may be tens of megabytes
+_NAME = re.compile(rb'"name": ?"[^"]')
 
 
 class Index:
@@ -104,6 +44,7 @@ class Index:
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
         self.bases = Bases()  # of a devpi index, once they are known
+        self._listed: SingleFlight[Base, None] = SingleFlight(self._list_names)
         self._first: Page | None = None  # of the check; nobody need ask for it again
 
     def check(self, project: NormalizedName) -> Mapping[str, str]:
@@ -189,6 +130,10 @@ class Index:
             own, _ = self._ask(project, base.simple)
             if own.absence == _EMPTY:
                 own, _ = self._confirmed(project, base.simple)
+            elif not own.known and base.goes_by_list:
+                self._listed(base)
+                self._refresh(project, base.simple)  # it keeps in mind what it has said without
+                own, _ = self._ask(project, base.simple)
         except IndexAccessError as error:
             raise type(error)(
                 f"{base.name}, a base of the index, does not say what it has of {project}; "
@@ -196,6 +141,23 @@ class Index:
                 hint=error.hint,
             ) from None
         return any(file.filename not in shown for file in own.files)
+
+    def _list_names(self, base: Base) -> None:
+        """Make sure that a mirror has a list of its upstream's projects to go by.
+
+        Where the list cannot be loaded devpi says of every project that there is none
+        (devpi_server/mirror.py, ``has_project_perstage``).
+
+        :raises IndexAccessError: it has no list, or an empty one
+        """
+        headers = {"Accept": simple.ACCEPT_JSON_V1}
+        answer = self.transport.ask("GET", base.simple, headers, limit=_GLIMPSE, cut=True)
+        if answer.status != requests.codes.ok or not _NAME.search(answer.body):
+            raise IndexAccessError(
+                f"{base.name} has no list of the projects of its upstream, which it goes by",
+                hint=f"is its upstream up? Without a list: devpi index {base.name} "
+                "mirror_no_project_list=True",
+            )
 
     def _confirmed(self, project: NormalizedName, simple_url: str) -> tuple[Page, Answer]:
         page, answer = self._ask(project, simple_url)
@@ -227,7 +189,7 @@ class Index:
         if answer.status == requests.codes.not_found:
             page = Page(project, known=False, wheels=(), others=())
         else:
-            page = _parse_page(project, answer)
+            page = parse_page(project, answer)
         if not page.known:
             what = "404" if answer.status == requests.codes.not_found else _EMPTY
             page = replace(page, absence=what)
@@ -249,104 +211,3 @@ class Index:
             return None
         digest = hashlib.sha256(answer.body).hexdigest()
         return answer.body if file.metadata_sha256 in {"", digest} else None
-
-
-def parse_wheel(project: NormalizedName, file: IndexFile) -> Wheel | None:
-    """Return the wheel a filename stands for; None where it is no wheel of the project."""
-    if not file.filename.endswith(".whl") or not _SAFE_FILENAME.fullmatch(file.filename):
-        return None
-    try:
-        name, version, build, tags = _parse_filename(file.filename)
-    except ValueError:  # InvalidWheelFilename, InvalidVersion, InvalidTag
-        return None
-    return Wheel(project, version, build, tags, file) if name == project else None
-
-
-def _parse_filename(
-    filename: str,
-) -> tuple[NormalizedName, Version, BuildTag, frozenset[Tag]]:
-    """Do the work of ``parse_wheel_filename``, with tags and versions parsed once each.
-
-    A page of numpy has thousands of wheels and a few hundred different tags; going through
-    the full parser for each takes most of the time of a warm run.
-    """
-    parts = filename[:-4].split("-")
-    plain_parts = 5  # without a build tag: name, version, python, abi, platform
-    if len(parts) != plain_parts:
-        return parse_wheel_filename(filename)
-    name, _, _, _ = _parse_name(parts[0])
-    return name, _version(parts[1]), (), _tags("-".join(parts[2:]))
-
-
-@cache
-def _parse_name(text: str) -> tuple[NormalizedName, Version, BuildTag, frozenset[Tag]]:
-    return parse_wheel_filename(f"{text}-0-py3-none-any.whl")
-
-
-@cache
-def _version(text: str) -> Version:
-    return Version(text)
-
-
-@cache
-def _tags(text: str) -> frozenset[Tag]:
-    return parse_tag(text)
-
-
-def _parse_page(project: NormalizedName, answer: Answer) -> Page:
-    where = redact(answer.url)
-    if answer.status != requests.codes.ok:
-        raise IndexAccessError(f"{where}: the server answered {answer.status}")
-    content_type = answer.content_type
-    try:
-        text = answer.body.decode()
-        details: Any = simple.parse_project_details(text, content_type, project)
-        files = [_parse_file(item, answer.url) for item in details["files"]]
-    except simple.UnsupportedMIMEType:
-        raise IndexAccessError(
-            f"{where}: this is no index: it answers with {content_type or 'no content type'}",
-            hint="the address of a devpi index is like https://devpi.example.com/user/index",
-        ) from None
-    except simple.UnsupportedAPIVersion as error:
-        raise IndexAccessError(f"{where}: {error}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        message = f"{type(error).__name__}: {str(error)[:200]}"
-        raise IndexAccessError(
-            f"{where}: the page cannot be read: {message}",
-            hint="look at what this address answers: a proxy may be answering for the index",
-        ) from None
-    wheels, others = [], []
-    for file in files:
-        if not _is_url(file.href):
-            continue
-        wheel = parse_wheel(project, file)
-        if wheel is None:
-            others.append(file)
-        else:
-            wheels.append(wheel)
-    return Page(project, known=bool(files), wheels=tuple(wheels), others=tuple(others))
-
-
-def _is_url(href: str) -> bool:
-    try:
-        urlsplit(href)
-    except ValueError:  # "http://[::1/"
-        return False
-    return True
-
-
-def _parse_file(item: Mapping[str, Any], page_url: str) -> IndexFile:
-    """Read one entry of a page (PEP 691, PEP 592, PEP 658, PEP 714)."""
-    sha256 = item.get("hashes", {}).get("sha256", "").lower()
-    metadata = item.get("core-metadata", item.get("dist-info-metadata", False))
-    digest = metadata.get("sha256", "") if isinstance(metadata, dict) else ""
-    return IndexFile(
-        filename=str(item["filename"]),
-        href=str(item["url"]).partition("#")[0],
-        sha256=sha256 if _SHA256.fullmatch(sha256) else "",
-        requires_python=str(item.get("requires-python") or ""),
-        yanked=item.get("yanked", False) is not False,
-        metadata=bool(metadata),
-        metadata_sha256=str(digest).lower(),
-        page=page_url,
-    )

@@ -178,10 +178,12 @@ class Transport:
         json: Mapping[str, str] | Sequence[str] | None = None,
         any_status: bool = False,
         redirects: bool = True,
+        cut: bool = False,
     ) -> Answer:
         """Return a small answer whole; retried on every passing fault.
 
         :param limit: bytes
+        :param cut: whether a longer answer is cut there, and not refused
         :param json: the body of the request
         :param any_status: take a status that speaks of a passing fault as the answer
         :param redirects: follow them; one is the answer otherwise
@@ -198,6 +200,8 @@ class Transport:
                 body = bytearray()
                 for piece in self._pieces(response, None):
                     body += piece
+                    if len(body) > limit and cut:
+                        break
                     if len(body) > limit:
                         message = f"{redact(url)}: the answer is over {limit >> 20} MiB"
                         raise IndexAccessError(message)
@@ -368,7 +372,7 @@ def _retry_after(response: requests.Response) -> float:
     try:
         value = response.headers.get("Retry-After")
         return max(0.0, urllib3.util.Retry().parse_retry_after(value)) if value else 0.0
-    except (InvalidHeader, OverflowError):
+    except (InvalidHeader, OverflowError, ValueError):
         return 0.0
 
 

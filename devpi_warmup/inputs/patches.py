@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from devpi_warmup.inputs.targets import NEWEST_PATCH
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
 
     from devpi_warmup.inputs.targets import Target
 
+_BEYOND = 99  # no minor version has had so many; what is the same up to there has no end
 _PATCH_MARKERS = ("python_full_version", "implementation_version")
 
 
@@ -30,7 +29,7 @@ class Patches:
     """From which patch release on a lock holds, and up to which.
 
     :param oldest: ``3.11.5``
-    :param newest: ``3.11.9``, or "" where it holds for the newest release and what comes after
+    :param newest: ``3.11.9``, or "" where nothing speaks against any that is to come
     """
 
     oldest: str
@@ -82,7 +81,7 @@ def served_by(
     oldest = newest = own
     while oldest > 0 and same(oldest - 1):
         oldest -= 1
-    last = max(own, NEWEST_PATCH[3, minor])
+    last = max(own, _BEYOND)
     while newest < last and same(newest + 1):
         newest += 1
     return Patches(f"3.{minor}.{oldest}", "" if newest == last else f"3.{minor}.{newest}")

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
+from packaging.tags import Tag, compatible_tags, cpython_tags
 
 from devpi_warmup.errors import InvalidTargetError
-from devpi_warmup.inputs import platform_hints
+from devpi_warmup.inputs import platforms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from packaging.markers import Marker
 
@@ -37,24 +37,6 @@ OLDEST_MINOR = min(minor for _, minor in NEWEST_PATCH)
 FIRST_FREE_THREADED_MINOR = 13
 
 _PYTHON = re.compile(r"3\.(?P<minor>\d{1,2})(?:\.(?P<patch>\d{1,2}))?(?P<threads>t?)")
-_LINUX_ARCHS = ("x86_64", "i686", "aarch64", "armv7l", "ppc64le", "s390x", "riscv64")
-_MANYLINUX = re.compile(r"manylinux(?:_2_(?P<glibc>\d{1,2})|(?P<alias>1|2010|2014))_(?P<arch>\w+)")
-_MUSLLINUX = re.compile(r"musllinux_1_(?P<musl>\d{1,2})_(?P<arch>\w+)")
-_MACOS = re.compile(r"macosx_(?P<major>\d{1,2})_(?P<minor>\d{1,2})_(?P<arch>arm64|x86_64)")
-# platform_machine is the kernel's, also to a 32-bit Python, which mostly runs on a 64-bit kernel:
-# the first is what most machines say, and a target must serve them all (cpython: platform.py).
-_WINDOWS_MACHINES = {"win32": ("AMD64", "x86"), "win_amd64": ("AMD64",), "win_arm64": ("ARM64",)}
-_LINUX_MACHINES = {"i686": ("x86_64", "i686"), "armv7l": ("aarch64", "armv7l")}
-
-# PEP 600: the older names of three glibc versions, and the first architectures they knew.
-_GLIBC_ALIASES = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
-_ALIAS_GLIBC = {"1": 5, "2010": 12, "2014": 17}
-_OLD_GLIBC_ARCHS = ("x86_64", "i686")
-
-# https://en.wikipedia.org/wiki/Darwin_(operating_system)#Release_history: the kernel release
-# a macOS version reports as platform_release. 11 is Darwin 20; from 26 the numbers meet.
-_FIRST_DARWIN_OF_MACOS_11 = 20
-_MACOS_RENUMBERED = 26
 
 
 @dataclass(frozen=True)
@@ -71,7 +53,7 @@ class Target:
 
     def __post_init__(self) -> None:
         _check_python(self.python)
-        _check_platform(self.platform)
+        platforms.check_platform(self.platform)
 
     def __str__(self) -> str:
         return self.id
@@ -120,17 +102,7 @@ class Target:
     @cached_property
     def platforms(self) -> tuple[str, ...]:
         """Every platform tag this platform installs, newest first: the whole ladder."""
-        if match := _MANYLINUX.fullmatch(self.platform):
-            alias = match["alias"]
-            glibc = _ALIAS_GLIBC[alias] if alias else int(match["glibc"])
-            return tuple(_manylinux_ladder(glibc, match["arch"]))
-        if match := _MUSLLINUX.fullmatch(self.platform):
-            newest = int(match["musl"])
-            return tuple(f"musllinux_1_{n}_{match['arch']}" for n in range(newest, -1, -1))
-        if match := _MACOS.fullmatch(self.platform):
-            version = int(match["major"]), int(match["minor"])
-            return tuple(mac_platforms(version, match["arch"]))
-        return (self.platform,)
+        return platforms.ladder(self.platform)
 
     @cached_property
     def tags(self) -> tuple[Tag, ...]:
@@ -174,22 +146,22 @@ class Target:
         very machine. They are "0" and "" (an empty release is not a version and stops some
         releases of pip), and on macOS the kernel release of that macOS.
         """
-        os_name, sys_platform, system, machines, release = _system(self.platform)
+        system = platforms.system(self.platform)
         return tuple(
             {
                 "implementation_name": "cpython",
                 "implementation_version": self.full_version,
-                "os_name": os_name,
+                "os_name": system.os_name,
                 "platform_machine": machine,
                 "platform_python_implementation": "CPython",
-                "platform_release": release,
-                "platform_system": system,
+                "platform_release": system.release,
+                "platform_system": system.name,
                 "platform_version": "",
                 "python_full_version": self.full_version,
                 "python_version": f"{self.version[0]}.{self.version[1]}",
-                "sys_platform": sys_platform,
+                "sys_platform": system.sys_platform,
             }
-            for machine in machines
+            for machine in system.machines
         )
 
     @property
@@ -267,56 +239,3 @@ def _check_python(python: str) -> None:
             f"Python {python} does not exist",
             hint=f"the first free-threaded Python is 3.{FIRST_FREE_THREADED_MINOR}t",
         )
-
-
-def _check_platform(platform: str) -> None:
-    if platform in _WINDOWS_MACHINES:
-        return
-    if match := _MANYLINUX.fullmatch(platform):
-        alias = match["alias"]
-        glibc = _ALIAS_GLIBC[alias] if alias else int(match["glibc"])
-        if match["arch"] in _LINUX_ARCHS and glibc >= _oldest_glibc(match["arch"]):
-            return
-    elif match := _MUSLLINUX.fullmatch(platform):
-        if match["arch"] in _LINUX_ARCHS:
-            return
-    elif match := _MACOS.fullmatch(platform):
-        first_arm_macos, oldest = 11, 10
-        if int(match["major"]) >= (first_arm_macos if match["arch"] == "arm64" else oldest):
-            return
-    raise InvalidTargetError(
-        f"{platform!r} is not a platform tag of wheels", hint=platform_hints.hint(platform)
-    )
-
-
-def _oldest_glibc(arch: str) -> int:
-    # PEP 513 and PEP 571 knew two architectures; all others began with glibc 2.17 (PEP 599).
-    return 5 if arch in _OLD_GLIBC_ARCHS else 17
-
-
-def _manylinux_ladder(glibc: int, arch: str) -> Iterator[str]:
-    # packaging keeps its own ladder private, since it asks the C library of the host.
-    for minor in range(glibc, _oldest_glibc(arch) - 1, -1):
-        yield f"manylinux_2_{minor}_{arch}"
-        if minor in _GLIBC_ALIASES:
-            yield f"{_GLIBC_ALIASES[minor]}_{arch}"
-
-
-def _system(platform: str) -> tuple[str, str, str, tuple[str, ...], str]:
-    """Return os_name, sys_platform, platform_system, platform_machines, platform_release."""
-    if machines := _WINDOWS_MACHINES.get(platform):
-        return "nt", "win32", "Windows", machines, "0"
-    if match := _MACOS.fullmatch(platform):
-        return "posix", "darwin", "Darwin", (match["arch"],), _darwin(match)
-    arch = (_MANYLINUX.fullmatch(platform) or _MUSLLINUX.fullmatch(platform))["arch"]  # type: ignore[index]
-    return "posix", "linux", "Linux", _LINUX_MACHINES.get(arch, (arch,)), "0"
-
-
-def _darwin(match: re.Match[str]) -> str:
-    major, minor = int(match["major"]), int(match["minor"])
-    first_numbered_by_major = 11
-    if major < first_numbered_by_major:
-        return f"{minor + 4}.0.0"
-    if major >= _MACOS_RENUMBERED:
-        return f"{major - 1}.0.0"
-    return f"{major - first_numbered_by_major + _FIRST_DARWIN_OF_MACOS_11}.0.0"

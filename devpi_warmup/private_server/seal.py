@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from devpi_warmup import console, process
 from devpi_warmup.errors import ServerError, WarmupError, indented
 from devpi_warmup.index.devpi import Devpi
-from devpi_warmup.index.simple import IndexFile
+from devpi_warmup.index.pages import IndexFile
 from devpi_warmup.index.transport import Transport
 from devpi_warmup.inputs import config, pip_config
 from devpi_warmup.private_server.server import FOLDER, REQUIREMENT, PrivateServer

@@ -9,6 +9,9 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
 from devpi_warmup.errors import WarmupError, indented
 from devpi_warmup.process import isolation
 from devpi_warmup.wheelhouse import members
@@ -19,7 +22,6 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.targets import Target
     from devpi_warmup.prove.pip import Pip
     from devpi_warmup.wheelhouse.coverage import Coverage
-    from devpi_warmup.wheelhouse.files import Wheelhouse
     from devpi_warmup.wheelhouse.manifest import TargetEntry
 
 IMPORT_TIMEOUT = 60.0  # seconds
@@ -63,13 +65,13 @@ def check_ready(coverage: Coverage, target: Target, requirements_digest: str) ->
     return coverage.entry(target)
 
 
-def install(target: Target, entry: TargetEntry, wheelhouse: Wheelhouse, *, pip: Pip) -> Installed:
+def install(target: Target, entry: TargetEntry, coverage: Coverage, *, pip: Pip) -> Installed:
     """Install the lock of a target into the environment of a pip, check it, import it.
 
     :raises InstallError: the lock does not serve this Python, pip cannot install it, or finds it
         inconsistent; with its last lines
     """
-    lock = wheelhouse.lock_path(target.id)
+    lock = coverage.wheelhouse.lock_path(target.id)
     version = _check_version(entry, pip)
     for problem, done in (
         ("pip cannot install the lock offline", pip.install_lock(lock)),
@@ -80,7 +82,8 @@ def install(target: Target, entry: TargetEntry, wheelhouse: Wheelhouse, *, pip: 
                 f"{problem}:\n{indented(done.last_lines().splitlines())}",
                 hint=f"the files do not fit this interpreter ({pip.python}), or were changed",
             )
-    wheels = [wheelhouse.path / filename for filename in entry.files]
+    _check_installed(pip, coverage, entry)
+    wheels = [coverage.wheelhouse.path / filename for filename in entry.files]
     modules = sorted({module for wheel in wheels for module in importable(members.names(wheel))})
     failed = tuple(
         (module, reason) for module in modules if (reason := _import(module, pip)) is not None
@@ -90,7 +93,12 @@ def install(target: Target, entry: TargetEntry, wheelhouse: Wheelhouse, *, pip: 
 
 def _check_version(entry: TargetEntry, pip: Pip) -> str:
     code = "import platform; print(platform.python_version())"
-    version = pip.run("-c", code).stdout.strip()
+    said = pip.run("-c", code).stdout.strip()
+    version = said.removesuffix("+")  # of one that was built between two releases
+    try:
+        Version(version)
+    except InvalidVersion:
+        raise InstallError(f"the interpreter does not say its version, but {said!r}") from None
     if entry.patches is not None and not entry.patches.admits(version):
         raise InstallError(
             f"this machine has Python {version}, and the lock serves {entry.patches}",
@@ -98,6 +106,19 @@ def _check_version(entry: TargetEntry, pip: Pip) -> str:
             "nox -s warmup where there is a network",
         )
     return version
+
+
+def _check_installed(pip: Pip, coverage: Coverage, entry: TargetEntry) -> None:
+    """Hold what pip says is installed now against the lock."""
+    there = {(canonicalize_name(name), Version(version)) for name, version in pip.installed()}
+    known = (coverage.manifest.files[name] for name in entry.files)
+    absent = [
+        f"{file.project} {file.version}"
+        for file in known
+        if (canonicalize_name(file.project), Version(file.version)) not in there
+    ]
+    if absent:
+        raise InstallError(f"pip has not installed {', '.join(absent)}")
 
 
 def importable(names: Iterable[str]) -> set[str]:

@@ -42,6 +42,11 @@ class Pip:
         """Have pip compare what is installed with what it requires."""
         return self.offline("-m", "pip", "check")
 
+    def installed(self) -> list[tuple[str, str]]:
+        """Return the projects in the environment, and their versions."""
+        done = self.offline("-m", "pip", "list", "--format=json")
+        return [(item["name"], item["version"]) for item in json.loads(done.stdout or "[]")]
+
     def judge_lock(
         self, lock: Path, target: Target, markers: Mapping[str, str], folder: Path, *more: str
     ) -> Completed:

@@ -13,8 +13,8 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from devpi_warmup import console
 from devpi_warmup.errors import ServerError, indented
-from devpi_warmup.index.fetcher import SingleFlight
 from devpi_warmup.index.opening import open_index
+from devpi_warmup.index.single_flight import SingleFlight
 from devpi_warmup.index.transport import SMALL_CONNECTIONS, Transport
 from devpi_warmup.inputs import requirement_files
 from devpi_warmup.wheelhouse.coverage import Coverage

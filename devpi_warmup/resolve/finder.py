@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from devpi_warmup.index.fetcher import SingleFlight
+from devpi_warmup.index.single_flight import SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from devpi_warmup.index.fetcher import Fetcher
-    from devpi_warmup.index.simple import IndexFile, Wheel
+    from devpi_warmup.index.pages import IndexFile, Wheel
     from devpi_warmup.inputs.targets import Target
 
 Hashes: TypeAlias = "frozenset[str] | None"  # None: any digest will do

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from packaging.utils import NormalizedName
 
-    from devpi_warmup.index.simple import IndexFile, Page
+    from devpi_warmup.index.pages import IndexFile, Page
     from devpi_warmup.inputs.targets import Target
     from devpi_warmup.resolve.explain import Cause, Known
     from devpi_warmup.resolve.requirement import ResolverRequirement

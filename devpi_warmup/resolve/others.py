@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
     from packaging.version import Version
 
-    from devpi_warmup.index.simple import Page
+    from devpi_warmup.index.pages import Page
     from devpi_warmup.inputs.targets import Target
 
 

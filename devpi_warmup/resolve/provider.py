@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
 
     from devpi_warmup.index.fetcher import Fetcher
-    from devpi_warmup.index.simple import IndexFile, Wheel
+    from devpi_warmup.index.pages import IndexFile, Wheel
     from devpi_warmup.inputs.targets import Target
     from devpi_warmup.resolve.roots import Roots
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
     from packaging.version import Version
 
-    from devpi_warmup.index.simple import Wheel
+    from devpi_warmup.index.pages import Wheel
     from devpi_warmup.inputs.requirements import RootRequirement
     from devpi_warmup.resolve.finder import Hashes
 

@@ -32,11 +32,12 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
 
     from devpi_warmup.index.fetcher import Fetcher
-    from devpi_warmup.index.simple import IndexFile, Wheel
+    from devpi_warmup.index.pages import IndexFile, Wheel
     from devpi_warmup.inputs.requirements import RequirementSet
     from devpi_warmup.inputs.targets import Target
 
 _MAX_ROUNDS = 200_000
+_UNKNOWABLE = ("platform_release", "platform_version")
 
 
 def resolve(requirements: RequirementSet, target: Target, fetcher: Fetcher) -> Lock:
@@ -167,17 +168,28 @@ class _Chosen:
                 if extra not in self._metadata[pin.project].extras:
                     wanters = ", ".join(pin.via)
                     yield f"{pin.project} {pin.version} has no extra {extra!r}, wanted by {wanters}"
-        for pin in pins:
-            if pin.from_url:
-                continue
-            admitted = self._specifiers[pin.project] & roots.constraint(pin.project).specifier
-            newer = newest_without_wheel(self._fetcher.page(pin.project), admitted, target)
-            if newer is not None and newer[0] > pin.version:
-                only = f"{newer[0]} exists only as {newer[1]}"
-                yield f"{pin.project} {pin.version} is not the newest: {only}"
+            if not pin.from_url:
+                yield from self._older_than_it_could_be(pin, target, roots)
+            yield from self._unknowable(pin, target)
         for file, problem in broken.items():
             if canonicalize_name(file.filename.partition("-")[0]) in self._wheels:
                 yield f"passed over, as pip does: {problem}"
+
+    def _older_than_it_could_be(self, pin: Pin, target: Target, roots: Roots) -> Iterator[str]:
+        admitted = self._specifiers[pin.project] & roots.constraint(pin.project).specifier
+        newer = newest_without_wheel(self._fetcher.page(pin.project), admitted, target)
+        if newer is not None and newer[0] > pin.version:
+            only = f"{newer[0]} exists only as {newer[1]}"
+            yield f"{pin.project} {pin.version} is not the newest: {only}"
+
+    def _unknowable(self, pin: Pin, target: Target) -> Iterator[str]:
+        for requirement in self._metadata[pin.project].requires:
+            for name in _UNKNOWABLE:
+                if name in str(requirement.marker or ""):
+                    yield (
+                        f"{pin.project} asks for the {name} of the machine ({requirement}), which "
+                        f"cannot be known here: it was taken for {target.markers[name]!r}"
+                    )
 
     def _evaluated(self) -> Iterator[tuple[Marker, Sequence[str]]]:
         """Yield every marker of the wheels, and the extras it was evaluated for."""

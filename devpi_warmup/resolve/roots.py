@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from devpi_warmup.errors import ResolutionError
-from devpi_warmup.index.simple import IndexFile, parse_wheel
+from devpi_warmup.index.pages import IndexFile, parse_wheel
 from devpi_warmup.inputs.urls import redact, url_filename
 from devpi_warmup.resolve.requirement import (
     Candidate,

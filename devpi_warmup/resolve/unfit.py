@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
     from packaging.version import Version
 
-    from devpi_warmup.index.simple import IndexFile, Page, Wheel
+    from devpi_warmup.index.pages import IndexFile, Page, Wheel
     from devpi_warmup.inputs.targets import Target
     from devpi_warmup.resolve.requirement import ResolverRequirement
 

@@ -79,9 +79,9 @@ class Coverage:
         folder, path = self.wheelhouse.shown, self.wheelhouse.path / name
         if path.is_symlink() or (path.parent != self.wheelhouse.path and path.parent.is_symlink()):
             return f"{name} in {folder}/ is a link, which does not cross the gap"
-        if not path.is_file():
-            return f"{name} is missing from {folder}/"
         try:
+            if not path.is_file():
+                return f"{name} is missing from {folder}/"
             same = digest(path) == sha256
         except OSError as error:
             return f"{name} cannot be read: {error.strerror}"

@@ -114,8 +114,8 @@ class Wheelhouse:
 
     def lock_paths(self, target_id: str) -> tuple[Path, Path, Path]:
         """Return the files that make the lock of a target: text, its links page, pylock."""
-        text = self.lock_path(target_id)
-        return text, text.with_suffix(".html"), self.path / LOCKS / f"pylock.{target_id}.toml"
+        text, page, pylock = (self.path / name for name in lock_names(target_id))
+        return text, page, pylock
 
     def set_lock_aside(self, target_id: str) -> None:
         """Move the lock of a target, if there is one, where no command looks for it.
@@ -135,6 +135,15 @@ class Wheelhouse:
     def lock_path(self, target_id: str) -> Path:
         """Return where the lock of a target lies, as text that any pip reads."""
         return self.path / LOCKS / f"{target_id}.txt"
+
+
+def lock_names(target_id: str) -> tuple[str, str, str]:
+    """Return the names of the files of a lock, as seen from the wheelhouse."""
+    return (
+        f"{LOCKS}/{target_id}.txt",
+        f"{LOCKS}/{target_id}.html",
+        f"{LOCKS}/pylock.{target_id}.toml",
+    )
 
 
 def digest(path: Path) -> str:

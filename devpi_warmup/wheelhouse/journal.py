@@ -14,7 +14,7 @@ from devpi_warmup.wheelhouse.warmth import NO_DEVPI, UNSWEPT, Proof, Warmth
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from devpi_warmup.index.simple import IndexFile
+    from devpi_warmup.index.pages import IndexFile
     from devpi_warmup.inputs.targets import Target
     from devpi_warmup.wheelhouse.files import Wheelhouse
     from devpi_warmup.wheelhouse.lock import Lock

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
     from packaging.version import Version
 
-    from devpi_warmup.index.simple import IndexFile
+    from devpi_warmup.index.pages import IndexFile
     from devpi_warmup.inputs.patches import Patches
     from devpi_warmup.inputs.targets import Target
 
 
 # The oldest pip with which every Python was seen to install every lock (docs/installers.md).
 OLDEST_PIP = "20.3"
+_OLDEST_PIP_OF_MUSL = "21.2"  # its changelog: PEP 656
 
 
 def install_command(target_id: str, folder: str) -> str:
@@ -91,7 +92,7 @@ class Lock:
         lines = [
             f"# {self.target.id}: {len(self.pins)} pins, written by devpi-warmup {__version__}.",
             f"# Python {self.target.python}: {self.patches}.",
-            f"# Inside the gap, where {folder}/ lies, with pip {OLDEST_PIP} or newer:",
+            f"# Inside the gap, where {folder}/ lies, with pip {self._oldest_pip} or newer:",
             f"#   {install_command(self.target.id, folder)}",
             f"# or with uv 0.6 or newer: {uv_command(self.target.id, folder)}",
         ]
@@ -101,6 +102,10 @@ class Lock:
         text = "\n".join(lines) + "\n"
         # PEP 263, as pip reads it: without it some releases of pip take the locale's encoding.
         return text if text.isascii() else f"# -*- coding: utf-8 -*-\n{text}"
+
+    @property
+    def _oldest_pip(self) -> str:
+        return _OLDEST_PIP_OF_MUSL if self.target.platform.startswith("musl") else OLDEST_PIP
 
     def to_links(self) -> str:
         """Write a page of links, relative to ``locks/``, with the hash of each file (PEP 503)."""

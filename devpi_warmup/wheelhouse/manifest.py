@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from packaging.version import InvalidVersion, Version
+
 from devpi_warmup import __version__
 from devpi_warmup.inputs.patches import Patches
-from devpi_warmup.wheelhouse.files import write_text
+from devpi_warmup.wheelhouse.files import lock_names, write_text
 from devpi_warmup.wheelhouse.warmth import Proof, Warmth
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 NAME = "manifest.json"
 FORMAT = 2
 COVERED, MISSING = "covered", "missing"
+_FILENAME = re.compile(r"(locks/)?[A-Za-z0-9_][A-Za-z0-9_.+!-]{0,250}")
 INDEX, DIRECT = "index", "direct URL"
 
 
@@ -147,7 +151,7 @@ class TargetEntry:
             platform=_get(table, "platform", str, where),
             state=_get(table, "state", str, where),
             reason=_get(table, "reason", str, where),
-            patches=Patches(oldest, _get(table, "to", str, where)) if oldest else None,
+            patches=_patches(oldest, _get(table, "to", str, where), where),
             requirements_sha256=_get(table, "requirements_sha256", str, where),
             pip=_get(table, "pip", str, where),
             locks=_digests(table, "locks", where),
@@ -157,7 +161,8 @@ class TargetEntry:
         )
         if entry.state not in {COVERED, MISSING}:
             raise ManifestError(f"{where}.state is {entry.state!r}")
-        if entry.covered and (not entry.locks or entry.patches is None):
+        id_ = where.partition(".")[2]
+        if entry.covered and (entry.patches is None or set(entry.locks) != set(lock_names(id_))):
             raise ManifestError(f"{where} is covered without a lock")
         return entry
 
@@ -233,12 +238,23 @@ def write(wheelhouse: Wheelhouse, manifest: Manifest) -> None:
     write_text(wheelhouse.path / NAME, text)
 
 
+def _patches(oldest: str, newest: str, where: str) -> Patches | None:
+    try:
+        for version in (oldest, newest):
+            Version(version or "0")
+    except InvalidVersion:
+        raise ManifestError(f"{where}.from and to are not releases of Python") from None
+    return Patches(oldest, newest) if oldest else None
+
+
 def _get(table: Any, key: str, kind: type, where: str) -> Any:
     place = f"{where}.{key}" if where else key
     if not isinstance(table, dict) or key not in table:
         raise ManifestError(f"{place} is missing")
     if not isinstance(table[key], kind) or isinstance(table[key], bool):
         raise ManifestError(f"{place} is not of type {kind.__name__}")
+    if kind is str and any("\ud800" <= letter <= "\udfff" for letter in table[key]):
+        raise ManifestError(f"{place} is not text")
     return table[key]
 
 
@@ -246,7 +262,7 @@ def _digests(table: Mapping[str, Any], key: str, where: str) -> dict[str, str]:
     found: dict[str, object] = _get(table, key, dict, where)
     for name, sha256 in found.items():
         # It is joined to the folder's path, and what lies elsewhere does not cross the gap.
-        if not isinstance(sha256, str) or name.startswith("/") or ".." in name.split("/"):
+        if not isinstance(sha256, str) or not _FILENAME.fullmatch(name):
             raise ManifestError(f"{where}.{key}.{name} is not a file and its sha256")
     return {name: str(sha256) for name, sha256 in found.items()}
 

@@ -6,8 +6,12 @@ takes for one, the later wins in silence; a file where another wheel needs a fol
 
 from __future__ import annotations
 
+import configparser
 import re
+import unicodedata
 import zipfile
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,78 +21,144 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.targets import Target
 
 LONGEST_NAME = 255  # bytes on Linux, characters elsewhere
-# MAX_PATH is 260 with its NUL, and C:\Users\…\AppData\Local\Programs\…\Lib\site-packages\ comes
-# before: https://learn.microsoft.com/windows/win32/fileio/maximum-file-path-limitation
-LONGEST_WINDOWS_PATH = 259
-_WINDOWS_PREFIX = 90
-_LIBRARIES = frozenset({"purelib", "platlib"})
-_NOT_ON_WINDOWS = re.compile(r'[<>:"|?*\x00-\x1f]|[. ](/|$)')
+# MAX_PATH is 260 with its NUL, and C:\Users\…\AppData\Local\Programs\… comes before:
+# https://learn.microsoft.com/windows/win32/fileio/maximum-file-path-limitation
+_LONGEST_WINDOWS_PATH = 259 - 70
+# https://learn.microsoft.com/windows/win32/fileio/naming-a-file
+_NOT_ON_WINDOWS = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ](/|$)')
+_RESERVED = re.compile(
+    r"(^|/)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])[ .]*(\.|/|$)", re.IGNORECASE
+)
+_SCRIPT_GROUPS = ("console_scripts", "gui_scripts")
+_CODE = (".py", ".so", ".pyd", ".dll")
+_THE_ENVIRONMENT = "the environment itself"
+
+
+@dataclass(frozen=True)
+class Problems:
+    """What is the matter with the wheels of a lock.
+
+    :param errors: why they cannot be installed together
+    :param notes: what may go wrong on some machines, or hardly matters
+    """
+
+    errors: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def names(path: Path) -> tuple[str, ...]:
-    """Return the files in a wheel, as it names them.
+    """Return the files in a wheel, as it names them, and the scripts that pip makes for it.
 
     :raises zipfile.BadZipFile, OSError: it cannot be read
     """
     with zipfile.ZipFile(path) as archive:
-        return tuple(name for name in archive.namelist() if not name.endswith("/"))
+        files = tuple(name for name in archive.namelist() if not name.endswith("/"))
+        made = []
+        for name in files:
+            folder, _, file = name.partition("/")
+            if file == "entry_points.txt" and folder.endswith(".dist-info"):
+                data = folder.removesuffix(".dist-info") + ".data/scripts"
+                made += [f"{data}/{script}" for script in _scripts(archive.read(name))]
+    return (*files, *made)
 
 
-def problems(wheels: Mapping[str, Sequence[str]], target: Target) -> list[str]:
-    """Return why the wheels of one lock cannot be installed together on the target's disk.
+def _scripts(text: bytes) -> list[str]:
+    parser = configparser.ConfigParser(delimiters=("=",), strict=False, interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    with suppress(configparser.Error, UnicodeDecodeError):  # pip will say so when it unpacks it
+        parser.read_string(text.decode())
+    return [name for group in _SCRIPT_GROUPS if group in parser for name in parser[group]]
 
-    :param wheels: filenames, and the names of the files in each
+
+def problems(wheels: Mapping[str, Sequence[str]], target: Target) -> Problems:
+    """Hold the files of the wheels of one lock against each other.
+
+    :param wheels: filenames, and what :func:`names` has returned of each
     """
-    found = []
-    windows, linux = target.platform.startswith("win"), "linux" in target.platform
-    places: dict[str, tuple[str, str]] = {}  # as the disk sees it: as it is written, by whom
+    errors, notes = list[str](), list[str]()
+    layout = _Layout(target)
+    places: dict[str, _Place] = {}  # as the disk sees them
+    for place in layout.own():
+        places[layout.seen(place.path)] = place
     for wheel, members in wheels.items():
+        longest = 0
         for name in members:
-            place = _place(name)
-            sizes = (len(part.encode() if linux else part) for part in place.split("/"))
-            if max(sizes) > LONGEST_NAME:
-                found.append(f"{wheel} has a name of over {LONGEST_NAME} characters: {name[:60]}…")
-            if windows and _NOT_ON_WINDOWS.search(name):
-                found.append(f"{wheel} has a name that Windows does not allow: {name}")
-            before, owner = places.setdefault(_seen(place, target), (place, wheel))
-            if before != place:
-                found.append(f"{_of(wheel, name)} and {_of(owner, before)} are one file there")
-    for seen, (place, wheel) in places.items():
+            place = _Place(layout.path(name), name, wheel)
+            longest = max(longest, len(place.path))
+            errors += layout.not_allowed(place)
+            before = places.setdefault(layout.seen(place.path), place)
+            if before.path != place.path:
+                importable = name.endswith(_CODE) or before.name.endswith(_CODE)
+                there = errors if importable else notes
+                there.append(f"{place} and {before} are one file there")
+        if layout.windows and longest > _LONGEST_WINDOWS_PATH:
+            notes.append(
+                f"{wheel} has paths of up to {longest} characters: under a long folder it needs "
+                "Windows' long paths to be enabled"
+            )
+    for seen, place in places.items():
         for folder in _folders(seen):
             if folder in places:
-                name, other = places[folder]
-                there = f"{_of(other, name)} is a file"
-                found.append(f"{there}, and {_of(wheel, place)} needs a folder in its place")
+                errors.append(
+                    f"{places[folder]} is a file, and {place} needs a folder in its place"
+                )
                 break
-    return found
+    return Problems(tuple(errors), tuple(notes))
 
 
-def notes(wheels: Mapping[str, Sequence[str]], target: Target) -> list[str]:
-    """Return what may go wrong on some machines of the target only."""
-    if not target.platform.startswith("win"):
-        return []
-    longest = LONGEST_WINDOWS_PATH - _WINDOWS_PREFIX
-    return [
-        f"{wheel} has paths of up to {size} characters: under a long folder it needs Windows' "
-        "long paths to be enabled"
-        for wheel, members in wheels.items()
-        if (size := max((len(_place(name)) for name in members), default=0)) > longest
-    ]
+@dataclass(frozen=True)
+class _Place:
+    """Where a file is put: a path in the environment, and whose it is."""
+
+    path: str
+    name: str
+    wheel: str
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.wheel}"
 
 
-def _place(name: str) -> str:
-    """Return where pip puts a file: under ``lib/``, or under the folder of its scheme."""
-    first, _, rest = name.partition("/")
-    if not first.endswith(".data") or "/" not in rest:
-        return f"lib/{name}"
-    scheme, _, path = rest.partition("/")
-    if scheme == "headers":
-        return f"headers/{first.partition('-')[0]}/{path}"
-    return f"lib/{path}" if scheme in _LIBRARIES else f"{scheme}/{path}"
+class _Layout:
+    """The environment of a target: its folders (sysconfig's "venv" scheme), and its disk."""
 
+    def __init__(self, target: Target) -> None:
+        self.windows = target.platform.startswith("win")
+        self._linux = "linux" in target.platform
+        threads = "t" if target.free_threaded else ""
+        self._python = f"python3.{target.version[1]}{threads}"
+        self._lib = "Lib/site-packages" if self.windows else f"lib/{self._python}/site-packages"
+        self._bin = "Scripts" if self.windows else "bin"
 
-def _seen(place: str, target: Target) -> str:
-    return place if "linux" in target.platform else place.casefold()
+    def own(self) -> Iterator[_Place]:
+        """Yield what is there before a wheel is."""
+        python = ("python.exe",) if self.windows else ("python", "python3")
+        for path in ("pyvenv.cfg", f"{self._lib}/_", *(f"{self._bin}/{name}" for name in python)):
+            yield _Place(path, path, _THE_ENVIRONMENT)
+
+    def path(self, name: str) -> str:
+        """Return where pip puts a file (pip/_internal/operations/install/wheel.py)."""
+        first, _, rest = name.partition("/")
+        if not first.endswith(".data") or "/" not in rest:
+            return f"{self._lib}/{name}"
+        scheme, _, path = rest.partition("/")
+        folders = {
+            "scripts": self._bin,
+            "headers": f"include/site/{self._python}/{first.partition('-')[0]}",
+            "data": "",
+        }
+        return f"{folders.get(scheme, self._lib)}/{path}".lstrip("/")
+
+    def seen(self, path: str) -> str:
+        """Return a path as the disk compares it."""
+        return path if self._linux else unicodedata.normalize("NFC", path).casefold()
+
+    def not_allowed(self, place: _Place) -> Iterator[str]:
+        """Say why the disk does not take a name."""
+        parts = (part.encode() if self._linux else part for part in place.path.split("/"))
+        if max(map(len, parts)) > LONGEST_NAME:
+            yield f"{place.wheel} has a name of over {LONGEST_NAME} characters: {place.name[:60]}…"
+        if self.windows and (_NOT_ON_WINDOWS.search(place.name) or _RESERVED.search(place.path)):
+            yield f"{place.wheel} has a name that Windows does not allow: {place.name}"
 
 
 def _folders(place: str) -> Iterator[str]:
@@ -96,7 +166,3 @@ def _folders(place: str) -> Iterator[str]:
     while end > 0:
         yield place[:end]
         end = place.rfind("/", 0, end)
-
-
-def _of(wheel: str, name: str) -> str:
-    return f"{name.removeprefix('lib/')} of {wheel}"

@@ -19,7 +19,7 @@ from devpi_warmup.errors import FileError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from devpi_warmup.index.simple import Wheel
+    from devpi_warmup.index.pages import Wheel
 
 MAX_METADATA = 16 << 20  # bytes
 # What zipfile and its decompressors raise for a file that is damaged or hostile.
@@ -35,8 +35,8 @@ class DamagedWheelError(FileError):
     def __init__(self, wheel: Wheel, problem: str) -> None:
         super().__init__(
             f"{wheel.file.filename} {problem}",
-            hint=f"if it stays so, exclude that version: write {wheel.project}!={wheel.version} "
-            "into the requirements or the constraints",
+            hint="if it stays so, require another version, such as "
+            f"{wheel.project}!={wheel.version} in the requirements or the constraints",
         )
 
 

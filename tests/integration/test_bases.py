@@ -204,3 +204,68 @@ def test_bases_that_cannot_be_read(project: Project, several: Several) -> None:
         done = project.nox("-s", session)
         assert done.returncode == 1, done.output
         assert "the bases of the index cannot be read (root/cu:" in done.stderr
+
+
+def test_a_mirror_without_its_list_of_projects_is_not_believed(
+    project: Project, several: Several
+) -> None:
+    """By default devpi goes by that list; where it cannot be loaded, it answers 404 for all."""
+    several.put(
+        "root/listed",
+        type="mirror",
+        mirror_url=several.root.get(f"{several.server}/root/cu?no_projects=").json()["result"][
+            "mirror_url"
+        ],
+    )
+    several.put("root/both", type="stage", bases=["root/pypi", "root/listed"])
+    several.pypi.add("torch", "1.0")
+    several.cu.add("torch", "2.0")
+    project.write("torch", **ONE)
+    index = several.index.replace("root/dev", "root/both")
+    several.cu.faults = {"/+simple/": [FAULT], "/+simple/torch/": [FAULT]}
+    done = project.nox("-s", "warmup", DEVPI_INDEX=index)
+    assert done.returncode == 1, done.output
+    assert "root/listed has no list of the projects of its upstream" in done.stderr
+    assert "devpi index root/listed mirror_no_project_list=True" in done.stderr
+    # The list is there again; that devpi has kept in mind that there is no such project is undone.
+    names = b'<!DOCTYPE html><html><body><a href="torch/">torch</a></body></html>'
+    several.cu.faults = {"/+simple/": [Answer(200, "text/html", names)]}
+    done = project.nox("-s", "warmup", DEVPI_INDEX=index)
+    assert done.returncode == 0, done.output
+    assert (project.wheelhouse / "torch-2.0-py3-none-any.whl").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "asked"),
+    [
+        ({"mirror_whitelist": ["*"]}, True),
+        ({"mirror_whitelist": ["torch"]}, True),
+        ({"mirror_whitelist": ["*"], "mirror_whitelist_inheritance": "intersection"}, True),
+        ({"mirror_whitelist": ["other"]}, False),
+    ],
+)
+def test_a_whitelist_above_the_upload_lets_the_mirrors_in(
+    project: Project, several: Several, settings: dict[str, object], asked: bool
+) -> None:
+    upload(several, "root/mine", "torch", "1.0")
+    several.put("root/top", type="stage", bases=["root/mine", "root/cu"], **settings)
+    several.cu.add("torch", "4.0")
+    several.cu.faults["/+simple/torch/"] = [FAULT]
+    project.write("torch", **ONE)
+    index = several.index.replace("root/dev", "root/top")
+    done = project.nox("-s", "warmup", DEVPI_INDEX=index)
+    assert done.returncode == (1 if asked else 0), done.output
+    assert ("root/cu, a base of the index, does not say" in done.stderr) == asked
+
+
+def test_a_base_that_is_no_more_is_passed_over(project: Project, several: Several) -> None:
+    several.put("root/gone", type="stage", bases=[])
+    bases = ["root/gone", "root/pypi", "root/cu"]
+    several.put("root/holes", type="stage", bases=bases)
+    several.root.delete(f"{several.server}/root/gone").raise_for_status()
+    several.pypi.add("app", "1.0")
+    several.cu.faults["/+simple/app/"] = [FAULT]
+    project.write("app", **ONE)
+    done = project.nox("-s", "warmup", DEVPI_INDEX=several.index.replace("root/dev", "root/holes"))
+    assert done.returncode == 1, done.output
+    assert "root/cu, a base of the index, does not say what it has of app" in done.stderr

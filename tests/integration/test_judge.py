@@ -14,7 +14,7 @@ from catalogue import Catalogue, Upload, make_zip
 from projects import Devpi, Project
 
 from devpi_warmup.errors import WheelhouseError
-from devpi_warmup.index.simple import IndexFile
+from devpi_warmup.index.pages import IndexFile
 from devpi_warmup.process import run
 from devpi_warmup.prove.judge import judge
 from devpi_warmup.prove.pip import Pip
@@ -162,7 +162,7 @@ def test_a_wheel_that_pip_cannot_install_fails_its_targets(warmed: Project, devp
     done = warmed.nox("-s", "warmup")
     assert done.returncode == 1
     assert "pip cannot install judgebad-1.0-py3-none-any.whl: " in done.stderr
-    assert "hint: exclude that version: write judgebad!=1.0 into the requirements" in done.stderr
+    assert "hint: require another version, such as judgebad!=1.0 in the requirements" in done.stderr
 
 
 def test_each_distinct_wheel_is_judged_once(warmed: Project, devpi: Devpi) -> None:
@@ -204,7 +204,7 @@ def test_a_damaged_newest_wheel_is_not_stepped_over(
     done = warmed.nox("-s", "warmup")
     assert done.returncode == 1
     assert "stepped-2.0-py3-none-any.whl cannot be unpacked: File is not a zip file" in done.stderr
-    assert "write stepped!=2.0 into the requirements or the constraints" in done.stderr
+    assert "stepped!=2.0 in the requirements or the constraints" in done.stderr
     assert done.stdout.count("stepped-2.0") == 1
 
 

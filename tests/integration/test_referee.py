@@ -121,7 +121,7 @@ def test_a_file_that_fits_even_better_is_not_taken(case: Case) -> None:
 
 def test_an_accepted_lock_needs_no_network(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     from devpi_warmup import process
-    from devpi_warmup.prove import referee as module
+    from devpi_warmup.prove import pip as module
 
     # Without a namespace, proxies that answer nothing must do.
     isolation = process.Isolation("dead proxies", (), process.isolation().env)

@@ -152,6 +152,34 @@ def test_a_spoiled_wheelhouse_is_not_installed(
     assert "Traceback" not in done.output
 
 
+def test_an_emptied_lock_beside_an_edited_manifest(ready: Project) -> None:
+    """The manifest names all three files of a lock, or it covers nothing."""
+    path = ready.wheelhouse / "manifest.json"
+    manifest = json.loads(path.read_text())
+    lock = f"locks/{TARGET.id}.txt"
+    (ready.wheelhouse / lock).write_text("")
+    del manifest["targets"][TARGET.id]["locks"][lock]
+    path.write_text(json.dumps(manifest))
+    for session in ("report", "verify"):
+        done = ready.nox("-s", session)
+        assert done.returncode == 1, done.output
+        assert "is covered without a lock" in done.output
+    # Even where its digest is that of the emptied file.
+    manifest["targets"][TARGET.id]["locks"][lock] = digest(ready.wheelhouse / lock)
+    path.write_text(json.dumps(manifest))
+    done = ready.nox("-s", "verify")
+    assert done.returncode == 1, done.output
+    assert "pip has not installed ver-app 1.0, ver-lib 1.0" in done.stderr
+
+
+def test_the_order_of_a_selection_does_not_decide(ready: Project) -> None:
+    foreign = TARGET.id.replace(OWN_PLATFORM, "win_amd64")
+    done = ready.nox("-s", f"verify({foreign})", f"verify({TARGET.id})")
+    assert done.returncode == 0, done.output
+    assert f"{foreign} is not verified" in done.stderr
+    assert "installed: 2 distributions" in done.stdout
+
+
 def test_a_missing_interpreter_is_noxs_own_rule(project: Project) -> None:
     project.write("six", pythons=("3.15",), platforms=(OWN_PLATFORM,))
     done = project.nox("-s", "verify", "-p", "3.15")

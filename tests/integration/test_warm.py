@@ -15,7 +15,8 @@ from projects import Project, mirror, upstream_of
 from sites import Answer, Proxy, listening
 
 from devpi_warmup.index.devpi import Devpi, Warmth, detect
-from devpi_warmup.index.simple import Index, IndexFile
+from devpi_warmup.index.pages import IndexFile
+from devpi_warmup.index.simple import Index
 from devpi_warmup.index.transport import Transport
 from devpi_warmup.inputs.urls import parse_index_url
 from devpi_warmup.private_server.server import PrivateServer

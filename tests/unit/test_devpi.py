@@ -14,7 +14,8 @@ from sites import FINE, Answer
 from devpi_warmup.errors import FileError, WheelhouseError
 from devpi_warmup.index.devpi import Devpi, Warmth, detect
 from devpi_warmup.index.fetcher import Fetcher
-from devpi_warmup.index.simple import Index, IndexFile
+from devpi_warmup.index.pages import IndexFile
+from devpi_warmup.index.simple import Index
 from devpi_warmup.index.transport import Transport
 from devpi_warmup.inputs.urls import IndexUrl
 from devpi_warmup.report import table as report

@@ -10,8 +10,10 @@ from catalogue import Catalogue, Upload, make_wheel, make_zip, metadata
 from packaging.utils import canonicalize_name
 
 from devpi_warmup.errors import FileError, WheelhouseError
-from devpi_warmup.index.fetcher import Fetcher, SingleFlight
-from devpi_warmup.index.simple import Index, IndexFile, Wheel, parse_wheel
+from devpi_warmup.index.fetcher import Fetcher
+from devpi_warmup.index.pages import IndexFile, Wheel, parse_wheel
+from devpi_warmup.index.simple import Index
+from devpi_warmup.index.single_flight import SingleFlight
 from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.wheels import (
     DamagedWheelError,

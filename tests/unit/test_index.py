@@ -12,7 +12,8 @@ from packaging.utils import canonicalize_name
 from sites import FINE, Answer
 
 from devpi_warmup.errors import FileError, IndexAccessError
-from devpi_warmup.index.simple import Index, IndexFile, parse_wheel
+from devpi_warmup.index.pages import IndexFile, parse_wheel
+from devpi_warmup.index.simple import Index
 from devpi_warmup.index.transport import Transport
 from devpi_warmup.inputs.pip_config import PipConfig
 from devpi_warmup.inputs.urls import IndexUrl, parse_index_url
@@ -121,7 +122,7 @@ def test_a_server_that_says_how_long_is_left_alone_for_so_long(
 ) -> None:
     catalogue.add("six", "1.0")
     soon = email.utils.format_datetime(datetime.now(timezone.utc) + timedelta(seconds=100))
-    said = ("3", "999", "Mon, 1 Jan", soon)
+    said = ("3", "999", "Mon, 1 Jan", soon, "9" * 5000)
     busy = [Answer(503, headers={"Retry-After": after}) for after in said]
     catalogue.faults[PAGE] = [*busy, FINE]
     assert patient.page(SIX).known

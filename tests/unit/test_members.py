@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from catalogue import make_zip
 
 from devpi_warmup.inputs.targets import Target
 from devpi_warmup.wheelhouse import members
@@ -38,6 +41,19 @@ LONG = "x" * 252
         (("a:b.py",), (), (WINDOWS,), "a name that Windows does not allow: a:b.py"),
         (("a /b.py",), (), (WINDOWS,), "a name that Windows does not allow"),
         (("a.b/.c.py", "a..b"), (), (), ""),
+        (("pkg/aux.py",), (), (WINDOWS,), "a name that Windows does not allow: pkg/aux.py"),
+        (("con/x.txt", "auxiliary.py", "com.py"), (), (WINDOWS,), "does not allow: con/x.txt"),
+        (("..\\..\\evil.py",), (), (WINDOWS,), "a name that Windows does not allow"),
+        (("one-1.data/scripts/run?",), (), (WINDOWS,), "does not allow: one-1.data/scripts/run?"),
+        (("e\u0301.py",), ("\u00e9.py",), (WINDOWS, MACOS), "are one file there"),
+        (("one-1.data/data/lib",), (), (LINUX, MACOS, WINDOWS), "data/lib of one.whl is a file"),
+        (("one-1.data/data/bin/python/x",), (), (LINUX, MACOS), "bin/python of the environment"),
+        (
+            ("one-1.data/data/bin/tool/x",),
+            ("two-1.data/scripts/tool",),
+            (LINUX, MACOS),
+            "scripts/tool of two.whl is a file",
+        ),
     ],
 )
 def test_wheels_of_one_lock(
@@ -45,13 +61,33 @@ def test_wheels_of_one_lock(
 ) -> None:
     wheels = {"one.whl": first, "two.whl": second}
     for target in (LINUX, WINDOWS, MACOS):
-        found = members.problems(wheels, target)
+        found = members.problems(wheels, target).errors
         assert bool(found) == (target in wrong), (target, found)
         assert not found or message in found[0]
 
 
 def test_a_long_path_is_a_note_on_windows_alone() -> None:
     wheels = {"one.whl": ("a/" * 90 + "b.py",), "two.whl": ("short.py",), "empty.whl": ()}
-    (note,) = members.notes(wheels, WINDOWS)
-    assert note.startswith("one.whl has paths of up to 188 characters")
-    assert members.notes(wheels, LINUX) == members.notes(wheels, MACOS) == []
+    (note,) = members.problems(wheels, WINDOWS).notes
+    assert note.startswith("one.whl has paths of up to 202 characters")
+    for target in (LINUX, MACOS):
+        assert members.problems(wheels, target) == members.Problems((), ())
+
+
+def test_a_text_of_two_spellings_is_a_note() -> None:
+    """pip overwrites the one with the other, and nothing is imported from either."""
+    wheels = {"one.whl": ("LICENSE",), "two.whl": ("License",)}
+    found = members.problems(wheels, WINDOWS)
+    assert not found.errors
+    assert found.notes == ("License of two.whl and LICENSE of one.whl are one file there",)
+
+
+def test_scripts_that_pip_makes_are_files(tmp_path: Path) -> None:
+    text = "[console_scripts]\nTool = a:b\n# c\nother=a:b [x]\n[gui_scripts]\nwin = a:b\n[x]\ny = z"
+    path = tmp_path / "x.whl"
+    path.write_bytes(make_zip({"a.py": "", "x-1.dist-info/entry_points.txt": text}))
+    assert members.names(path)[2:] == (
+        "x-1.data/scripts/Tool",
+        "x-1.data/scripts/other",
+        "x-1.data/scripts/win",
+    )

@@ -176,10 +176,10 @@ def test_requires_python() -> None:
 @pytest.mark.parametrize(
     ("platform", "machines"),
     [
-        ("win32", ("AMD64", "x86")),
+        ("win32", ("AMD64", "x86", "ARM64")),
         ("manylinux2014_i686", ("x86_64", "i686")),
-        ("manylinux2014_armv7l", ("aarch64", "armv7l")),
-        ("musllinux_1_2_armv7l", ("aarch64", "armv7l")),
+        ("manylinux2014_armv7l", ("aarch64", "armv7l", "armv8l")),
+        ("musllinux_1_2_armv7l", ("aarch64", "armv7l", "armv8l")),
         ("win_amd64", ("AMD64",)),
         ("manylinux2014_x86_64", ("x86_64",)),
     ],
@@ -197,6 +197,9 @@ def test_a_32_bit_python_reports_the_machine_of_the_kernel(
 # The patch releases that a lock serves --------------------------------------------------------
 
 
+NEWEST_311 = f"3.11.{NEWEST_PATCH[3, 11]}"
+
+
 @pytest.mark.parametrize(
     ("python", "markers", "requires", "expected"),
     [
@@ -212,6 +215,8 @@ def test_a_32_bit_python_reports_the_machine_of_the_kernel(
         ("3.11.2", (), (">=3.8",), "from 3.11.0"),
         ("3.11.2", ("python_full_version >= '3.11.3'",), (), "3.11.0 to 3.11.2"),
         ("3.11.2", (), ("==3.11.2",), "only 3.11.2"),
+        ("3.11", (), (f"=={NEWEST_311}",), f"only {NEWEST_311}"),
+        ("3.11", ("python_full_version >= '3.11.30'",), (), "3.11.0 to 3.11.29"),
         ("3.13t", (), (">=3.13.1",), "from 3.13.1"),
         ("3.11.99", (), (">=3.11.98",), "from 3.11.98"),
     ],
