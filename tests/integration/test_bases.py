@@ -136,19 +136,23 @@ def test_the_same_file_of_two_mirrors_is_one(project: Project, several: Several)
     assert several.pages() == {"root/dev torch": 1, "root/cu torch": 1}
 
 
-@pytest.mark.parametrize("whitelist", ["", "mirror_whitelist=torch"])
+@pytest.mark.parametrize(
+    ("whitelist", "inheritance", "asked"),
+    [("", "", False), ("torch", "union", True), ("torch", "intersection", False)],
+)
 def test_an_upload_hides_the_mirrors_and_needs_no_question(
-    project: Project, several: Several, whitelist: str
+    project: Project, several: Several, whitelist: str, inheritance: str, asked: bool
 ) -> None:
     upload(several, "root/mine", "torch", "3.0")
     if whitelist:
-        several.patch("root/mine", whitelist)
+        several.patch("root/mine", f"mirror_whitelist={whitelist}")
+        several.patch("root/dev", f"mirror_whitelist_inheritance={inheritance}")
     several.cu.add("torch", "4.0")
     project.write("torch", **ONE)
     several.cu.faults["/+simple/torch/"] = [FAULT]
     done = project.nox("-s", "warmup")
-    assert done.returncode == (1 if whitelist else 0), done.output
-    if whitelist:
+    assert done.returncode == (1 if asked else 0), done.output
+    if asked:
         assert "root/cu, a base of the index, does not say" in done.stderr
     else:
         assert several.pages() == {"root/dev torch": 1}
