@@ -18,7 +18,7 @@ from pathlib import Path
 
 from indexes import ROOT
 
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from servers import devpi_server
 

@@ -42,7 +42,7 @@ from devpi_warmup.resolve.resolver import resolve
 from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.lock import Lock, install_command
 
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from catalogue import Catalogue, memory_session
 

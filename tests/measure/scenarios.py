@@ -31,7 +31,7 @@ from indexes import ROOT
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from catalogue import Catalogue, Upload, memory_session
 

@@ -19,7 +19,7 @@ from catalogue import Catalogue, served
 from devpi_warmup.inputs.pip_config import PipConfig
 from devpi_warmup.private_server.server import PrivateServer
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 OWN_PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 OWN_PLATFORM = "manylinux2014_x86_64"
 NO_SETTINGS = PipConfig({}, ())

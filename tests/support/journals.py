@@ -1,0 +1,44 @@
+"""Manifests as the tests enter locks into them, and what is judged by them."""
+
+from __future__ import annotations
+
+from devpi_warmup.inputs.targets import Target
+from devpi_warmup.report import table as report
+from devpi_warmup.resolve.lock_files import write_lock
+from devpi_warmup.wheelhouse import manifest
+from devpi_warmup.wheelhouse.coverage import Coverage
+from devpi_warmup.wheelhouse.files import Wheelhouse
+from devpi_warmup.wheelhouse.journal import ManifestJournal
+from devpi_warmup.wheelhouse.lock import Lock
+from devpi_warmup.wheelhouse.warmth import Proof, Warmth
+
+INDEX = "https://devpi.example.com/user/index"
+ON_DISK = Proof(Warmth.WARM, "on disk")
+
+
+def journal(wheelhouse: Wheelhouse, digest: str = "digest", index: str = INDEX) -> ManifestJournal:
+    return ManifestJournal(wheelhouse, digest, index)
+
+
+def enter(
+    journal: ManifestJournal,
+    lock: Lock,
+    proofs: dict[object, Proof] | None = None,
+    warnings: tuple[str, ...] = (),
+) -> None:
+    journal.begin(lock)
+    write_lock(lock, journal._wheelhouse)
+    judged = {pin.file.filename: warnings for pin in lock.pins}
+    journal.covered(lock, proofs or {}, judged, pip_version="26.3")
+
+
+def states(wheelhouse: Wheelhouse) -> dict[str, str]:
+    return {id_: entry.state for id_, entry in manifest.read(wheelhouse).targets.items()}
+
+
+def why(wheelhouse: Wheelhouse, target: Target, digest: str = "digest") -> str:
+    return Coverage(wheelhouse).why_missing(target, digest)
+
+
+def rows(wheelhouse: Wheelhouse, *targets: Target, **more: object) -> list[report.Row]:
+    return report.rows(Coverage(wheelhouse), targets, "digest", {}, **more)
