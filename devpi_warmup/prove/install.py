@@ -15,13 +15,16 @@ from packaging.version import InvalidVersion, Version
 from devpi_warmup.errors import WarmupError, indented
 from devpi_warmup.process import isolation
 from devpi_warmup.wheelhouse import members
+from devpi_warmup.wheelhouse.lock import read_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from devpi_warmup.inputs.targets import Target
     from devpi_warmup.prove.pip import Pip
     from devpi_warmup.wheelhouse.coverage import Coverage
+    from devpi_warmup.wheelhouse.lock import LockedPin
     from devpi_warmup.wheelhouse.manifest import TargetEntry
 
 IMPORT_TIMEOUT = 60.0  # seconds
@@ -72,6 +75,7 @@ def install(target: Target, entry: TargetEntry, coverage: Coverage, *, pip: Pip)
         inconsistent; with its last lines
     """
     lock = coverage.wheelhouse.lock_path(target.id)
+    pins = _read(lock, coverage, entry)
     version = _check_version(entry, pip)
     for problem, done in (
         ("pip cannot install the lock offline", pip.install_lock(lock)),
@@ -82,7 +86,7 @@ def install(target: Target, entry: TargetEntry, coverage: Coverage, *, pip: Pip)
                 f"{problem}:\n{indented(done.last_lines().splitlines())}",
                 hint=f"the files do not fit this interpreter ({pip.python}), or were changed",
             )
-    _check_installed(pip, coverage, entry)
+    _check_installed(pip, pins)
     wheels = [coverage.wheelhouse.path / filename for filename in entry.files]
     modules = sorted({module for wheel in wheels for module in importable(members.names(wheel))})
     failed = tuple(
@@ -108,17 +112,25 @@ def _check_version(entry: TargetEntry, pip: Pip) -> str:
     return version
 
 
-def _check_installed(pip: Pip, coverage: Coverage, entry: TargetEntry) -> None:
+def _check_installed(pip: Pip, pins: Iterable[LockedPin]) -> None:
     """Hold what pip says is installed now against the lock."""
     there = {(canonicalize_name(name), Version(version)) for name, version in pip.installed()}
-    known = (coverage.manifest.files[name] for name in entry.files)
-    absent = [
-        f"{file.project} {file.version}"
-        for file in known
-        if (canonicalize_name(file.project), Version(file.version)) not in there
-    ]
+    absent = [f"{p.project} {p.version}" for p in pins if (p.project, p.version) not in there]
     if absent:
         raise InstallError(f"pip has not installed {', '.join(absent)}")
+
+
+def _read(lock: Path, coverage: Coverage, entry: TargetEntry) -> tuple[LockedPin, ...]:
+    """Read the lock, and hold it against the files that the manifest names for it."""
+    try:
+        pins = read_lock(lock.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InstallError(f"{lock.name} cannot be read: {error}") from None
+    known = (coverage.manifest.files[name] for name in entry.files)
+    wanted = {(canonicalize_name(file.project), file.sha256) for file in known}
+    if wanted != {(pin.project, pin.sha256) for pin in pins}:
+        raise InstallError(f"{lock.name} does not hold the files that the manifest names for it")
+    return pins
 
 
 def importable(names: Iterable[str]) -> set[str]:

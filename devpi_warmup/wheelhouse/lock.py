@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
+
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
 
 from devpi_warmup import __version__
 from devpi_warmup.wheelhouse.files import LOCKS
 
 if TYPE_CHECKING:
-    from packaging.utils import NormalizedName
-    from packaging.version import Version
-
     from devpi_warmup.index.pages import IndexFile
     from devpi_warmup.inputs.patches import Patches
     from devpi_warmup.inputs.targets import Target
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 # The oldest pip with which every Python was seen to install every lock (docs/installers.md).
 OLDEST_PIP = "20.3"
 _OLDEST_PIP_OF_MUSL = "21.2"  # its changelog: PEP 656
+
+
+_PIN = re.compile(
+    r"(?P<project>[a-z0-9-]+)(?:\[(?P<extras>[a-z0-9,-]+)\])?==(?P<version>[\w.!+-]+) \\"
+)
+_HASH = re.compile(r"    --hash=sha256:(?P<digest>[0-9a-f]{64})")
+_VIA = re.compile(r"    # via (?P<via>.+)")
 
 
 def install_command(target_id: str, folder: str) -> str:
@@ -114,3 +122,46 @@ class Lock:
             name = pin.file.filename
             lines.append(f'<a href="../{quote(name)}#sha256={pin.sha256}">{name}</a><br>')
         return "\n".join([*lines, "</body></html>"]) + "\n"
+
+
+class LockError(ValueError):
+    """A text that is not a lock as :meth:`Lock.to_requirements` writes it."""
+
+
+@dataclass(frozen=True)
+class LockedPin:
+    """A pin as it stands in a lock.
+
+    :param via: who wants it
+    """
+
+    project: NormalizedName
+    version: Version
+    sha256: str
+    extras: tuple[str, ...]
+    via: tuple[str, ...]
+
+
+def read_lock(text: str) -> tuple[LockedPin, ...]:
+    """Read back what :meth:`Lock.to_requirements` has written.
+
+    :raises LockError: it is something else; names the line
+    """
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    pins: list[LockedPin] = []
+    while lines:
+        pin, sha256 = _PIN.fullmatch(lines[0]), _HASH.fullmatch(lines[1] if lines[1:] else "")
+        if pin is None or sha256 is None:
+            raise LockError(f"not a pin with its hash: {lines[0]!r}")
+        via = _VIA.fullmatch(lines[2]) if lines[2:] else None
+        pins.append(
+            LockedPin(
+                canonicalize_name(pin["project"]),
+                Version(pin["version"]),
+                sha256["digest"],
+                tuple(pin["extras"].split(",")) if pin["extras"] else (),
+                tuple(via["via"].split(", ")) if via else (),
+            )
+        )
+        del lines[: 3 if via else 2]
+    return tuple(pins)

@@ -5,11 +5,18 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
+import pytest
 from packaging.pylock import Pylock
 
 from devpi_warmup.inputs.targets import Target
 from devpi_warmup.resolve.lock_files import to_pylock
-from devpi_warmup.wheelhouse.lock import Lock, install_command, uv_command
+from devpi_warmup.wheelhouse.lock import (
+    Lock,
+    LockError,
+    install_command,
+    read_lock,
+    uv_command,
+)
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -63,3 +70,21 @@ def test_a_pylock_names_files_beside_it_and_its_environment(small: Lock) -> None
     assert wheel.path == "../lib-2.0-cp313-cp313-manylinux_2_28_x86_64.whl"
     assert wheel.size == small.pins[1].size
     assert str(pylock.requires_python) == ">=3.13.0"
+
+
+def test_a_lock_is_read_back(small: Lock) -> None:
+    korean = replace(small.pins[0], via=("-r 요구사항.txt", "lib"), extras=("a", "b-c"))
+    lock = replace(small, pins=(korean, *small.pins[1:]))
+    read = read_lock(lock.to_requirements("wheelhouse"))
+    assert [(p.project, p.version, p.sha256, p.extras, p.via) for p in read] == [
+        (p.project, p.version, p.sha256, p.extras, p.via) for p in lock.pins
+    ]
+    assert read_lock("# nothing\n") == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["six\n", "six==1 \\\n", "six==1\n    --hash=sha256:x\n", "-r x\n"]
+)
+def test_what_is_not_a_lock(text: str) -> None:
+    with pytest.raises(LockError, match="not a pin with its hash"):
+        read_lock(text)
