@@ -15,8 +15,8 @@ from mousebender import simple
 from devpi_warmup.errors import IndexAccessError, UpstreamForbidsError
 from devpi_warmup.index.bases import Bases
 from devpi_warmup.index.pages import IndexFile, Page, parse_page
+from devpi_warmup.index.patience import clock
 from devpi_warmup.index.single_flight import SingleFlight
-from devpi_warmup.index.transport import clock
 from devpi_warmup.inputs.urls import redact
 from devpi_warmup.wheelhouse.wheels import MAX_METADATA
 

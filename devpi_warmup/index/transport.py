@@ -5,34 +5,28 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import requests
 import urllib3
 from urllib3.exceptions import InvalidHeader
 
-from devpi_warmup import console
 from devpi_warmup.errors import (
     FileError,
     ForbiddenError,
     IndexAccessError,
-    UpstreamForbidsError,
     WarmupError,
 )
 from devpi_warmup.index import credentials
 from devpi_warmup.index.credentials import Authenticator
 from devpi_warmup.index.http import (
     configure,
-    describe,
-    is_final,
-    is_gone,
-    is_silence,
     is_trusted,
     own_session,
 )
+from devpi_warmup.index.patience import AgainError, Retries, TransientError
 from devpi_warmup.index.reading import Judge
 from devpi_warmup.inputs.urls import redact
 
@@ -49,14 +43,9 @@ SMALL_CONNECTIONS = 3
 FILE_CONNECTIONS = 5
 READ_TIMEOUT = 60.0  # seconds between two pieces of an answer
 CHUNK = 1 << 18  # bytes
-SILENCES = 3  # times a silent server is waited for, READ_TIMEOUT each
 _RETRIED = frozenset({429, 500, 502, 503, 504, 520, 527})
-_LONGEST_PAUSE = 30.0  # seconds
-_LONGEST_RETRY_AFTER = 300.0  # seconds
-_WORTH_SAYING = 5.0  # seconds of a pause
 _UPSTREAM = re.compile(rb"(\d{3}) status on GET ")  # devpi_server/mirror.py
 _UNAUTHORIZED, _FORBIDDEN, _ERROR = 401, 403, 400
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -72,57 +61,6 @@ class Answer:
     def content_type(self) -> str:
         """The media type, without parameters, in lower case."""
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-
-
-class _TransientError(Exception):
-    """A fault of the server that may be gone the next time.
-
-    :param pause: seconds that the server wants to be left alone for
-    :param upstream: what the upstream of a devpi has answered
-    """
-
-    def __init__(self, problem: str, *, pause: float = 0.0, upstream: int = 0) -> None:
-        super().__init__(problem)
-        self.pause = pause
-        self.upstream = upstream
-
-
-class _OtherCredentialsError(Exception):
-    """The server has refused the credentials, and there are others."""
-
-
-@dataclass
-class _Patience:
-    """How often one request is tried again, and how long it is left alone before."""
-
-    retries: int
-    began: float = field(default_factory=time.time)
-    tries: int = 0
-    silences: int = 0
-
-    def after(self, error: Exception) -> float | None:
-        """Return seconds to wait after a fault; None when there is no sense in trying again."""
-        self.tries += 1
-        self.silences += is_silence(error)
-        if is_final(error) or self.silences == SILENCES or self.tries > self.retries:
-            return None
-        pause: float = 0.25 * 2**self.tries
-        if is_gone(error):
-            pause *= 2  # it may be starting anew
-        asked = error.pause if isinstance(error, _TransientError) else 0.0
-        return max(min(pause, _LONGEST_PAUSE), min(asked, _LONGEST_RETRY_AFTER))
-
-    @property
-    def span(self) -> str:
-        """How often it was tried, and when."""
-        if self.tries == 1:
-            return f"({clock()})"
-        return f"({self.tries} times, {clock(self.began).partition(' ')[0]} to {clock()})"
-
-
-def clock(at: float | None = None) -> str:
-    """Return a time of day of this machine, with its offset from UTC; now unless told."""
-    return time.strftime("%H:%M:%S %z", time.localtime(at))
 
 
 class Transport:
@@ -153,10 +91,9 @@ class Transport:
         judge = Judge(read_timeout, self._closed)
         self._make_session = make_session or partial(own_session, judge, system_trust=check)
         self._settings = settings
-        self._retries = settings.retries if settings else 5
+        retries = settings.retries if settings else 5
+        self._retries = Retries(url.url, retries, self._closed, self.sleep)
         self._timeout = (settings.timeout if settings else 15.0, read_timeout)
-        self._down = False  # it has not answered at all, the last time
-        self._told = False
         self._threads = threading.local()
         self._small_slots = threading.BoundedSemaphore(SMALL_CONNECTIONS)
         self._file_slots = threading.BoundedSemaphore(FILE_CONNECTIONS)
@@ -215,7 +152,7 @@ class Transport:
             )
 
         try:
-            return self._retried(once, give_up)
+            return self._retries.run(once, give_up)
         except OSError as error:  # a certificate file of the configuration, say
             raise give_up(str(error)) from None
 
@@ -237,52 +174,25 @@ class Transport:
             with self._file_slots, self._request("GET", url, {}) as response:
                 self._check(response, url)
                 if response.status_code >= _ERROR:  # 404, too: the index lists the file
-                    raise _TransientError(f"the server answered {response.status_code}")
+                    raise TransientError(f"the server answered {response.status_code}")
                 digest = _write(path, self._pieces(response, progress))
             if sha256 not in {"", digest}:
-                raise _TransientError(f"its sha256 is {digest}, the index says {sha256}")
+                raise TransientError(f"its sha256 is {digest}, the index says {sha256}")
             return digest
 
         def give_up(problem: str) -> WarmupError:
             return FileError(
                 f"a file cannot be downloaded from {redact(url)}: {problem}",
-                hint="run it again; if it stays, ask the keeper of the index",
+                hint="run it again; if it stays, ask the keeper of the index"
+                if self._own(url)
+                else "is the file still there? Its address stands in a requirement or on a page",
             )
 
         try:
-            return self._retried(once, give_up)
+            return self._retries.run(once, give_up)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-
-    def _retried(self, once: Callable[[], T], give_up: Callable[[str], WarmupError]) -> T:
-        """Try again on passing faults, with growing pauses, and say when it was given up."""
-        patience = _Patience(self._retries)
-        while True:
-            if self._closed.is_set():
-                raise IndexAccessError("the run was stopped")
-            try:
-                return once()
-            except _OtherCredentialsError:
-                continue
-            except (_TransientError, requests.RequestException, ValueError) as error:
-                if self._closed.is_set():
-                    continue  # it was cut by us
-                pause = patience.after(error)
-                problem = str(error) if isinstance(error, _TransientError) else describe(error)
-                # One that has used up the patience of another request gets no more of it.
-                if pause is None or (self._down and is_gone(error)):
-                    self._down = is_gone(error)
-                    failure = give_up(f"{problem} {patience.span}")
-                    if getattr(error, "upstream", 0) == _FORBIDDEN:
-                        raise UpstreamForbidsError(failure.args[0], hint=failure.hint) from None
-                    raise failure from None
-                if is_gone(error) and not self._told:
-                    self._told = True
-                    console.say(f"{self.url.url}: {problem}; trying again for a while")
-                elif pause > _WORTH_SAYING:
-                    console.say(f"{self.url.url}: {problem}; asking again in {pause:.0f} seconds")
-            self.sleep(pause)
 
     def _check(self, response: requests.Response, url: str) -> None:
         status = response.status_code
@@ -291,7 +201,7 @@ class Transport:
             said = _UPSTREAM.search(next(self._pieces(response, None), b""))
             upstream = int(said[1]) if said else 0
             why = f", its upstream {upstream}" if upstream else ""
-            raise _TransientError(
+            raise TransientError(
                 f"the server answered {status}{why}",
                 pause=_retry_after(response),
                 upstream=upstream,
@@ -345,13 +255,13 @@ class Transport:
             # Of the session alone, it would stand behind REQUESTS_CA_BUNDLE.
             verify=None if session.verify is True else session.verify,
         )
-        self._down = False
+        self._retries.down = False
         refusal = response.status_code == _UNAUTHORIZED or (
             response.status_code == _FORBIDDEN and used is not None and used.token
         )
         if own and refusal and json is None and self.login.refused(used):
             response.close()
-            raise _OtherCredentialsError
+            raise AgainError
         return response
 
     def _own(self, url: str) -> bool:

@@ -12,7 +12,8 @@ from devpi_warmup.index.devpi import Devpi
 from devpi_warmup.index.pages import IndexFile
 from devpi_warmup.index.transport import Transport
 from devpi_warmup.inputs import config, pip_config
-from devpi_warmup.private_server.server import FOLDER, REQUIREMENT, PrivateServer
+from devpi_warmup.private_server.environment import REQUIREMENT
+from devpi_warmup.private_server.server import FOLDER, PrivateServer
 from devpi_warmup.prove.pip import Pip
 from devpi_warmup.prove.server import LockedFile, cold, download_all, locked, problems
 

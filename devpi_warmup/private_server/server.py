@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import secrets
-import shutil
 import subprocess
-import sys
 import threading
 from collections import deque
 from contextlib import suppress
@@ -17,12 +14,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from uuid import uuid4
 
-from devpi_warmup import console
 from devpi_warmup.errors import IndexAccessError, ServerError, indented
 from devpi_warmup.holding import HeldError, Hold
 from devpi_warmup.index.transport import Transport
 from devpi_warmup.inputs.pip_config import clean_environment
 from devpi_warmup.inputs.urls import IndexUrl
+from devpi_warmup.private_server.environment import environment
 from devpi_warmup.process import run
 
 if TYPE_CHECKING:
@@ -30,7 +27,6 @@ if TYPE_CHECKING:
     from devpi_warmup.process import Runner
 
 FOLDER = ".devpi"
-REQUIREMENT = "devpi-server==6.20.3"
 START_TIMEOUT = 120.0  # seconds; a data folder of many gigabytes starts slowly
 STOP_TIMEOUT = 15.0  # seconds
 # Seconds that devpi waits for its upstream. Half of what we wait for devpi, since a page that was
@@ -161,36 +157,11 @@ class PrivateServer:
             )
 
     def environment(self) -> Path:
-        """Return the interpreter of an environment with the pinned devpi-server, made if need be.
+        """Return the interpreter of the server's environment, made if need be.
 
         :raises ServerError: it cannot be made
         """
-        key = hashlib.sha256(f"{REQUIREMENT} {sys.version}".encode()).hexdigest()[:12]
-        home = self.folder / f"server-{key}"
-        python = home / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-        ready = home / "ready"
-        if ready.exists():
-            return python
-        console.say(f"making the private devpi-server in {self.folder.name}/ ({REQUIREMENT})")
-        shutil.rmtree(home, ignore_errors=True)
-        env = clean_environment()
-        virtualenv = (sys.executable, "-m", "virtualenv", "--quiet", "--no-periodic-update")
-        pip = (str(python), "-I", "-m", "pip", "install", "--quiet", REQUIREMENT)
-        for argv in ((*virtualenv, str(home)), pip):
-            done = self._runner(argv, env=env | self._pip_settings())
-            if done.returncode != 0:
-                raise ServerError(
-                    f"{REQUIREMENT} cannot be installed:\n{done.last_lines()}",
-                    hint="pip's own index and connection settings are used for this; "
-                    "or set DEVPI_INDEX to a server of your own",
-                )
-        ready.touch()
-        return python
-
-    def _pip_settings(self) -> dict[str, str]:
-        """Return the settings of the machine that a tool's installation needs: its own index."""
-        index = self._settings.index_url
-        return self._settings.pip_environment | ({"PIP_INDEX_URL": index} if index else {})
+        return environment(self.folder, self._settings, self._runner)
 
     def _launch(self, python: Path) -> str:
         self._password = self._root_password()
