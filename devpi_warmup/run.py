@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from devpi_warmup.inputs import pip_config, requirement_files
 from devpi_warmup.private_server.server import FOLDER, PrivateServer
 from devpi_warmup.prove.judge import judge
 from devpi_warmup.prove.pip import Pip
-from devpi_warmup.prove.referee import referee
+from devpi_warmup.prove.referee import Verdict, referee
 from devpi_warmup.resolve.lock_files import write_lock
 from devpi_warmup.resolve.resolver import resolve
 from devpi_warmup.wheelhouse.files import Wheelhouse
@@ -70,6 +71,7 @@ class Run:
         if self._unshown:
             console.say(f"{self._unshown}: it cannot be shown that each of them answers")
         self._locks: list[Lock] = []
+        self._pip = ""  # the version that the referee had last
         self._journal = ManifestJournal(self._wheelhouse, self._requirements.digest, shown)
 
     def close(self) -> None:
@@ -87,8 +89,7 @@ class Run:
             notes = self._gather(lock)
             write_lock(lock, self._wheelhouse)
             pip = Pip(python, process.run)
-            verdict = referee(lock, self._requirements, self._wheelhouse, pip=pip)
-            judged = self._judge(lock, verdict.pip_version, pip)
+            verdict, judged = self._prove(lock, pip)
         except WarmupError as error:
             if self._server is not None and self._server.complaint:
                 error.args = (f"{error.args[0]} (devpi's log: {self._server.complaint})",)
@@ -155,6 +156,20 @@ class Run:
                 "requirements or the constraints",
             )
         return found.notes
+
+    def _prove(self, lock: Lock, pip: Pip) -> tuple[Verdict, dict[str, tuple[str, ...]]]:
+        """Have pip resolve the lock, and unpack its wheels meanwhile; return what it says.
+
+        :raises RefereeError, FileError: it refuses
+        """
+        with ThreadPoolExecutor(1) as pool:
+            # Of the same pip as before, very probably.
+            early = pool.submit(self._judge, lock, self._pip, pip) if self._pip else None
+            verdict = referee(lock, self._requirements, self._wheelhouse, pip=pip)
+            if early is not None and verdict.pip_version == self._pip:
+                return verdict, early.result()
+        self._pip = verdict.pip_version
+        return verdict, self._judge(lock, self._pip, pip)
 
     def _judge(self, lock: Lock, pip_version: str, pip: Pip) -> dict[str, tuple[str, ...]]:
         """Have pip unpack each wheel that it has not unpacked yet; return what it warned of.

@@ -9,11 +9,20 @@ session: it may import pip and nothing of ours.
 import errno
 import json
 import logging
+import os
 import shutil
 import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+# Thousands of small files are made and removed: in memory, where there is plenty for one wheel.
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own below it, and gone afterwards
+_PREFIX = "devpi-warmup-"
+_SMALL = 256 << 20  # bytes, unpacked
 NO_SPACE = "there is no space left for what it holds"
 
 
@@ -34,12 +43,45 @@ def main() -> int:
     warnings = _Warnings()
     logging.getLogger("pip").addHandler(warnings)
     found: dict[str, Any] = {}
-    for project, path in json.loads(wheels.read_text(encoding="utf-8")):
-        warnings.lines = []
-        problem = _problem(project, path, folder / "unpacked")
-        found[Path(path).name] = {"problem": problem, "warnings": warnings.lines}
+    with _in_memory() as memory:
+        for project, path in json.loads(wheels.read_text(encoding="utf-8")):
+            warnings.lines = []
+            place = memory if memory and _fits(path, memory) else folder
+            with tempfile.TemporaryDirectory(dir=place) as own:
+                problem = _problem(project, path, Path(own) / "unpacked")
+            found[Path(path).name] = {"problem": problem, "warnings": warnings.lines}
     verdicts.write_text(json.dumps(found), encoding="utf-8")
     return 0
+
+
+@contextmanager
+def _in_memory() -> Iterator[Path | None]:
+    """Make a folder in memory, where the system has such; clear what killed processes left.
+
+    Each holds a lock in its folder, which the system frees with the process.
+    """
+    if not os.access(_MEMORY, os.W_OK):
+        yield None
+        return
+    import fcntl  # noqa: PLC0415 - where that folder is, this is
+
+    for lock in _MEMORY.glob(f"{_PREFIX}*/lock"):
+        with suppress(OSError), lock.open() as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock.parent, ignore_errors=True)
+    own = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=_MEMORY)
+    with own as folder, Path(folder, "lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield Path(folder)
+
+
+def _fits(path: str, memory: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(info.file_size for info in archive.infolist())
+        return size < _SMALL and shutil.disk_usage(memory).free > 2 * size
+    except Exception:  # noqa: BLE001 - a hostile file raises anything: pip will judge it
+        return False
 
 
 def _problem(project: str, path: str, folder: Path) -> str:
@@ -57,8 +99,6 @@ def _problem(project: str, path: str, folder: Path) -> str:
         words = " ".join(str(error).split()).replace(str(folder), "…").replace(path, "it")
         kind = "" if type(error).__module__.startswith("pip.") else f"{type(error).__name__}: "
         return f"{kind}{words}"[:300] or type(error).__name__
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return ""
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import json
+import os
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from catalogue import Catalogue, Upload, make_zip
-from projects import Devpi, Project
+from projects import Devpi, Project, linux_only
 
 from devpi_warmup.errors import WheelhouseError
 from devpi_warmup.index.pages import IndexFile
@@ -113,6 +116,25 @@ def test_what_pip_refuses_to_install(wheelhouse: Wheelhouse, case: str) -> None:
 def test_a_damaged_member(wheelhouse: Wheelhouse) -> None:
     data = make_zip(contents(**{"y.py": "print('here')"})).replace(b"here", b"gone", 1)
     assert "Bad CRC-32" in said(wheelhouse, data)
+
+
+@linux_only
+def test_what_a_killed_judge_has_left_in_memory_is_cleared(wheelhouse: Wheelhouse) -> None:
+    left, busy = (
+        Path("/dev/shm", f"devpi-warmup-{name}-{os.getpid()}") for name in ("left", "busy")
+    )
+    try:
+        for folder in (left, busy):
+            folder.mkdir()
+            (folder / "lock").touch()
+        with (busy / "lock").open() as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            assert said(wheelhouse, make_zip(contents())) == ""
+            assert busy.exists()
+        assert not left.exists()
+    finally:
+        for folder in (left, busy):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_each_wheel_has_its_own_verdict(wheelhouse: Wheelhouse) -> None:
