@@ -195,7 +195,11 @@ class Warmup:
         asked = self.config.index.url if self.config.index and not self.failures else None
         rows = table.rows(coverage, targets, wanted, self.failures, asked=asked)
         print(table.table(rows), flush=True)  # noqa: T201 - the result of the run
-        if not self.failures and coverage.manifest.index:
+        if (
+            not self.failures
+            and coverage.manifest.index
+            and asked in {None, coverage.manifest.index}
+        ):
             console.say(f"warm is what the last warmup was shown of {coverage.manifest.index}")
         unused = coverage.unused_wheels(self.config.targets)
         if unused and all(row.state == "covered" for row in rows):
@@ -268,13 +272,9 @@ def verify_devpi(session: nox.Session, config: Config) -> None:
 
 @dataclass
 class Verify:
-    """The verify sessions of one nox run.
-
-    :param begun: how many targets this run has tried
-    """
+    """The verify sessions of one nox run."""
 
     config: Config
-    begun: int = 0
 
     def session(self, session: nox.Session, target: Target, forced: Mapping[str, Any]) -> None:
         """Install the lock of a target offline on its real interpreter.
@@ -287,10 +287,12 @@ class Verify:
         _check_options(session, FreshVirtualEnv, forced)
         if reason := why_not_here(target):
             left_out = f"{target.id} is not verified: {reason}"
-            if self.begun or _others_run_here(session):
+            if _others_run_here(session):
                 session.skip(left_out)
-            session.error(f"{left_out}; nothing that was selected can run here")
-        self.begun += 1
+            session.error(
+                f"{left_out}; nothing that was selected can run here: verify it on a machine of "
+                "that platform"
+            )
         coverage = Coverage(Wheelhouse.of(self.config))
         try:
             entry = install.check_ready(coverage, target, _requirements(self.config).digest)
@@ -310,11 +312,16 @@ class Verify:
 
 
 def _others_run_here(session: nox.Session) -> bool:
-    """Whether this run will verify another target; nox shows no other way to know."""
-    queued = session._runner.manifest.list_all_sessions()  # noqa: SLF001
+    """Whether this run verifies, or has tried, a target that can run here.
+
+    nox shows no other way to know.
+    """
+    runners = session._runner.manifest.list_all_sessions()  # noqa: SLF001
     return any(
-        selected and runner.name == "verify" and not isinstance(runner.func.python, NotHere)
-        for runner, selected in queued
+        (selected or getattr(runner, "result", None) is not None)
+        and runner.name == "verify"
+        and not isinstance(runner.func.python, NotHere)
+        for runner, selected in runners
     )
 
 

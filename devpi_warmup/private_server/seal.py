@@ -16,6 +16,8 @@ from devpi_warmup.private_server.environment import REQUIREMENT
 from devpi_warmup.private_server.server import FOLDER, PrivateServer
 from devpi_warmup.prove.pip import Pip
 from devpi_warmup.prove.server import LockedFile, cold, download_all, locked, problems
+from devpi_warmup.wheelhouse.files import digest
+from devpi_warmup.wheelhouse.manifest import NAME
 
 if TYPE_CHECKING:
     from devpi_warmup.inputs.config import Config
@@ -47,13 +49,16 @@ def seal(loaded: Config, *, python: str) -> str:
     finally:
         server.stop()
     server.check_files()
+    _seal_of(loaded).write_text(_state(loaded), encoding="ascii")
     return (
         f"{len(files)} files are in {FOLDER}/data, which is sealed and can be copied.\n"
         f"Inside the gap, with the wheels of {REQUIREMENT}:\n"
         f"  pip install {REQUIREMENT}\n"
         "  devpi-server --serverdir data --offline-mode --host 0.0.0.0 --port 3141\n"
         "  pip install --trusted-host devpi.example.com "
-        "--index-url http://devpi.example.com:3141/root/pypi/+simple/ …\n"
+        "--index-url http://devpi.example.com:3141/root/pypi/+simple/ "
+        f"--require-hashes -r {loaded.wheelhouse_shown}/locks/{loaded.targets[0].id}.txt\n"
+        "It serves the targets of this configuration, and nothing else.\n"
         f"To change that server you need {FOLDER}/root-password; to use it you do not.\n"
         "Seal it again after each warmup."
     )
@@ -66,12 +71,26 @@ def serve_offline(loaded: Config, *, python: str) -> None:
     """
     server = _server(loaded, python, offline=True)
     found = locked(loaded)
+    seal_of = _seal_of(loaded)
+    if not seal_of.is_file() or seal_of.read_text(encoding="ascii") != _state(loaded):
+        console.say(
+            f"{FOLDER}/data is not sealed since the last warmup: run nox -s seal before you copy it"
+        )
     try:
         index = server.start()
         environ = {"PIP_INDEX_URL": index.simple, "no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
         download_all(found, environ, pip=Pip(python, process.run))
     finally:
         server.stop()
+
+
+def _seal_of(loaded: Config) -> Path:
+    """Return the file that travels with the data, and says for which manifest it was sealed."""
+    return loaded.root / FOLDER / "data" / ".sealed"
+
+
+def _state(loaded: Config) -> str:
+    return digest(loaded.wheelhouse / NAME)
 
 
 def _server(loaded: Config, python: str, *, offline: bool = False) -> PrivateServer:

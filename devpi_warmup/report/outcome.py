@@ -21,7 +21,7 @@ def problem(rows: Sequence[Row], *, require_warm: bool) -> str:
     if missing := [row.target for row in rows if row.state != "covered"]:
         return f"missing: {', '.join(missing)}"
     if cold := [row.target for row in rows if not row.good]:
-        return f"covered, but devpi does not hold every file: {', '.join(cold)}"
+        return f"covered, but it is not shown that devpi holds every file: {', '.join(cold)}"
     reasons = dict.fromkeys(reason for row in rows for reason in row.unshown)
     if require_warm and reasons:
         return (

@@ -10,10 +10,14 @@ from devpi_warmup.wheelhouse.manifest import INDEX
 from devpi_warmup.wheelhouse.warmth import Proof, Warmth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from devpi_warmup.inputs.targets import Target
     from devpi_warmup.wheelhouse.coverage import Coverage
+    from devpi_warmup.wheelhouse.manifest import FileEntry
+
+
+_NAMED = 3  # projects by name; more are counted
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def _covered(coverage: Coverage, target: Target, asked: str | None) -> Row:
     indexed = [file for file in files if file.origin == INDEX]
     if asked not in {None, coverage.manifest.index}:
         elsewhere = f"{coverage.manifest.index} was asked, not {asked}"
-        indexed = [replace(f, proof=Proof(Warmth.UNKNOWN, elsewhere)) for f in indexed]
+        indexed = [replace(f, proof=Proof(Warmth.COLD, elsewhere)) for f in indexed]
     warm = [file for file in indexed if file.proof.warmth is Warmth.WARM]
     # Where some can be shown, all must be: a devpi is there, and some files pass it by.
     judged = {Warmth.COLD, Warmth.UNKNOWN} if warm else {Warmth.COLD}
@@ -91,10 +95,20 @@ def _covered(coverage: Coverage, target: Target, asked: str | None) -> Row:
         size=sum(file.size for file in files),
         warm=len(warm),
         shown=len(warm) + len(cold),
-        reason=", ".join(f"{file.project} {file.proof}" for file in cold),
+        reason="; ".join(_cold(cold)),
         notes=coverage.manifest.notes(entry),
         unshown=tuple(dict.fromkeys(unshown)),
     )
+
+
+def _cold(files: Sequence[FileEntry]) -> Iterator[str]:
+    """Say what is not warm, and why; of many files for one reason, how many."""
+    reasons: dict[str, list[str]] = {}
+    for file in files:
+        reasons.setdefault(str(file.proof), []).append(file.project)
+    for reason, projects in reasons.items():
+        who = ", ".join(projects) if len(projects) <= _NAMED else f"{len(projects)} files"
+        yield f"{who} {reason}"
 
 
 def _summary(reason: str) -> str:

@@ -57,10 +57,10 @@ def impossible(  # noqa: PLR0917 - each names another side of it
         title += f": {reasons.nearest}"
         lines.remove(f"      {reasons.nearest}")
         hint = reasons.hint
-    if len(target.machines) > 1:
+    if len(target.machines) > 1 and any(cause.parent is not None for cause in causes):
         lines.append(
-            f"{target.platform} is judged for {' and '.join(target.machines)} kernels together: "
-            "a 32-bit Python runs on both"
+            f"{target.platform} is judged for {', '.join(target.machines)} together: a 32-bit "
+            "Python reports the machine of its kernel"
         )
     text = "\n  ".join([title, *lines]).replace(PYTHON, "Python")
     return ResolutionError(text, hint=hint)

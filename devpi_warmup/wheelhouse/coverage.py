@@ -43,6 +43,8 @@ class Coverage:
         entry = self.manifest.targets.get(target.id)
         if entry is None:
             return self.manifest.problem or "it was never warmed up"
+        if not entry.covered and entry.requirements_sha256 != requirements_digest:
+            return "it failed for other requirements than these: warm it up again"
         if not entry.covered:
             return entry.reason or UNFINISHED
         if target.python != entry.python and target.full_version != entry.full_version:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -131,6 +131,13 @@ class Wheelhouse:
                 os.replace(path, folder / path.name)  # noqa: PTH105 - the name says it is atomic
             except OSError as error:
                 raise write_error(self.path, error) from None
+
+    def drop_outdated(self, target_id: str) -> None:
+        """Remove the lock of a target that was set aside, if there is one: it has another now."""
+        for path in self.lock_paths(target_id):
+            (path.parent / OUTDATED / path.name).unlink(missing_ok=True)
+        with suppress(OSError):  # there is none, or it is of other targets
+            (self.path / LOCKS / OUTDATED).rmdir()
 
     def lock_path(self, target_id: str) -> Path:
         """Return where the lock of a target lies, as text that any pip reads."""

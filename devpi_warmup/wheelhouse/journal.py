@@ -113,6 +113,7 @@ class ManifestJournal:
                 file = replace(file, origin=INDEX, proof=proof)
             files[pin.file.filename] = file
         self._write({lock.target.id: entry}, files)
+        self._wheelhouse.drop_outdated(lock.target.id)
 
     def notes(self, target: Target) -> tuple[str, ...]:
         """Return what the user may want to know of a covered target."""

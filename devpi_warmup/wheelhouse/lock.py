@@ -102,7 +102,7 @@ class Lock:
             f"# Python {self.target.python}: {self.patches}.",
             f"# Inside the gap, where {folder}/ lies, with pip {self._oldest_pip} or newer:",
             f"#   {install_command(self.target.id, folder)}",
-            f"# or with uv 0.6 or newer: {uv_command(self.target.id, folder)}",
+            f"# or with uv 0.6.17 or newer: {uv_command(self.target.id, folder)}",
         ]
         for pin in self.pins:
             lines += [f"{pin} \\", f"    --hash=sha256:{pin.sha256}"]

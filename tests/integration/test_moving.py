@@ -157,6 +157,15 @@ def test_a_server_that_is_not_ours_serves_and_is_asked(warmed: Project, devpi: D
     assert "a file is damaged in devpi's own store: delete it there" in done.stderr
 
 
+def test_data_that_is_not_sealed_says_so(warm: Project) -> None:
+    words = "is not sealed since the last warmup"
+    assert words in warm.nox("-s", "verify-devpi").stderr
+    assert warm.nox("-s", "seal").returncode == 0
+    done = warm.nox("-s", "verify-devpi")
+    assert done.returncode == 0, done.output
+    assert words not in done.stderr
+
+
 def test_what_no_index_holds_is_not_passed_over(project: Project, make_server: Make) -> None:
     """A file of a direct URL is in the wheelhouse, and stays behind when devpi alone is moved."""
     upstream, elsewhere = Catalogue(), Catalogue()

@@ -402,7 +402,7 @@ def test_a_target_of_several_machines_that_cannot_serve_them_all(
     catalogue.add("greenlet", "3.0", tag="cp313-cp313-win_amd64")
     text = why(lock, "sqlalchemy", platform="win32")
     assert "greenlet: no wheel for this target: 3.0" in text
-    assert "win32 is judged for AMD64 and x86 and ARM64 kernels together" in text
+    assert "win32 is judged for AMD64, x86, ARM64 together" in text
 
 
 def test_what_cannot_be_known_of_the_machine_is_a_note(catalogue: Catalogue, lock: Resolve) -> None:

@@ -25,6 +25,15 @@ def test_a_missing_target_has_its_reason(wheelhouse: Wheelhouse, small: Lock) ->
     assert manifest.read(wheelhouse).files == {}
 
 
+def test_a_reason_of_other_requirements_is_not_told_again(
+    wheelhouse: Wheelhouse, small: Lock
+) -> None:
+    journal(wheelhouse).missing(small.target, "no such project", touched=False)
+    assert why(wheelhouse, small.target) == "no such project"
+    told = why(wheelhouse, small.target, "other")
+    assert told == "it failed for other requirements than these: warm it up again"
+
+
 def test_a_python_is_exact(wheelhouse: Wheelhouse, small: Lock) -> None:
     """What covers 3.13 need not serve 3.13.2, which has the same id."""
     enter(journal(wheelhouse), small)

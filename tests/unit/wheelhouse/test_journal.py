@@ -87,8 +87,9 @@ def test_another_index_than_the_one_that_was_asked(wheelhouse: Wheelhouse, small
     (row,) = rows(wheelhouse, small.target, asked=INDEX)
     assert (row.warm, row.shown, row.unshown) == (2, 2, ())
     (row,) = rows(wheelhouse, small.target, asked="https://other.example.com/user/index")
-    assert (row.warm, row.shown, row.good) == (0, 0, True)
-    assert row.unshown == (f"{INDEX} was asked, not https://other.example.com/user/index",)
+    assert (row.warm, row.shown, row.good) == (0, 2, False)
+    other = "https://other.example.com/user/index"
+    assert row.reason == f"app, lib not warm: {INDEX} was asked, not {other}"
 
 
 def test_files_of_which_nothing_is_shown_are_counted_beside_those_that_are(
@@ -172,3 +173,4 @@ def test_a_lock_that_serves_something_else_is_set_aside(
     assert [path.read_text() for path in aside] == texts
     enter(journal(wheelhouse), small)
     assert why(wheelhouse, small.target) == ""
+    assert not aside[0].parent.exists()  # it has another lock now

@@ -32,7 +32,7 @@ def test_the_text_of_a_lock(small: Lock) -> None:
         "# Python 3.13: from 3.13.0.",
         "# Inside the gap, where out/wheels/ lies, with pip 20.3 or newer:",
         f"#   {install_command(id_, 'out/wheels')}",
-        f"# or with uv 0.6 or newer: {uv_command(id_, 'out/wheels')}",
+        f"# or with uv 0.6.17 or newer: {uv_command(id_, 'out/wheels')}",
         "app==1.0 \\",
         f"    --hash=sha256:{app.sha256}",
         "    # via -r main.txt",
