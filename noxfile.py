@@ -33,12 +33,11 @@ import sys
 from pathlib import Path
 
 import nox
-import nox.virtualenv
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))  # nox does not look beside the noxfile
 
-from devpi_warmup import sessions  # noqa: E402
+from devpi_warmup import sessions, venvs  # noqa: E402
 from devpi_warmup.errors import WarmupError  # noqa: E402
 from devpi_warmup.inputs import config  # noqa: E402
 from devpi_warmup.inputs.targets import Target  # noqa: E402
@@ -47,8 +46,7 @@ nox.needs_version = ">=2025.10.14"
 nox.options.sessions = ["warmup"]
 nox.options.error_on_missing_interpreters = True
 nox.options.download_python = "never"
-sessions.drop_virtualenv_settings()
-nox.virtualenv.ALL_VENVS |= {"host": sessions.HostVirtualEnv, "fresh": sessions.FreshVirtualEnv}
+venvs.register()
 
 try:
     CONFIG = config.load(HERE)

@@ -10,7 +10,6 @@ import atexit
 import importlib
 import os
 import platform
-import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from devpi_warmup.inputs import pip_config, requirement_files
 from devpi_warmup.prove import install
 from devpi_warmup.prove.pip import Pip
 from devpi_warmup.report import outcome, table
+from devpi_warmup.venvs import FreshVirtualEnv, HostVirtualEnv, NotHere
 from devpi_warmup.wheelhouse.coverage import Coverage
 from devpi_warmup.wheelhouse.files import Wheelhouse
 
@@ -40,39 +40,6 @@ if TYPE_CHECKING:
 
 _SEAL = "devpi_warmup.private_server.seal"
 _FAMILIES = {"win": "windows", "mac": "macos"}
-_SEEDS = {"venv_params": ["--no-periodic-update"]}  # virtualenv must not look for a newer pip
-_OLDEST_OF_VIRTUALENV = [3, 9]  # virtualenv 21 makes none for older ones
-
-
-class HostVirtualEnv(nox.virtualenv.VirtualEnv):
-    """A virtualenv on nox's own interpreter: the python of a warmup only names its target."""
-
-    def __init__(self, location: str, interpreter: str | None = None, **kwargs: Any) -> None:
-        del interpreter  # it need not exist here
-        super().__init__(location, interpreter=None, **kwargs | _SEEDS)
-
-
-class NotHere(str):
-    """The Python of a target that this machine cannot run; nox compares it as any other."""
-
-    __slots__ = ()
-
-
-class FreshVirtualEnv(nox.virtualenv.VirtualEnv):
-    """A virtualenv on the real interpreter, made anew each time: nothing may be there already."""
-
-    def __init__(self, location: str, interpreter: str | None = None, **kwargs: Any) -> None:
-        super().__init__(location, interpreter=interpreter, **kwargs | _SEEDS)
-
-    def create(self) -> bool:
-        """Make it; for a Python that virtualenv no longer knows, by the Python's own venv."""
-        if isinstance(self.interpreter, NotHere):
-            return False  # the session says why
-        self.reuse_existing = False
-        version = [int(part) for part in re.findall(r"\d+", str(self.interpreter))]
-        if version[:2] < _OLDEST_OF_VIRTUALENV:
-            self._venv_backend, self.venv_params = "venv", []
-        return super().create()
 
 
 FORMER_NAMES = {"coverage": "report", "served": "verify-devpi"}
@@ -87,12 +54,6 @@ def former(name: str) -> Callable[[nox.Session], None]:
 
     session.__doc__ = f"The former name of {name}."
     return session
-
-
-def drop_virtualenv_settings() -> None:
-    """Forget the machine's settings of virtualenv: they would change the pip that judges."""
-    for name in [name for name in os.environ if name.startswith("VIRTUALENV_")]:
-        del os.environ[name]
 
 
 def parameters(targets: Iterable[Target]) -> list[Any]:
