@@ -13,6 +13,7 @@ import platform
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -233,9 +234,17 @@ def verify_devpi(session: nox.Session, config: Config) -> None:
 
 @dataclass
 class Verify:
-    """The verify sessions of one nox run."""
+    """The verify sessions of one nox run; the wheelhouse is judged once for all of them."""
 
     config: Config
+
+    @cached_property
+    def _coverage(self) -> Coverage:
+        return Coverage(Wheelhouse.of(self.config))
+
+    @cached_property
+    def _digest(self) -> str:
+        return _requirements(self.config).digest
 
     def session(self, session: nox.Session, target: Target, forced: Mapping[str, Any]) -> None:
         """Install the lock of a target offline on its real interpreter.
@@ -254,11 +263,10 @@ class Verify:
                 f"{left_out}; nothing that was selected can run here: verify it on a machine of "
                 "that platform"
             )
-        coverage = Coverage(Wheelhouse.of(self.config))
         try:
-            entry = install.check_ready(coverage, target, _requirements(self.config).digest)
+            entry = install.check_ready(self._coverage, target, self._digest)
             pip = Pip(_python(session), process.run)
-            done = install.install(target, entry, coverage, pip=pip)
+            done = install.install(target, entry, self._coverage, pip=pip)
         except WarmupError as error:
             session.error(f"{target.id} is missing: {error}")
         for module, reason in done.failed_imports:
