@@ -39,7 +39,9 @@ def newest_without_wheel(
         version, what = told
         if version not in plain:
             found.setdefault(version, what)
-    newest = max(specifier.filter(found), default=None)
+    # Where there are wheels a pre-release must be asked for, as always.
+    admitted = filter(specifier.contains, found) if plain else specifier.filter(found)
+    newest = max(admitted, default=None)
     return None if newest is None else (newest, found[newest])
 
 

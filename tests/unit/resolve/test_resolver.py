@@ -368,6 +368,10 @@ def test_an_old_wheel_beside_newer_sdists_or_variants_has_a_note(
     )
     assert lock("seqeval", "other").notes == (note,)
     assert lock("seqeval<1").notes == ()
+    catalogue.add("young", "1.0")
+    catalogue.upload("young", Upload("young-2.0rc1.tar.gz", b""))
+    assert lock("young").notes == ()
+    assert "2.0rc1 exists only as an sdist" in lock("young>=1.0a1").notes[0]
     assert lock("seqeval", constraints=("seqeval<1",)).notes == ()
 
 
