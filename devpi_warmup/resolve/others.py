@@ -39,8 +39,8 @@ def newest_without_wheel(
         version, what = told
         if version not in plain:
             found.setdefault(version, what)
-    # Where there are wheels a pre-release must be asked for, as always.
-    admitted = filter(specifier.contains, found) if plain else specifier.filter(found)
+    # All together: beside final releases a pre-release must be asked for, as always (PEP 440).
+    admitted = found.keys() & set(specifier.filter([*plain, *found]))
     newest = max(admitted, default=None)
     return None if newest is None else (newest, found[newest])
 
