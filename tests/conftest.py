@@ -20,14 +20,6 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in its own
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together, in their order, what fills one table; the rest goes to whoever is free."""
-    for item in items:
-        if item.path.name.startswith("test_faults"):
-            item.add_marker(pytest.mark.xdist_group("faults"))
-
-
 @pytest.fixture
 def catalogue() -> Catalogue:
     return Catalogue()
