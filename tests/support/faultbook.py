@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import sys
@@ -121,7 +122,9 @@ def check_or_write() -> None:
     if os.environ.get("WRITE_FAULTS"):
         PAGE.parent.mkdir(exist_ok=True)
         PAGE.write_text(page(), encoding="utf-8")
-    assert page().splitlines() == PAGE.read_text(encoding="utf-8").splitlines()
+    kept = PAGE.read_text(encoding="utf-8").splitlines()
+    differing = "\n".join(difflib.unified_diff(kept, page().splitlines(), "kept", "ran", n=0))
+    assert not differing, differing  # pytest rewrites no assertion of a helper
 
 
 def warm(
