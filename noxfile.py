@@ -37,7 +37,7 @@ import nox
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))  # nox does not look beside the noxfile
 
-from devpi_warmup import sessions, venvs  # noqa: E402
+from devpi_warmup import matrix, sessions, venvs  # noqa: E402
 from devpi_warmup.errors import WarmupError  # noqa: E402
 from devpi_warmup.inputs import config  # noqa: E402
 from devpi_warmup.inputs.targets import Target  # noqa: E402
@@ -54,7 +54,7 @@ except WarmupError as error:
     sys.exit(str(error))
 
 WARMUP = sessions.Warmup(CONFIG)
-ALL_TARGETS = sessions.parameters(CONFIG.targets)
+ALL_TARGETS = matrix.parameters(CONFIG.targets)
 VERIFY = sessions.Verify(CONFIG)
 
 
@@ -84,7 +84,7 @@ def verify_devpi(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="fresh", default=False)
-@nox.parametrize("python,platform", sessions.verifiable(CONFIG.targets))
+@nox.parametrize("python,platform", matrix.verifiable(CONFIG.targets))
 def verify(session: nox.Session, platform: str, **forced: object) -> None:
     """Install one target from the wheelhouse on its real interpreter, with no network."""
     VERIFY.session(session, Target(str(session.python), platform), forced)

@@ -1,4 +1,4 @@
-"""What the sessions of the noxfile do. The only module that knows nox.
+"""What the sessions of the noxfile do.
 
 At import it needs nothing but nox, since ``verify`` runs inside the gap; the engine and its
 libraries are imported by the first warmup.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import importlib
 import os
-import platform
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -18,12 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nox
-import nox.virtualenv
-from packaging.tags import platform_tags
 
 from devpi_warmup import console, process
 from devpi_warmup.errors import WarmupError
 from devpi_warmup.inputs import pip_config, requirement_files
+from devpi_warmup.matrix import why_not_here
 from devpi_warmup.prove import install
 from devpi_warmup.prove.pip import Pip
 from devpi_warmup.report import outcome, table
@@ -32,7 +30,9 @@ from devpi_warmup.wheelhouse.coverage import Coverage
 from devpi_warmup.wheelhouse.files import Wheelhouse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
+
+    import nox.virtualenv
 
     from devpi_warmup.inputs.config import Config
     from devpi_warmup.inputs.requirements import RequirementSet
@@ -40,9 +40,6 @@ if TYPE_CHECKING:
     from devpi_warmup.run import Run
 
 _SEAL = "devpi_warmup.private_server.seal"
-_FAMILIES = {"win": "windows", "mac": "macos"}
-
-
 FORMER_NAMES = {"coverage": "report", "served": "verify-devpi"}
 
 
@@ -55,50 +52,6 @@ def former(name: str) -> Callable[[nox.Session], None]:
 
     session.__doc__ = f"The former name of {name}."
     return session
-
-
-def parameters(targets: Iterable[Target]) -> list[Any]:
-    """Return targets as nox parameters: ids like ``cp313-win_amd64``, tags like ``windows``."""
-    return [
-        nox.param(
-            target.python,
-            target.platform,
-            id=target.id,
-            tags=[_family(target)],
-        )
-        for target in targets
-    ]
-
-
-def verifiable(targets: Iterable[Target]) -> list[Any]:
-    """Return targets as parameters of ``verify``: first those that this machine can run."""
-    own = set(platform_tags())
-    here = [target for target in targets if target.platform in own]
-    elsewhere = [target for target in targets if target.platform not in own]
-    return [
-        *parameters(here),
-        *(
-            nox.param(NotHere(target.python), target.platform, id=target.id, tags=[_family(target)])
-            for target in elsewhere
-        ),
-    ]
-
-
-def why_not_here(target: Target) -> str:
-    """Say why this machine cannot run a target, or return ""."""
-    if target.platform in set(platform_tags()):
-        return ""
-    machine = platform.machine()
-    if _family(target) != {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux"):
-        return f"this machine is {platform.system()} {machine}"
-    if sys.platform == "linux" and target.platform.endswith(f"_{machine}"):
-        library, version = platform.libc_ver()
-        return f"this machine has {library or 'another C library'} {version}".rstrip()
-    return f"this machine is {platform.system()} {platform.release()} {machine}"
-
-
-def _family(target: Target) -> str:
-    return _FAMILIES.get(target.platform[:3], "linux")
 
 
 @dataclass
@@ -189,9 +142,9 @@ class Warmup:
 
                 self._run = Run(self.config, python=_python(session))
             except ImportError as error:
-                self._broken = f"a library of the engine is missing: {error.name}"
-                hint = "run nox without NOX_SCRIPT_MODE=none, where it can install what it needs"
-                raise WarmupError(self._broken, hint=hint) from None
+                missing = _missing_library(error)
+                self._broken = missing.title
+                raise missing from None
             except WarmupError as error:
                 self._broken = f"the run could not begin: {error.title}"
                 raise
@@ -315,10 +268,15 @@ def _import_engine(session: nox.Session, module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        session.error(
-            f"a library of the engine is missing: {error.name}; run nox without "
-            "NOX_SCRIPT_MODE=none, where it can install what it needs"
-        )
+        missing = _missing_library(error)
+        session.error(f"{missing.title}; {missing.hint}")
+
+
+def _missing_library(error: ImportError) -> WarmupError:
+    return WarmupError(
+        f"a library of the engine is missing: {error.name}",
+        hint="run nox without NOX_SCRIPT_MODE=none, where it can install what it needs",
+    )
 
 
 def _requirements(config: Config) -> RequirementSet:
