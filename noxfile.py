@@ -29,69 +29,20 @@ Inside the gap, where nothing can be installed first: NOX_SCRIPT_MODE=none nox -
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
 import nox
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))  # nox does not look beside the noxfile
+sys.path.insert(0, str(HERE))  # here the package lies beside the noxfile; elsewhere it is installed
 
-from devpi_warmup import matrix, sessions, venvs  # noqa: E402
-from devpi_warmup.errors import WarmupError  # noqa: E402
-from devpi_warmup.inputs import config  # noqa: E402
-from devpi_warmup.inputs.targets import Target  # noqa: E402
+import devpi_warmup  # noqa: E402
 
 nox.needs_version = ">=2025.10.14"
 nox.options.sessions = ["warmup"]
-nox.options.error_on_missing_interpreters = True
-nox.options.download_python = "never"
-venvs.register()
-
-try:
-    CONFIG = config.load(HERE)
-except WarmupError as error:
-    sys.exit(str(error))
-
-WARMUP = sessions.Warmup(CONFIG)
-ALL_TARGETS = matrix.parameters(CONFIG.targets)
-VERIFY = sessions.Verify(CONFIG)
-
-
-@nox.session(venv_backend="host", reuse_venv=True)
-@nox.parametrize("python,platform", ALL_TARGETS)
-def warmup(session: nox.Session, platform: str, **forced: object) -> None:
-    """Gather everything one target needs, through devpi, and have pip confirm it."""
-    WARMUP.session(session, Target(str(session.python), platform), forced)
-
-
-@nox.session(python=False, default=False)
-def report(session: nox.Session) -> None:
-    """Print what the wheelhouse covers; every warmup ends with it."""
-    WARMUP.report(session)
-
-
-@nox.session(venv_backend="host", reuse_venv=True, default=False)
-def seal(session: nox.Session) -> None:
-    """Make the data of the private devpi-server ready to be copied into the gap."""
-    sessions.seal(session, CONFIG)
-
-
-@nox.session(name="verify-devpi", venv_backend="host", reuse_venv=True, default=False)
-def verify_devpi(session: nox.Session) -> None:
-    """Have pip download every lock from devpi: the private one offline, another as it is."""
-    sessions.verify_devpi(session, CONFIG)
-
-
-@nox.session(venv_backend="fresh", default=False)
-@nox.parametrize("python,platform", matrix.verifiable(CONFIG.targets))
-def verify(session: nox.Session, platform: str, **forced: object) -> None:
-    """Install one target from the wheelhouse on its real interpreter, with no network."""
-    VERIFY.session(session, Target(str(session.python), platform), forced)
-
-
-for old, new in sessions.FORMER_NAMES.items():
-    nox.session(name=old, python=False, default=False)(sessions.former(new))
+devpi_warmup.register(HERE)
 
 
 @nox.session(default=False)
@@ -134,6 +85,17 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
     session.run("lint-imports", env={"PYTHONPATH": "."})
+
+
+@nox.session(default=False)
+def build(session: nox.Session) -> None:
+    """Build the sdist and the wheel into dist/, and check both."""
+    session.install("--group", "build")
+    shutil.rmtree(HERE / "dist", ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", "dist", ".")
+    files = sorted(map(str, (HERE / "dist").iterdir()))
+    session.run("twine", "check", "--strict", *files)
+    session.run("check-wheel-contents", *(file for file in files if file.endswith(".whl")))
 
 
 @nox.session(default=False)

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
+
+_NOX = "nox -s "
+_COMMAND = re.compile(r"nox -s (\"?)(?=(warmup|report|verify|seal)\b)")
+_typed = _NOX  # how a session of ours is called here, up to its name
 
 
 def say(line: str) -> None:
     """Write a line of progress to stderr."""
-    sys.stderr.write(f"{line}\n")
+    sys.stderr.write(f"{spelled(line)}\n")
     sys.stderr.flush()
+
+
+def type_as(command: str) -> None:
+    """Tell how a session is called here: ``nox -s wheels-``, or ``devpi-warmup``."""
+    global _typed  # noqa: PLW0603 - texts come from everywhere, and leave here
+    _typed = command
+
+
+def spelled(text: str) -> str:
+    """Return a text with commands that can be typed here; texts say ``nox -s warmup``."""
+    launcher, _, prefix = _typed.rpartition(" ")
+    return _COMMAND.sub(lambda match: f"{launcher} {match[1]}{prefix}", text)
 
 
 def quiet_libraries() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,13 @@ class Problem:
     hint: str = ""
 
     def __str__(self) -> str:
+        return str(self.error)
+
+    @property
+    def error(self) -> WarmupError:
+        """The same, to be raised."""
         text = f"{self.where}: {self.message}" if self.where else self.message
-        return f"{text}\n    hint: {self.hint}" if self.hint else text
+        return WarmupError(text, hint=self.hint)
 
 
 def indented(lines: Iterable[str]) -> str:
@@ -39,9 +44,38 @@ class WarmupError(Exception):
         """The first line, which says what happened."""
         return str(self.args[0]).splitlines()[0].rstrip(":")
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What has to be said once, with its hint: this error, or each that it stands for."""
+        return (str(self),)
+
     def __str__(self) -> str:
         message = super().__str__()
         return f"{message}\n    hint: {self.hint}" if self.hint else message
+
+
+class SeveralError(WarmupError):
+    """Several things that a user can act on, each by itself."""
+
+    def __init__(self, errors: Iterable[WarmupError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__(self._text(str(error.args[0]) for error in self.errors))
+
+    def __str__(self) -> str:
+        return self._text(map(str, self.errors))
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Each of them, with its hint."""
+        return tuple(map(str, self.errors))
+
+    def _text(self, texts: Iterable[str]) -> str:
+        return "\n  ".join([f"{len(self.errors)} problems:", *texts])
+
+
+def together(errors: Sequence[WarmupError]) -> WarmupError:
+    """Return several errors as one; one stays what it is."""
+    return errors[0] if len(errors) == 1 else SeveralError(errors)
 
 
 class InvalidInputError(WarmupError):

@@ -1,4 +1,4 @@
-"""The targets as parameters of nox sessions, and which of them this machine can run."""
+"""The cells as parameters of nox sessions, and which of them this machine can run."""
 
 from __future__ import annotations
 
@@ -15,21 +15,25 @@ from devpi_warmup.venvs import NotHere
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.inputs.targets import Target
 
 _FAMILIES = {"win": "windows", "mac": "macos"}
 
 
-def parameters(targets: Iterable[Target]) -> list[Any]:
-    """Return targets as nox parameters: ids like ``cp313-win_amd64``, tags like ``windows``."""
-    return [_parameter(target, target.python) for target in targets]
+def everywhere(cells: Iterable[Cell]) -> Any:
+    """Return what makes a session one for each cell: ids like ``cp313-win_amd64``."""
+    return _parametrize((cell, cell.target.python) for cell in cells)
 
 
-def verifiable(targets: Iterable[Target]) -> list[Any]:
-    """Return targets as parameters of ``verify``: first those that this machine can run."""
-    here = [target for target in targets if _runs_here(target)]
-    elsewhere = [target for target in targets if not _runs_here(target)]
-    return [*parameters(here), *(_parameter(t, NotHere(t.python)) for t in elsewhere)]
+def verifiable(cells: Iterable[Cell]) -> Any:
+    """Return the same for ``verify``: first the cells that this machine can run."""
+    everything = list(cells)
+    here = [cell for cell in everything if _runs_here(cell.target)]
+    elsewhere = [cell for cell in everything if not _runs_here(cell.target)]
+    return _parametrize(
+        [*((c, c.target.python) for c in here), *((c, NotHere(c.target.python)) for c in elsewhere)]
+    )
 
 
 def why_not_here(target: Target) -> str:
@@ -49,8 +53,16 @@ def _family(target: Target) -> str:
     return _FAMILIES.get(target.platform[:3], "linux")
 
 
-def _parameter(target: Target, python: str) -> Any:
-    return nox.param(python, target.platform, id=target.id, tags=[_family(target)])
+def _parametrize(cells: Iterable[tuple[Cell, str]]) -> Any:
+    """Parametrize by cells, each with the Python that nox compares."""
+    parameters, names = [], ["python", "platform"]
+    for cell, python in cells:
+        values = [python, cell.target.platform]
+        if cell.environment:
+            names = ["python", "platform", "environment"]
+            values.append(cell.environment)
+        parameters.append(nox.param(*values, id=cell.id, tags=[_family(cell.target)]))
+    return nox.parametrize(names, parameters)
 
 
 def _runs_here(target: Target) -> bool:

@@ -1,4 +1,4 @@
-"""One warmup run: resolve, gather, lock, referee, enter into the manifest; target by target."""
+"""One warmup run: resolve, gather, lock, referee, enter into the manifest; cell by cell."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from devpi_warmup import console, process
-from devpi_warmup.errors import FileError, WarmupError, indented
+from devpi_warmup.errors import FileError, WarmupError, indented, together
 from devpi_warmup.index.fetcher import Fetcher
 from devpi_warmup.index.opening import open_index
 from devpi_warmup.index.progress import progress
-from devpi_warmup.inputs import pip_config, requirement_files
+from devpi_warmup.inputs import pip_config, sources
 from devpi_warmup.private_server.server import FOLDER, PrivateServer
 from devpi_warmup.prove.judge import judge
 from devpi_warmup.prove.pip import Pip
 from devpi_warmup.prove.referee import Verdict, referee
 from devpi_warmup.resolve.lock_files import write_lock
-from devpi_warmup.resolve.resolver import resolve
+from devpi_warmup.resolve.resolver import resolve, survey
 from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.journal import ManifestJournal
 from devpi_warmup.wheelhouse.members import problems
 
 if TYPE_CHECKING:
+    from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.inputs.config import Config
     from devpi_warmup.inputs.pip_config import PipConfig
-    from devpi_warmup.inputs.targets import Target
     from devpi_warmup.inputs.urls import IndexUrl
     from devpi_warmup.wheelhouse.lock import Lock, Pin
 
@@ -34,17 +34,17 @@ _SHOWN = 5  # problems of one kind
 
 
 class Run:
-    """What all targets of a run share: the index, the wheelhouse, what was gathered so far."""
+    """What all cells of a run share: the index, the wheelhouse, what was gathered so far."""
 
     def __init__(self, config: Config, *, python: str) -> None:
         """Open everything a run needs.
 
         :param python: an interpreter with pip, whose settings say how to connect
-        :raises WarmupError: the requirements, the index, the server or the wheelhouse is no good
+        :raises WarmupError: the index, the server or the wheelhouse is no good
         """
-        self._requirements = requirement_files.load(
-            config.requirements, config.constraints, root=config.root
-        )
+        read = {e.name: sources.read(e.sources) for e in config.environments}
+        self._requirements = {name: found for name, (found, _) in read.items()}
+        self._wrong = {name: wrong for name, (_, wrong) in read.items() if wrong}
         self._wheelhouse = Wheelhouse.of(config)
         self._server: PrivateServer | None = None
         self._stack = ExitStack()
@@ -54,12 +54,16 @@ class Run:
                 console.say(f"ignored settings of pip: {', '.join(settings.ignored)}")
             self._stack.enter_context(self._wheelhouse.held())
             url = config.index or self._private_index(config, settings)
-            projects = (r.name for r in self._requirements.requirements if r.url is None)
+            roots = [r for found in self._requirements.values() for r in found.requirements]
+            projects = (root.name for root in roots if root.url is None)
             opened = open_index(url, settings, projects)
             self._fetcher = Fetcher(opened.index, self._wheelhouse, opened.devpi)
             self._stack.callback(self._fetcher.close)
-        except BaseException:
+        except BaseException as error:
             self._stack.close()
+            wrong = dict.fromkeys(p for problems in self._wrong.values() for p in problems)
+            if wrong and isinstance(error, WarmupError):
+                raise together([*(problem.error for problem in wrong), error]) from None
             raise
         shown = config.index.url if config.index else f"private devpi-server ({FOLDER}/)"
         if opened.devpi is None:
@@ -72,20 +76,21 @@ class Run:
             console.say(f"{self._unshown}: it cannot be shown that each of them answers")
         self._locks: list[Lock] = []
         self._pip = ""  # the version that the referee had last
-        self._journal = ManifestJournal(self._wheelhouse, self._requirements.digest, shown)
+        digests = {name: found.digest for name, found in self._requirements.items()}
+        self._journal = ManifestJournal(self._wheelhouse, digests, shown)
 
     def close(self) -> None:
         """Stop every transfer and the private server; free the wheelhouse."""
         self._stack.close()
 
-    def warm(self, target: Target, *, python: str) -> None:
-        """Gather one target and have the pip of ``python`` confirm it.
+    def warm(self, cell: Cell, *, python: str) -> None:
+        """Gather one cell and have the pip of ``python`` confirm it.
 
-        :raises WarmupError: the target is missing, and why; the manifest says so too
+        :raises WarmupError: the cell is missing, and why; the manifest says so too
         """
         lock = None
         try:
-            lock = self._resolve(target)
+            lock = self._resolve(cell)
             notes = self._gather(lock)
             write_lock(lock, self._wheelhouse)
             pip = Pip(python, process.run)
@@ -93,7 +98,7 @@ class Run:
         except WarmupError as error:
             if self._server is not None and self._server.complaint:
                 error.args = (f"{error.args[0]} (devpi's log: {self._server.complaint})",)
-            self._journal.missing(target, error.args[0], touched=lock is not None)
+            self._journal.missing(cell, error.args[0], touched=lock is not None)
             raise
         lock = replace(lock, notes=(*lock.notes, *notes))
         self._journal.covered(
@@ -104,12 +109,12 @@ class Run:
             unshown=self._unshown,
         )
         self._locks.append(lock)
-        for note in self._journal.notes(target):
-            console.say(f"{target.id}: note: {note}")
-        console.say(f"{target.id}: covered, pip {verdict.pip_version} accepts the lock offline")
+        for note in self._journal.notes(cell):
+            console.say(f"{cell.id}: note: {note}")
+        console.say(f"{cell.id}: covered, pip {verdict.pip_version} accepts the lock offline")
 
     def sweep(self) -> None:
-        """Ask devpi a last time for every file of every covered target; note the answers.
+        """Ask devpi a last time for every file of every covered cell; note the answers.
 
         :raises WarmupError: devpi does not answer
         """
@@ -126,15 +131,19 @@ class Run:
         )
         return url
 
-    def _resolve(self, target: Target) -> Lock:
-        fetcher = self._fetcher
+    def _resolve(self, cell: Cell) -> Lock:
+        fetcher, requirements = self._fetcher, self._requirements[cell.environment]
+        if wrong := self._wrong.get(cell.environment):
+            # The lines that can be used are asked for all the same: one run names every problem.
+            found = survey(requirements, cell.target, fetcher)
+            raise together([*(problem.error for problem in wrong), *found])
         files, size = fetcher.downloaded_files, fetcher.downloaded_bytes
-        with progress(target) as fetcher.progress:
-            lock = resolve(self._requirements, target, fetcher)
+        with progress(cell) as fetcher.progress:
+            lock = resolve(requirements, cell, fetcher)
         files, size = fetcher.downloaded_files - files, fetcher.downloaded_bytes - size
         more = ", some only to be read" if files > len(lock.pins) else ""
         console.say(
-            f"{target.id}: {len(lock.pins)} pins, {files} files downloaded "
+            f"{cell.id}: {len(lock.pins)} pins, {files} files downloaded "
             f"({console.megabytes(size)}{more})"
         )
         return lock
@@ -165,7 +174,8 @@ class Run:
         with ThreadPoolExecutor(1) as pool:
             # Of the same pip as before, very probably.
             early = pool.submit(self._judge, lock, self._pip, pip) if self._pip else None
-            verdict = referee(lock, self._requirements, self._wheelhouse, pip=pip)
+            wanted = self._requirements[lock.cell.environment]
+            verdict = referee(lock, wanted, self._wheelhouse, pip=pip)
             if early is not None and verdict.pip_version == self._pip:
                 return verdict, early.result()
         self._pip = verdict.pip_version
@@ -186,7 +196,7 @@ class Run:
             else:
                 todo.append(pin)
         if todo:
-            console.say(f"{lock.target.id}: pip unpacks {len(todo)} new wheels")
+            console.say(f"{lock.cell.id}: pip unpacks {len(todo)} new wheels")
             said = judge(todo, self._wheelhouse, pip=pip)
             for pin in todo:
                 if problem := said[pin.file.filename].problem:

@@ -1,4 +1,4 @@
-"""What the sessions of the noxfile do.
+"""What the sessions do.
 
 At import it needs nothing but nox, since ``verify`` runs inside the gap; the engine and its
 libraries are imported by the first warmup.
@@ -14,13 +14,17 @@ import sys
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import nox
+import nox.registry
+import nox.virtualenv
 
 from devpi_warmup import console, process
-from devpi_warmup.errors import WarmupError
-from devpi_warmup.inputs import pip_config, requirement_files
+from devpi_warmup.errors import InvalidInputError, WarmupError
+from devpi_warmup.inputs import pip_config, sources
+from devpi_warmup.inputs.cells import Cell
+from devpi_warmup.inputs.targets import Target
 from devpi_warmup.matrix import why_not_here
 from devpi_warmup.prove import install
 from devpi_warmup.prove.pip import Pip
@@ -30,85 +34,113 @@ from devpi_warmup.wheelhouse.coverage import Coverage
 from devpi_warmup.wheelhouse.files import Wheelhouse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    import nox.virtualenv
+    from collections.abc import Mapping
 
     from devpi_warmup.inputs.config import Config
-    from devpi_warmup.inputs.requirements import RequirementSet
-    from devpi_warmup.inputs.targets import Target
     from devpi_warmup.run import Run
 
 _SEAL = "devpi_warmup.private_server.seal"
-FORMER_NAMES = {"coverage": "report", "served": "verify-devpi"}
 
 
-def former(name: str) -> Callable[[nox.Session], None]:
-    """Return a session that stands for one of a new name, for this release alone."""
+@dataclass
+class Names:
+    """What the sessions are called in this noxfile.
 
-    def session(session: nox.Session) -> None:
-        console.say(f"{session.name} is called {name} now")
-        session.notify(name)
+    :param prefix: goes before each name
+    """
 
-    session.__doc__ = f"The former name of {name}."
-    return session
+    prefix: str = ""
+    _report: object = None
+
+    @property
+    def report(self) -> str:
+        """The session that every warmup ends with."""
+        return f"{self.prefix}report"
+
+    def report_is(self, session: object) -> None:
+        """Know the session by itself: another may take its name."""
+        self._report = session
+
+    def check(self, session: nox.Session) -> None:
+        """Fail where the noxfile has replaced the report: it decides on the exit status."""
+        if self._report is not None and nox.registry.get().get(self.report) is not self._report:
+            session.error(
+                f"the noxfile has another session {self.report!r}, and a warmup must end with ours"
+                "\n    hint: call devpi_warmup.register() last in it, or with a prefix"
+            )
 
 
 @dataclass
 class Warmup:
     """The warmup sessions of one nox run; they share one :class:`Run`.
 
-    :param failures: why a target is missing, by id; None for a covered one
+    :param failures: why a cell is missing, by id; None for a covered one
     """
 
     config: Config
+    names: Names = field(default_factory=Names)
     failures: dict[str, str | None] = field(default_factory=dict)
+    _said: dict[str, str] = field(default_factory=dict)  # each problem, and of which cell first
     _run: Run | None = None
-    _broken: str = ""
+    _broken: WarmupError | None = None
     _reported: bool = False
 
-    def session(self, session: nox.Session, target: Target, forced: Mapping[str, Any]) -> None:
-        """Gather everything one target needs, and have pip confirm it.
+    def session(
+        self, session: nox.Session, platform: str, environment: str = "", **forced: object
+    ) -> None:
+        """Gather everything one cell needs, and have pip confirm it.
 
         :param forced: what nox passes on where a Python was forced on it
         """
+        cell = Cell(Target(str(session.python), platform), environment)
         _check_options(session, HostVirtualEnv, forced)
+        self.names.check(session)
         if self._reported:
             session.error("every warmup ends with report: name it without, or after it")
         try:
-            session.notify("report")
+            session.notify(self.names.report)
         except ValueError:
             session.error("warmup ends with the report of all its targets: run it without -j")
         try:
-            self._open(session).warm(target, python=_python(session))
+            self._open(session).warm(cell, python=_python(session))
         except WarmupError as error:
-            self.failures[target.id] = str(error)
-            session.error(f"{target.id} is missing: {error}")
+            self.failures[cell.id] = str(error.args[0])
+            _fail(session, f"{cell.id} is missing{self._once(cell, error)}")
         except KeyboardInterrupt:
             self.close()  # now: Python waits for the transfers before it looks at atexit
             raise
-        self.failures[target.id] = None
+        self.failures[cell.id] = None
+
+    def _once(self, cell: Cell, error: WarmupError) -> str:
+        """Return what to say of an error: each problem in full once, and then where it stands."""
+        new = [part for part in error.parts if part not in self._said]
+        known = [self._said[part] for part in error.parts if part in self._said]
+        self._said |= dict.fromkeys(new, cell.id)
+        if not known:
+            return f": {error}"
+        those = "for the same reason as" if len(error.parts) == 1 else "for the same reasons as"
+        if not new:
+            return f" {those} {', '.join(dict.fromkeys(known))}"
+        others = f"and {len(known)} said of {', '.join(dict.fromkeys(known))}"
+        return "\n  ".join([f", {len(error.parts)} problems:", *new, others])
 
     def report(self, session: nox.Session) -> None:
-        """Ask devpi a last time, print the coverage table; fail where a target is not good."""
+        """Ask devpi a last time, print the coverage table; fail where a cell is not good."""
         self._reported = True  # nox runs it no second time
         try:
             if self._run is not None:
                 self._run.sweep()
         except WarmupError as error:
-            session.error(f"devpi does not say what it holds: {error}")
+            _fail(session, f"devpi does not say what it holds: {error}")
         finally:
             self.close()
-        targets = [t for t in self.config.targets if not self.failures or t.id in self.failures]
-        try:
-            wanted = _requirements(self.config).digest
-        except WarmupError as error:
-            session.error("nothing is covered; see above" if self.failures else str(error))
+        cells = [c for c in self.config.cells if not self.failures or c.id in self.failures]
         coverage = Coverage(Wheelhouse.of(self.config))
         if link := coverage.wheelhouse.linked:
             session.error(f"{link} is a link, and what it points to would stay behind")
         asked = self.config.index.url if self.config.index and not self.failures else None
-        rows = table.rows(coverage, targets, wanted, self.failures, asked=asked)
+        digests = self._digests(session)
+        rows = table.rows(coverage, cells, digests, self.failures, asked=asked)
         print(table.table(rows), flush=True)  # noqa: T201 - the result of the run
         if (
             not self.failures
@@ -116,14 +148,22 @@ class Warmup:
             and asked in {None, coverage.manifest.index}
         ):
             console.say(f"warm is what the last warmup was shown of {coverage.manifest.index}")
-        unused = coverage.unused_wheels(self.config.targets)
+        unused = coverage.unused_wheels(self.config.cells)
         if unused and all(row.state == "covered" for row in rows):
             console.say(
                 f"{len(unused)} wheels in {coverage.wheelhouse.shown}/ are of no covered target, "
                 f"such as {unused[0]}; they may be deleted"
             )
         if problem := outcome.problem(rows, require_warm=self.config.require_warm):
-            session.error(problem)
+            _fail(session, problem)
+
+    def _digests(self, session: nox.Session) -> dict[str, str]:
+        """Return the digest of what each environment requires now, by its name."""
+        read = {e.name: sources.read(e.sources) for e in self.config.environments}
+        wrong = dict.fromkeys(p for _, problems in read.values() for p in problems)
+        if wrong and not self.failures:
+            _fail(session, str(InvalidInputError("the requirements cannot be used", wrong)))
+        return {name: found.digest for name, (found, _) in read.items()}
 
     def close(self) -> None:
         """End the run: stop transfers and the private server, free the wheelhouse."""
@@ -132,8 +172,8 @@ class Warmup:
             run.close()
 
     def _open(self, session: nox.Session) -> Run:
-        if self._broken:
-            raise WarmupError(self._broken)
+        if self._broken is not None:
+            raise self._broken
         if self._run is None:
             console.quiet_libraries()
             try:
@@ -142,11 +182,10 @@ class Warmup:
 
                 self._run = Run(self.config, python=_python(session))
             except ImportError as error:
-                missing = _missing_library(error)
-                self._broken = missing.title
-                raise missing from None
+                self._broken = _missing_library(error)
+                raise self._broken from None
             except WarmupError as error:
-                self._broken = f"the run could not begin: {error.title}"
+                self._broken = error  # for every cell
                 raise
             atexit.register(self.close)  # after Ctrl-C there is no report session
         return self._run
@@ -157,9 +196,9 @@ def seal(session: nox.Session, config: Config) -> None:
     engine = _import_engine(session, _SEAL)
     console.quiet_libraries()
     try:
-        print(engine.seal(config, python=_python(session)), flush=True)  # noqa: T201
+        print(console.spelled(engine.seal(config, python=_python(session))), flush=True)  # noqa: T201
     except WarmupError as error:
-        session.error(str(error))
+        _fail(session, str(error))
 
 
 def verify_devpi(session: nox.Session, config: Config) -> None:
@@ -168,6 +207,7 @@ def verify_devpi(session: nox.Session, config: Config) -> None:
         _import_engine(session, _SEAL)
         isolation = process.isolation()
         argv = [*isolation.prefix, sys.executable, "-m", _SEAL, str(config.root), _python(session)]
+        argv.append(console.spelled("nox -s warmup").removesuffix("warmup"))
         env = os.environ | dict(isolation.env) | {"PYTHONPATH": str(Path(__file__).parent.parent)}
         if subprocess.run(argv, env=env, check=False).returncode != 0:
             session.error("devpi does not serve every target; the reasons stand above")
@@ -180,8 +220,8 @@ def verify_devpi(session: nox.Session, config: Config) -> None:
             settings = pip_config.read(process.run, pip.python)
             by = engine.prove_served(config, config.index, settings, pip=pip)
         except WarmupError as error:
-            session.error(str(error))
-    count = len(config.targets)
+            _fail(session, str(error))
+    count = len(config.cells)
     print(f"{count} of {count} targets served by {by}", flush=True)  # noqa: T201
 
 
@@ -190,26 +230,32 @@ class Verify:
     """The verify sessions of one nox run; the wheelhouse is judged once for all of them."""
 
     config: Config
+    _digests: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def _coverage(self) -> Coverage:
         return Coverage(Wheelhouse.of(self.config))
 
-    @cached_property
-    def _digest(self) -> str:
-        return _requirements(self.config).digest
+    def _digest(self, environment: str) -> str:
+        if environment not in self._digests:
+            (own,) = (e.sources for e in self.config.environments if e.name == environment)
+            self._digests[environment] = sources.load(own).digest
+        return self._digests[environment]
 
-    def session(self, session: nox.Session, target: Target, forced: Mapping[str, Any]) -> None:
-        """Install the lock of a target offline on its real interpreter.
+    def session(
+        self, session: nox.Session, platform: str, environment: str = "", **forced: object
+    ) -> None:
+        """Install the lock of a cell offline on its real interpreter.
 
-        A target that this machine cannot run is passed over by name; where that leaves nothing,
+        A cell that this machine cannot run is passed over by name; where that leaves nothing,
         nothing was verified, and that is an error.
 
         :param forced: what nox passes on where a Python was forced on it
         """
+        cell = Cell(Target(str(session.python), platform), environment)
         _check_options(session, FreshVirtualEnv, forced)
-        if reason := why_not_here(target):
-            left_out = f"{target.id} is not verified: {reason}"
+        if reason := why_not_here(cell.target):
+            left_out = f"{cell.id} is not verified: {reason}"
             if _others_run_here(session):
                 session.skip(left_out)
             session.error(
@@ -217,16 +263,16 @@ class Verify:
                 "that platform"
             )
         try:
-            entry = install.check_ready(self._coverage, target, self._digest)
+            entry = install.check_ready(self._coverage, cell, self._digest(environment))
             pip = Pip(_python(session), process.run)
-            done = install.install(target, entry, self._coverage, pip=pip)
+            done = install.install(cell, entry, self._coverage, pip=pip)
         except WarmupError as error:
-            session.error(f"{target.id} is missing: {error}")
+            _fail(session, f"{cell.id} is missing: {error}")
         for module, reason in done.failed_imports:
-            session.warn(f"{target.id}: import {module} fails: {reason}")
+            session.warn(f"{cell.id}: import {module} fails: {reason}")
         imported = done.modules - len(done.failed_imports)
         print(  # noqa: T201 - the result of the session
-            f"{target.id} installed: {done.distributions} distributions, pip check passes, "
+            f"{cell.id} installed: {done.distributions} distributions, pip check passes, "
             f"{imported} of {done.modules} modules imported, on Python {done.python}; "
             f"network kept away by {done.isolation}",
             flush=True,
@@ -241,7 +287,7 @@ def _others_run_here(session: nox.Session) -> bool:
     runners = session._runner.manifest.list_all_sessions()  # noqa: SLF001
     return any(
         (selected or getattr(runner, "result", None) is not None)
-        and runner.name == "verify"
+        and runner.name == session.name.partition("(")[0]
         and not isinstance(runner.func.python, NotHere)
         for runner, selected in runners
     )
@@ -269,18 +315,20 @@ def _import_engine(session: nox.Session, module: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         missing = _missing_library(error)
-        session.error(f"{missing.title}; {missing.hint}")
+        _fail(session, str(missing))
 
 
 def _missing_library(error: ImportError) -> WarmupError:
     return WarmupError(
         f"a library of the engine is missing: {error.name}",
-        hint="run nox without NOX_SCRIPT_MODE=none, where it can install what it needs",
+        hint="install devpi-warmup with all it needs, where there is a network, or run nox without "
+        "NOX_SCRIPT_MODE=none",
     )
 
 
-def _requirements(config: Config) -> RequirementSet:
-    return requirement_files.load(config.requirements, config.constraints, root=config.root)
+def _fail(session: nox.Session, text: str) -> NoReturn:
+    """End a session with a text, whose commands are those that can be typed here."""
+    session.error(console.spelled(text))
 
 
 def _python(session: nox.Session) -> str:

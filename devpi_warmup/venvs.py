@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import nox.virtualenv
+from nox.command import CommandFailed
 
+from devpi_warmup import console
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HOST, FRESH = "devpi-warmup-host", "devpi-warmup-fresh"
 _OLDEST_OF_VIRTUALENV = [3, 9]  # virtualenv 21 makes none for older ones
 _SEEDS = {"venv_params": ["--no-periodic-update"]}  # virtualenv must not look for a newer pip
 
@@ -18,6 +26,11 @@ class HostVirtualEnv(nox.virtualenv.VirtualEnv):
     def __init__(self, location: str, interpreter: str | None = None, **kwargs: Any) -> None:
         del interpreter  # it need not exist here
         super().__init__(location, interpreter=None, **kwargs | _SEEDS)
+
+    def create(self) -> bool:
+        """Make it, whatever the machine's settings of virtualenv say."""
+        with _no_settings():
+            return super().create()
 
 
 class NotHere(str):
@@ -33,21 +46,37 @@ class FreshVirtualEnv(nox.virtualenv.VirtualEnv):
         super().__init__(location, interpreter=interpreter, **kwargs | _SEEDS)
 
     def create(self) -> bool:
-        """Make it; for a Python that virtualenv no longer knows, by the Python's own venv."""
+        """Make it; for a Python that virtualenv no longer knows, by the Python's own venv.
+
+        :raises CommandFailed: there is no such interpreter here; nox might pass over the session,
+            and what was not verified would look verified
+        """
         if isinstance(self.interpreter, NotHere):
             return False  # the session says why
         self.reuse_existing = False
         version = [int(part) for part in re.findall(r"\d+", str(self.interpreter))]
         if version[:2] < _OLDEST_OF_VIRTUALENV:
             self._venv_backend, self.venv_params = "venv", []
-        return super().create()
+        try:
+            with _no_settings():
+                return super().create()
+        except nox.virtualenv.InterpreterNotFound as error:
+            console.say(str(error))  # nox shows no text of what is raised here
+            raise CommandFailed(str(error)) from None
+
+
+@contextmanager
+def _no_settings() -> Iterator[None]:
+    """Hide the machine's settings of virtualenv, which would change the pip that judges."""
+    hidden = {name: os.environ[name] for name in os.environ if name.startswith("VIRTUALENV_")}
+    for name in hidden:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 def register() -> None:
-    """Make them known to nox: ``host`` and ``fresh``.
-
-    The machine's settings of virtualenv are forgotten: they would change the pip that judges.
-    """
-    nox.virtualenv.ALL_VENVS |= {"host": HostVirtualEnv, "fresh": FreshVirtualEnv}
-    for name in [name for name in os.environ if name.startswith("VIRTUALENV_")]:
-        del os.environ[name]
+    """Make them known to nox."""
+    nox.virtualenv.ALL_VENVS |= {HOST: HostVirtualEnv, FRESH: FreshVirtualEnv}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from devpi_warmup.wheelhouse.warmth import Proof
 
 Value = TypeVar("Value")
+# Of a misspelt name and the right one: how far their lengths, and how near their letters are.
+_LENGTHS, _LIKENESS = 2, 0.75
 
 
 class Fetcher:
@@ -44,6 +47,7 @@ class Fetcher:
         self.page: SingleFlight[NormalizedName, Page] = SingleFlight(index.page)
         self.file: SingleFlight[IndexFile, StoredFile] = SingleFlight(self._fetch)
         self.metadata: SingleFlight[Wheel, Metadata] = SingleFlight(self._metadata)
+        self.names = cache(index.names)
         self.proofs: dict[IndexFile, Proof] = {}
         self.published: SingleFlight[IndexFile, StoredFile] = SingleFlight(self._publish)
         self.downloaded_files = 0
@@ -111,6 +115,16 @@ class Fetcher:
                 hint="one wheelhouse cannot hold both: name one of them for all targets",
             )
         return self.wheelhouse.publish(stored, file.filename)
+
+    def nearest(self, project: NormalizedName, more: Iterable[NormalizedName]) -> str:
+        """Return the name of another project that one may have been meant by, or "".
+
+        :param more: names beside those that the index knows
+        """
+        known = {*more, *self.names()} - {project}
+        near = [n for n in sorted(known) if abs(len(n) - len(project)) <= _LENGTHS]
+        found = difflib.get_close_matches(project, near, n=1, cutoff=_LIKENESS)
+        return found[0] if found else ""
 
     def sweep(self, wanted: Iterable[IndexFile]) -> dict[IndexFile, Proof]:
         """Ask devpi a last time whether it holds each file, several at once.

@@ -11,14 +11,14 @@ from devpi_warmup import console
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from devpi_warmup.inputs.targets import Target
+    from devpi_warmup.inputs.cells import Cell
 
 _LINE_EVERY = 100_000_000  # bytes between two lines in a log
 
 
 @contextmanager
-def progress(target: Target) -> Iterator[Callable[[int], None]]:
-    """Show the progress of one target; yield what is to be called with each number of bytes."""
+def progress(cell: Cell) -> Iterator[Callable[[int], None]]:
+    """Show the progress of one cell; yield what is to be called with each number of bytes."""
     if not sys.stderr.isatty():
         total = 0
 
@@ -26,7 +26,7 @@ def progress(target: Target) -> Iterator[Callable[[int], None]]:
             nonlocal total
             before, total = total, total + size
             if before // _LINE_EVERY != total // _LINE_EVERY:
-                console.say(f"{target.id}: {console.megabytes(total)} downloaded so far")
+                console.say(f"{cell.id}: {console.megabytes(total)} downloaded so far")
 
         yield count
         return
@@ -43,5 +43,5 @@ def progress(target: Target) -> Iterator[Callable[[int], None]]:
     with Progress(
         *columns, TransferSpeedColumn(), console=Console(stderr=True), transient=True
     ) as bar:
-        task = bar.add_task(f"{target.id}: resolving and downloading", total=None)
+        task = bar.add_task(f"{cell.id}: resolving and downloading", total=None)
         yield lambda size: bar.advance(task, size)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from mousebender import simple
+from packaging.utils import canonicalize_name
 
 from devpi_warmup.errors import IndexAccessError, UpstreamForbidsError
 from devpi_warmup.index.bases import Bases
@@ -35,6 +36,8 @@ DEVPI_HEADER = "X-Devpi-Api-Version"
 CONFIRMATIONS = 3  # times a server must say that a project does not exist
 _EMPTY = "a page without files"
 _GLIMPSE = 1 << 16  # bytes of a list of projects, which may be tens of megabytes
+MAX_LIST = 4 << 20  # bytes of it that are read for a hint
+_LISTED = re.compile(r'"name": ?"([^"]+)"|<a [^>]*>([^<]+)</a>')
 _NAME = re.compile(rb'"name": ?"[^"]')
 
 
@@ -200,6 +203,21 @@ class Index:
         url = f"{simple_url}{project}/refresh"
         with suppress(IndexAccessError):  # the page will tell
             self.transport.ask("POST", url, {}, limit=MAX_PAGE, any_status=True)
+
+    def names(self) -> frozenset[NormalizedName]:
+        """Return the projects that the index lists, of a long list those at its beginning.
+
+        It may list none: the private devpi-server, say, knows what it was asked for already.
+        """
+        headers = {"Accept": simple.ACCEPT_JSON_V1}
+        with suppress(IndexAccessError):  # it is good for a hint, and no more
+            answer = self.transport.ask(
+                "GET", self.transport.url.simple, headers, limit=MAX_LIST, cut=True, any_status=True
+            )
+            if answer.status == requests.codes.ok:
+                found = _LISTED.findall(answer.body.decode("utf-8", "replace"))
+                return frozenset(canonicalize_name(one or other) for one, other in found)
+        return frozenset()
 
     def metadata(self, file: IndexFile) -> bytes | None:
         """Return the METADATA that the index serves beside a wheel (PEP 658), if it does."""

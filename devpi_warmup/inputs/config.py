@@ -1,55 +1,53 @@
-"""``[tool.devpi-warmup]`` and the environment → :class:`Config`."""
+"""``[tool.devpi-warmup]`` and the environment variable → :class:`Config`."""
 
 from __future__ import annotations
 
 import difflib
-import fnmatch
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devpi_warmup.errors import InvalidInputError, InvalidTargetError, Problem
-from devpi_warmup.inputs.targets import Target
+from devpi_warmup.errors import InvalidInputError, Problem
+from devpi_warmup.inputs import environments
+from devpi_warmup.inputs.pyproject import NAME
+from devpi_warmup.inputs.toml import read_toml
 from devpi_warmup.inputs.urls import IndexUrl, parse_index_url
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-DEFAULT_PLATFORMS = ("manylinux_2_28_x86_64", "win_amd64", "macosx_14_0_arm64")
-DEFAULT_REQUIREMENTS = "requirements/*.txt"
-DEFAULT_CONSTRAINTS = "requirements/constraints.txt"
-_LISTS = ("pythons", "platforms", "exclude", "requirements", "constraints")
+    from devpi_warmup.inputs.cells import Cell
+    from devpi_warmup.inputs.environments import Environment
+
+_TABLE = "[tool.devpi-warmup]"
+_OF_ENVIRONMENTS = ("pythons", "platforms", "exclude", "requirements", "groups", "constraints")
 _STRINGS = ("index-url", "wheelhouse")
 _BOOLEANS = ("require-warm",)
+KEYS = (*_OF_ENVIRONMENTS, *_STRINGS, *_BOOLEANS, environments.TABLE)
 
 
 @dataclass(frozen=True)
 class Config:
     """What a run works on.
 
-    :param root: the folder of ``pyproject.toml``; every path below is absolute
-    :param targets: the (python, platform) pairs, in the order they are listed
-    :param requirements: the requirement files
-    :param constraints: the constraint files
+    :param root: the folder of ``pyproject.toml``; every path is absolute
+    :param environments: what is installed together, and where; in the order they are listed
     :param index: the one index, or None for the private devpi-server
     :param wheelhouse: the folder that crosses the gap
     :param require_warm: whether a file that cannot be shown to be warm fails the run
     """
 
     root: Path
-    targets: tuple[Target, ...]
-    requirements: tuple[Path, ...]
-    constraints: tuple[Path, ...]
+    environments: tuple[Environment, ...]
     index: IndexUrl | None
     wheelhouse: Path
     require_warm: bool
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Every environment for each of its targets."""
+        return tuple(cell for environment in self.environments for cell in environment.cells)
 
     @property
     def wheelhouse_shown(self) -> str:
@@ -64,142 +62,61 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Config:
 
     :raises InvalidInputError: with every problem of the table together
     """
-    path = root / "pyproject.toml"
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise InvalidInputError(
-            "pyproject.toml cannot be read", [Problem(str(error), str(path))]
-        ) from None
+    path = root / NAME
+    table = read_toml(path, NAME) if path.exists() else {}
+    if isinstance(table, Problem):
+        raise InvalidInputError(f"{NAME} cannot be read", [table])
     tool = table.get("tool", {})
     settings = tool.get("devpi-warmup", {}) if isinstance(tool, dict) else {}
-    problems = list(_check_types(settings))
+    problems = _check_types(settings, _TABLE, KEYS)
+    named = settings.get(environments.TABLE, {}) if isinstance(settings, dict) else {}
+    if isinstance(named, dict):
+        for name, own in named.items():
+            problems += _check_types(own, f"environments.{name}", _OF_ENVIRONMENTS)
     if problems:
-        raise InvalidInputError("[tool.devpi-warmup] in pyproject.toml is wrong", problems)
-
-    targets = _targets(settings, problems)
-    constraints = _files(root, settings.get("constraints"), "constraints", problems)
-    requirements = _files(root, settings.get("requirements"), "requirements", problems)
-    if settings.get("requirements") is None:
-        requirements = _glob(root, DEFAULT_REQUIREMENTS)
-    if settings.get("constraints") is None:
-        constraints = _glob(root, DEFAULT_CONSTRAINTS)
-    requirements = tuple(path for path in requirements if path not in constraints)
-    if not requirements and not problems:
-        problems.append(
-            Problem(
-                f"no requirement files: nothing matches {DEFAULT_REQUIREMENTS!r}",
-                hint='write requirements/main.txt, or name files with requirements = ["…"]',
-            )
-        )
+        raise InvalidInputError(f"{_TABLE} in {NAME} is wrong", problems)
+    found = environments.read(root, settings, problems)
     index = _index(settings, environ, problems)
     if problems:
-        raise InvalidInputError("the configuration is wrong", problems)
+        raise InvalidInputError("the configuration is wrong", list(dict.fromkeys(problems)))
     return Config(
         root=root,
-        targets=targets,
-        requirements=requirements,
-        constraints=constraints,
+        environments=found,
         index=index,
         wheelhouse=root / settings.get("wheelhouse", "wheelhouse"),
         require_warm=settings.get("require-warm", False),
     )
 
 
-def _check_types(settings: object) -> list[Problem]:
+def _check_types(settings: object, where: str, known: tuple[str, ...]) -> list[Problem]:
     if not isinstance(settings, dict):
-        return [Problem("it must be a table", hint="write [tool.devpi-warmup]")]
+        place = where if where == _TABLE else f"[tool.devpi-warmup.{where}]"
+        return [Problem(f"{where} must be a table", hint=f"write {place}")]
+    at = "" if where == _TABLE else where
     problems = []
     for key, value in settings.items():
-        if key in _LISTS:
-            if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-                hint = f'write {key} = ["…", "…"], each value in quotes'
-                problems.append(Problem(f"{key} must be a list of strings", hint=hint))
-        elif key in _STRINGS:
-            if not isinstance(value, str) or not value.strip() or "\0" in value:
-                problems.append(
-                    Problem(f"{key} must be a string, and not empty", hint=f'write {key} = "…"')
-                )
-        elif key in _BOOLEANS:
-            if not isinstance(value, bool):
-                problems.append(Problem(f"{key} must be true or false", hint=f"write {key} = true"))
-        else:
-            known = (*_LISTS, *_STRINGS, *_BOOLEANS)
+        if key not in known:
             nearest = difflib.get_close_matches(key, known, n=1)
             hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known)}"
-            problems.append(Problem(f"unknown key {key!r}", hint=hint))
+            hint = f"it stands in {_TABLE} itself" if key in KEYS else hint
+            problems.append(Problem(f"unknown key {key!r}", at, hint))
+        elif not (right := _is_right(key, value))[0]:
+            problems.append(Problem(f"{key} must be {right[1]}", at, f"write {right[2]}"))
     return problems
 
 
-def _targets(settings: Mapping[str, list[str]], problems: list[Problem]) -> tuple[Target, ...]:
-    pythons = settings.get("pythons", [f"{sys.version_info[0]}.{sys.version_info[1]}"])
-    platforms = settings.get("platforms", list(DEFAULT_PLATFORMS))
-    problems += _check_values("pythons", [(python, "win32") for python in pythons])
-    problems += _check_values("platforms", [("3.13", platform) for platform in platforms])
-    if problems:
-        return ()
-    targets: dict[str, Target] = {}
-    for python in pythons:
-        for platform in platforms:
-            target = Target(python, platform)
-            if target.id in targets:
-                where = "pythons, platforms"
-                problems.append(Problem(f"{target.id} stands there twice", where, "name it once"))
-            targets[target.id] = target
-    problems += _exclude(targets, settings.get("exclude", []))
-    return tuple(targets.values())
-
-
-def _check_values(key: str, probes: list[tuple[str, str]]) -> list[Problem]:
-    problems = [] if probes else [Problem(f"{key} is empty", hint="name at least one")]
-    for python, platform in probes:
-        try:
-            Target(python, platform)
-        except InvalidTargetError as error:
-            problems.append(Problem(error.args[0], key, error.hint))
-    return problems
-
-
-def _exclude(targets: dict[str, Target], patterns: list[str]) -> list[Problem]:
-    """Take the targets out that a pattern matches."""
-    problems = []
-    everything = list(targets)
-    for pattern in patterns:
-        matches = fnmatch.filter(everything, pattern)
-        if not matches:
-            nearest = difflib.get_close_matches(pattern, everything, n=1, cutoff=0.0)
-            hint = f"did you mean {nearest[0]!r}?"
-            problems.append(Problem(f"{pattern!r} excludes no target", "exclude", hint))
-        for match in matches:
-            targets.pop(match, None)
-    if not targets:
-        problems.append(Problem("every target is excluded", "exclude", "leave at least one"))
-    return problems
-
-
-def _glob(root: Path, pattern: str) -> tuple[Path, ...]:
-    try:
-        return tuple(sorted(path for path in root.glob(pattern) if path.is_file()))
-    except (ValueError, NotImplementedError):  # no such pattern
-        return ()
-
-
-def _files(
-    root: Path, patterns: list[str] | None, key: str, problems: list[Problem]
-) -> tuple[Path, ...]:
-    found: dict[Path, None] = {}
-    for pattern in patterns or ():
-        if Path(pattern).is_absolute():
-            matches: tuple[Path, ...] = (Path(pattern),) if Path(pattern).is_file() else ()
-        else:
-            matches = _glob(root, pattern)
-        if not matches:
-            hint = f"paths start at {root.name}/, where pyproject.toml is"
-            problems.append(Problem(f"no file {pattern!r}", key, hint))
-        found.update(dict.fromkeys(matches))
-    if patterns == [] and key == "requirements":
-        problems.append(Problem("requirements is empty", hint="name at least one file"))
-    return tuple(found)
+def _is_right(key: str, value: object) -> tuple[bool, str, str]:
+    """Return whether a value has the type of its key, what it must be, and an example."""
+    if key in _STRINGS:
+        right = isinstance(value, str) and value.strip() != "" and "\0" not in value
+        return right, "a string, and not empty", f'{key} = "…"'
+    if key in _BOOLEANS:
+        return isinstance(value, bool), "true or false", f"{key} = true"
+    if key in _OF_ENVIRONMENTS:
+        right = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        return right, "a list of strings", f'{key} = ["…", "…"], each value in quotes'
+    example = f'[tool.devpi-warmup.{key}.prod], and below it requirements = ["…"]'
+    return isinstance(value, dict), "a table", example
 
 
 def _index(
@@ -213,7 +130,7 @@ def _index(
     try:
         index = parse_index_url(text)
     except ValueError as error:
-        hint = "https://devpi.example.com/user/index, with or without /+simple"
+        hint = "https://devpi.example.com/user/index, or a plain index as https://…/simple/"
         problems.append(Problem(str(error), where, hint))
         return None
     if where == "index-url" and index.password:

@@ -1,4 +1,4 @@
-"""Requirement and constraint files → :class:`RequirementSet`.
+"""Requirement and constraint files: lines → :class:`RequirementSet`.
 
 The format is pip's (https://pip.pypa.io/en/stable/reference/requirements-file-format/), less
 everything that would change *where* files come from: there is one index, and the wheelhouse
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from devpi_warmup.errors import InvalidInputError, Problem
+from devpi_warmup.errors import Problem
 from devpi_warmup.inputs.requirement_lines import (
     OPTION_HINTS,
     VARIABLE,
@@ -28,7 +28,7 @@ from devpi_warmup.inputs.requirement_lines import (
     root_requirement,
     show,
 )
-from devpi_warmup.inputs.requirements import RequirementSet, RootRequirement
+from devpi_warmup.inputs.requirements import PythonLimit, RequirementSet, RootRequirement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -38,54 +38,45 @@ _COMMENT = re.compile(r"(^|\s+)#.*$")
 _INCLUDES = {"-r": "r", "--requirement": "r", "-c": "c", "--constraint": "c"}
 
 
-def load(
-    requirements: Sequence[Path],
-    constraints: Sequence[Path],
-    *,
-    root: Path,
-    environ: Mapping[str, str] = os.environ,
-) -> RequirementSet:
-    """Read requirement and constraint files with everything they include.
-
-    :param root: paths in messages are relative to it
-    :raises InvalidInputError: with every problem of every file together
-    """
-    reader = _Reader(root, environ)
-    for path in requirements:
-        reader.read(path, constraint=False)
-    for path in constraints:
-        reader.read(path, constraint=True)
-    if not reader.requirements and not reader.problems:
-        files = ", ".join(reader.show(path) for path in requirements)
-        reader.problems.append(
-            Problem("nothing is required", files, "write one requirement a line")
-        )
-    if reader.problems:
-        raise InvalidInputError("the requirements cannot be used", reader.problems)
-    roots = (*reader.requirements, *reader.constraints)
-    wanted = json.dumps([reader.lines, [root.known for root in roots]])
-    digest = hashlib.sha256(wanted.encode()).hexdigest()
-    return RequirementSet(tuple(reader.requirements), tuple(reader.constraints), digest)
-
-
-class _Reader:
-    """Collects the lines and the problems of all files of a set."""
+class Reader:
+    """Collects the lines and the problems of everything that an environment requires."""
 
     def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
+        """Read nothing yet.
+
+        :param root: paths in messages are relative to it
+        :param environ: the values of ``${VARIABLES}``
+        """
         self.requirements: list[RootRequirement] = []
         self.constraints: list[RootRequirement] = []
         self.problems: list[Problem] = []
-        self.lines: list[tuple[str, str]] = []
+        self.pythons: list[PythonLimit] = []
+        self._lines: list[tuple[str, ...]] = []
         self._root = root
         self._environ = environ
         self._open: list[Path] = []
 
+    def found(self) -> RequirementSet:
+        """Return what was read so far, and can be used."""
+        roots = (*self.requirements, *self.constraints)
+        limits = [("python", str(limit.specifier), limit.where) for limit in self.pythons]
+        wanted = json.dumps([[*self._lines, *limits], [root.known for root in roots]])
+        digest = hashlib.sha256(wanted.encode()).hexdigest()
+        return RequirementSet(
+            tuple(self.requirements), tuple(self.constraints), digest, tuple(self.pythons)
+        )
+
     def show(self, path: Path) -> str:
+        """Return a path as messages call it."""
         if path.is_relative_to(self._root):
             return path.relative_to(self._root).as_posix()
         return path.name
 
     def read(self, path: Path, *, constraint: bool, included: str = "") -> None:
+        """Read a requirement or constraint file, with everything it includes.
+
+        :param included: the line that includes it
+        """
         path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
         if path in self._open:
             self._problem(included, f"{self.show(path)} includes itself", "remove the line")
@@ -106,6 +97,14 @@ class _Reader:
             self._line(path, number, line, constraint=constraint)
         self._open.pop()
 
+    def line(self, specification: str, where: str, options: Sequence[str] = ()) -> None:
+        """Take a requirement of another kind of file.
+
+        :param options: ``--hash`` of the files that it may be
+        """
+        self._lines.append(("r", " ".join(specification.split()), *options))
+        self._require(specification, options, where, specification, constraint=False)
+
     def _problem(self, where: str, message: str, hint: str) -> None:
         self.problems.append(Problem(message, where, hint))
 
@@ -119,15 +118,26 @@ class _Reader:
             self._problem(where, f"{show(raw)} does not parse: {error}", "close the quotes")
             return
         if specification:
-            self.lines.append(("c" if constraint else "r", " ".join(raw.split())))
-            try:
-                root = root_requirement(specification, options, where, raw)
-            except LineError as error:
-                self._problem(where, error.message, error.hint)
-                return
-            self._add(root, constraint=constraint)
+            self._lines.append(("c" if constraint else "r", " ".join(raw.split())))
+            self._require(specification, options, where, raw, constraint=constraint)
             return
         self._option_line(path, where, options)
+
+    def _require(
+        self,
+        specification: str,
+        options: Sequence[str],
+        where: str,
+        raw: str,
+        *,
+        constraint: bool,
+    ) -> None:
+        try:
+            root = root_requirement(specification, options, where, raw)
+        except LineError as error:
+            self._problem(where, error.message, error.hint)
+            return
+        self._add(root, constraint=constraint)
 
     def _option_line(self, path: Path, where: str, options: list[str]) -> None:
         name, value = option(options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
@@ -12,6 +13,9 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from devpi_warmup.inputs.requirements import RootRequirement
 from devpi_warmup.inputs.targets import Target
 from devpi_warmup.inputs.urls import redact, url_filename
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -52,7 +56,7 @@ class LineError(ValueError):
 
 
 def root_requirement(
-    specification: str, options: list[str], where: str, raw: str
+    specification: str, options: Sequence[str], where: str, raw: str
 ) -> RootRequirement:
     """Read a line.
 
@@ -139,7 +143,7 @@ def _wheel_url(
     return RootRequirement(requirement, hashes, where, url.partition("#")[0])
 
 
-def _hashes(options: list[str], raw: str) -> frozenset[str]:
+def _hashes(options: Sequence[str], raw: str) -> frozenset[str]:
     hashes: set[str] = set()
     position = 0
     while position < len(options):
@@ -156,7 +160,7 @@ def _hashes(options: list[str], raw: str) -> frozenset[str]:
     return frozenset(hashes)
 
 
-def option(options: list[str]) -> tuple[str, str]:
+def option(options: Sequence[str]) -> tuple[str, str]:
     """Return the first option of a line, and its value."""
     name, equals, value = options[0].partition("=")
     if equals:

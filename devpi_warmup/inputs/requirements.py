@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from packaging.markers import Marker
+    from packaging.specifiers import SpecifierSet
 
     from devpi_warmup.inputs.targets import Target
 
@@ -56,6 +57,17 @@ class RootRequirement:
 
 
 @dataclass(frozen=True)
+class PythonLimit:
+    """The Pythons that a file is for, by its own word.
+
+    :param where: the file
+    """
+
+    specifier: SpecifierSet
+    where: str
+
+
+@dataclass(frozen=True)
 class RequirementSet:
     """What to warm, in the user's order.
 
@@ -63,11 +75,13 @@ class RequirementSet:
     :param constraints: which versions are allowed of what somebody wants
     :param digest: sha256 of the lines as written, and of what ``${VARIABLES}`` make of them,
         users and passwords in URLs aside
+    :param pythons: which Pythons the files are for
     """
 
     requirements: tuple[RootRequirement, ...]
     constraints: tuple[RootRequirement, ...]
     digest: str
+    pythons: tuple[PythonLimit, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,11 +89,13 @@ class TargetRequirements:
     """The lines that apply to one target, without their markers.
 
     :param markers: every marker that was evaluated to know that
+    :param pythons: which Pythons the files are for
     """
 
     requirements: tuple[RootRequirement, ...]
     constraints: tuple[RootRequirement, ...]
     markers: tuple[Marker, ...]
+    pythons: tuple[PythonLimit, ...] = ()
 
 
 def for_target(requirements: RequirementSet, target: Target) -> TargetRequirements:
@@ -89,6 +105,7 @@ def for_target(requirements: RequirementSet, target: Target) -> TargetRequiremen
         _applying(requirements.requirements, target),
         _applying(requirements.constraints, target),
         tuple(root.requirement.marker for root in lines if root.requirement.marker is not None),
+        requirements.pythons,
     )
 
 

@@ -11,15 +11,17 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 class IndexUrl:
     """Where the index is.
 
-    :param url: the index without user, password and ``/+simple``:
-        ``https://devpi.example.com/user/index``
+    :param url: without user and password; of a devpi index without ``/+simple``
+        (``https://devpi.example.com/user/index``), of a plain one as it is, but for the last slash
     :param user: the user name in the URL, if any
     :param password: kept in memory only; never shown by ``repr``
+    :param plain: whether it is a simple repository (PEP 503), whatever the server
     """
 
     url: str
     user: str = ""
     password: str = ""
+    plain: bool = False
 
     def __repr__(self) -> str:
         return f"IndexUrl({self.url!r})"
@@ -27,7 +29,7 @@ class IndexUrl:
     @property
     def simple(self) -> str:
         """The URL of the simple repository API, with its trailing slash."""
-        return f"{self.url}/+simple/"
+        return f"{self.url}/" if self.plain else f"{self.url}/+simple/"
 
     @property
     def is_loopback(self) -> bool:
@@ -43,7 +45,7 @@ def parse_index_url(text: str) -> IndexUrl:
     """Take an index URL apart.
 
     :param text: ``http://host:3141/user/index``, with or without ``/+simple`` and a
-        trailing slash, with or without ``user:password@``
+        trailing slash, with or without ``user:password@``; what ends with ``/simple`` is plain
     :raises ValueError: the text is not such a URL; the message never holds the password
     """
     try:
@@ -60,13 +62,16 @@ def parse_index_url(text: str) -> IndexUrl:
         raise ValueError("a password in the index URL must be percent-encoded")
     if split.query or split.fragment:
         raise ValueError("the index URL must not have a query or a fragment")
-    path = split.path.rstrip("/").removesuffix("/+simple").rstrip("/")
+    path = split.path.rstrip("/")
+    plain = path.rpartition("/")[2] == "simple"
+    path = path.removesuffix("/+simple").rstrip("/")
     host = f"[{split.hostname}]" if ":" in split.hostname else split.hostname
     netloc = host if port is None else f"{host}:{port}"
     return IndexUrl(
         url=urlunsplit((split.scheme, netloc, path, "", "")),
         user=unquote(split.username or ""),
         password=unquote(split.password or ""),
+        plain=plain,
     )
 
 

@@ -57,7 +57,7 @@ def seal(loaded: Config, *, python: str) -> str:
         "  devpi-server --serverdir data --offline-mode --host 0.0.0.0 --port 3141\n"
         "  pip install --trusted-host devpi.example.com "
         "--index-url http://devpi.example.com:3141/root/pypi/+simple/ "
-        f"--require-hashes -r {loaded.wheelhouse_shown}/locks/{loaded.targets[0].id}.txt\n"
+        f"--require-hashes -r {loaded.wheelhouse_shown}/locks/{loaded.cells[0].id}.txt\n"
         "It serves the targets of this configuration, and nothing else.\n"
         f"To change that server you need {FOLDER}/root-password; to use it you do not.\n"
         "Seal it again after each warmup."
@@ -126,10 +126,11 @@ def _raise_loopback() -> None:
 def main() -> int:
     """Run :func:`serve_offline` in a process of its own, which has no network.
 
-    ``python -m devpi_warmup.private_server.seal ROOT PYTHON``
+    ``python -m devpi_warmup.private_server.seal ROOT PYTHON COMMAND``
     """
     if process.isolation().prefix:
         _raise_loopback()
+    console.type_as(sys.argv[3])
     try:
         serve_offline(config.load(Path(sys.argv[1]), {}), python=sys.argv[2])
     except WarmupError as error:

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from devpi_warmup.inputs.targets import Target
+    from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.prove.pip import Pip
     from devpi_warmup.wheelhouse.coverage import Coverage
     from devpi_warmup.wheelhouse.lock import LockedPin
-    from devpi_warmup.wheelhouse.manifest import TargetEntry
+    from devpi_warmup.wheelhouse.manifest import CellEntry
 
 IMPORT_TIMEOUT = 60.0  # seconds
 _EXTENSIONS = (".so", ".pyd")
@@ -55,26 +55,26 @@ class Installed:
     isolation: str
 
 
-def check_ready(coverage: Coverage, target: Target, requirements_digest: str) -> TargetEntry:
-    """Return what the manifest says of a target, if its warmup was the last word on it.
+def check_ready(coverage: Coverage, cell: Cell, requirements_digest: str) -> CellEntry:
+    """Return what the manifest says of a cell, if its warmup was the last word on it.
 
     :param requirements_digest: of the requirement files as they are now
     :raises InstallError: it is not covered, or something of it has changed since
     """
-    if reason := coverage.why_missing(target, requirements_digest):
+    if reason := coverage.why_missing(cell, requirements_digest):
         raise InstallError(
-            reason, hint=f'run nox -s "warmup({target.id})" first, where there is a network'
+            reason, hint=f'run nox -s "warmup({cell.id})" first, where there is a network'
         )
-    return coverage.entry(target)
+    return coverage.entry(cell)
 
 
-def install(target: Target, entry: TargetEntry, coverage: Coverage, *, pip: Pip) -> Installed:
-    """Install the lock of a target into the environment of a pip, check it, import it.
+def install(cell: Cell, entry: CellEntry, coverage: Coverage, *, pip: Pip) -> Installed:
+    """Install the lock of a cell into the environment of a pip, check it, import it.
 
     :raises InstallError: the lock does not serve this Python, pip cannot install it, or finds it
         inconsistent; with its last lines
     """
-    lock = coverage.wheelhouse.lock_path(target.id)
+    lock = coverage.wheelhouse.lock_path(cell.id)
     pins = _read(lock, coverage, entry)
     version = _check_version(entry, pip)
     for problem, done in (
@@ -95,7 +95,7 @@ def install(target: Target, entry: TargetEntry, coverage: Coverage, *, pip: Pip)
     return Installed(version, len(wheels), len(modules), failed, isolation().name)
 
 
-def _check_version(entry: TargetEntry, pip: Pip) -> str:
+def _check_version(entry: CellEntry, pip: Pip) -> str:
     code = "import platform; print(platform.python_version())"
     said = pip.run("-c", code).stdout.strip()
     version = said.removesuffix("+")  # of one that was built between two releases
@@ -120,7 +120,7 @@ def _check_installed(pip: Pip, pins: Iterable[LockedPin]) -> None:
         raise InstallError(f"pip has not installed {', '.join(absent)}")
 
 
-def _read(lock: Path, coverage: Coverage, entry: TargetEntry) -> tuple[LockedPin, ...]:
+def _read(lock: Path, coverage: Coverage, entry: CellEntry) -> tuple[LockedPin, ...]:
     """Read the lock, and hold it against the files that the manifest names for it."""
     try:
         pins = read_lock(lock.read_text(encoding="utf-8"))

@@ -64,7 +64,7 @@ def _referee(
     wheelhouse: Wheelhouse,
     pip: Pip,
 ) -> str:
-    path = wheelhouse.lock_path(lock.target.id)
+    path = wheelhouse.lock_path(lock.cell.id)
     with tempfile.TemporaryDirectory(prefix="devpi-warmup-") as folder:
         work = Path(folder)
         (work / "wanted.txt").write_text(_lines(requirements.requirements), encoding="utf-8")

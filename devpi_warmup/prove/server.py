@@ -16,7 +16,7 @@ from devpi_warmup.errors import ServerError, indented
 from devpi_warmup.index.opening import open_index
 from devpi_warmup.index.single_flight import SingleFlight
 from devpi_warmup.index.transport import SMALL_CONNECTIONS, Transport
-from devpi_warmup.inputs import requirement_files
+from devpi_warmup.inputs import sources
 from devpi_warmup.wheelhouse.coverage import Coverage
 from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.manifest import DIRECT
@@ -25,9 +25,9 @@ from devpi_warmup.wheelhouse.warmth import Proof, Warmth
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.inputs.config import Config
     from devpi_warmup.inputs.pip_config import PipConfig
-    from devpi_warmup.inputs.targets import Target
     from devpi_warmup.inputs.urls import IndexUrl
     from devpi_warmup.prove.pip import Pip
 
@@ -52,29 +52,29 @@ class LockedFile:
 
 @dataclass(frozen=True)
 class Locked:
-    """The covered targets of a configuration, judged once, and all their files."""
+    """The covered cells of a configuration, judged once, and all their files."""
 
     coverage: Coverage
-    targets: tuple[Target, ...]
+    cells: tuple[Cell, ...]
     files: tuple[LockedFile, ...]
 
 
 def locked(config: Config) -> Locked:
     """Judge the wheelhouse of a configuration.
 
-    :raises ServerError: a target is not covered, and so nobody knows its files
+    :raises ServerError: a cell is not covered, and so nobody knows its files
     """
     coverage = Coverage(Wheelhouse.of(config))
-    digest = requirement_files.load(
-        config.requirements, config.constraints, root=config.root
-    ).digest
-    reasons = {t.id: coverage.why_missing(t, digest) for t in config.targets}
+    reasons: dict[str, str] = {}
+    for environment in config.environments:
+        digest = sources.load(environment.sources).digest
+        reasons |= {c.id: coverage.why_missing(c, digest) for c in environment.cells}
     if missing := [f"{id_}: {reason}" for id_, reason in reasons.items() if reason]:
         raise ServerError(
             f"not every target is covered:\n{indented(missing)}",
             hint="run nox -s warmup first, or exclude these targets",
         )
-    names = {name for target in config.targets for name in coverage.entry(target).files}
+    names = {name for cell in config.cells for name in coverage.entry(cell).files}
     known = {name: coverage.manifest.files[name] for name in sorted(names)}
     files = (
         LockedFile(
@@ -82,7 +82,7 @@ def locked(config: Config) -> Locked:
         )
         for name, file in known.items()
     )
-    return Locked(coverage, config.targets, tuple(files))
+    return Locked(coverage, config.cells, tuple(files))
 
 
 def problems(
@@ -166,11 +166,11 @@ def download_all(found: Locked, environ: Mapping[str, str], *, pip: Pip) -> None
     :raises ServerError: a target fails; all that do are named
     """
     wrong: dict[str, str] = {}
-    for target in found.targets:
-        problem = _download(found, target, environ, pip)
-        console.say(f"{target.id}: {problem or 'every file of its lock comes from devpi'}")
+    for cell in found.cells:
+        problem = _download(found, cell, environ, pip)
+        console.say(f"{cell.id}: {problem or 'every file of its lock comes from devpi'}")
         if problem:
-            wrong[target.id] = problem
+            wrong[cell.id] = problem
     if wrong:
         hint = "run nox -s warmup"
         if any("DO NOT MATCH THE HASHES" in problem for problem in wrong.values()):
@@ -178,16 +178,16 @@ def download_all(found: Locked, environ: Mapping[str, str], *, pip: Pip) -> None
         raise ServerError(f"devpi does not serve: {', '.join(wrong)}", hint=hint)
 
 
-def _download(found: Locked, target: Target, environ: Mapping[str, str], pip: Pip) -> str:
+def _download(found: Locked, cell: Cell, environ: Mapping[str, str], pip: Pip) -> str:
     """Return why a lock cannot be downloaded from the index with its dependencies, or ""."""
-    names = found.coverage.entry(target).files
+    names = found.coverage.entry(cell).files
     past = {file.filename for file in found.files if file.from_url}
     if direct := [name for name in names if name in past]:
         return f"{', '.join(direct)}: {NO_INDEX_SERVES}"
-    lock = found.coverage.wheelhouse.lock_path(target.id)
-    for markers in target.environments:
+    lock = found.coverage.wheelhouse.lock_path(cell.id)
+    for markers in cell.target.environments:
         with tempfile.TemporaryDirectory(prefix="devpi-warmup-") as folder:
-            done = pip.download_lock(lock, target, markers, Path(folder), environ)
+            done = pip.download_lock(lock, cell.target, markers, Path(folder), environ)
             if done.returncode != 0:
                 # pip hides the password of its index itself.
                 return done.last_lines(_PIP_LINES)

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def problem(rows: Sequence[Row], *, require_warm: bool) -> str:
-    """Return why a run has failed, or "" where every target is as it must be.
+    """Return why a run has failed, or "" where every cell is as it must be.
 
-    :param rows: of the targets of the run
+    :param rows: of the cells of the run
     :param require_warm: whether what cannot be shown to be warm is a failure, too
     """
-    if missing := [row.target for row in rows if row.state != "covered"]:
+    if missing := [row.cell for row in rows if row.state != "covered"]:
         return f"missing: {', '.join(missing)}"
-    if cold := [row.target for row in rows if not row.good]:
+    if cold := [row.cell for row in rows if not row.good]:
         return f"covered, but it is not shown that devpi holds every file: {', '.join(cold)}"
     reasons = dict.fromkeys(reason for row in rows for reason in row.unshown)
     if require_warm and reasons:

@@ -12,7 +12,7 @@ from devpi_warmup.wheelhouse.warmth import Proof, Warmth
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from devpi_warmup.inputs.targets import Target
+    from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.wheelhouse.coverage import Coverage
     from devpi_warmup.wheelhouse.manifest import FileEntry
 
@@ -32,7 +32,7 @@ class Row:
     :param unshown: why it cannot be shown that everything is warm, and from every base
     """
 
-    target: str
+    cell: str
     state: str
     patches: str = ""
     pins: int = 0
@@ -45,36 +45,36 @@ class Row:
 
     @property
     def good(self) -> bool:
-        """Whether the target is covered, and warm as far as that can be shown."""
+        """Whether the cell is covered, and warm as far as that can be shown."""
         return self.state == "covered" and self.warm == self.shown
 
 
 def rows(
     coverage: Coverage,
-    targets: Iterable[Target],
-    requirements_digest: str,
+    cells: Iterable[Cell],
+    digests: Mapping[str, str],
     failures: Mapping[str, str | None],
     *,
     asked: str | None = None,
 ) -> list[Row]:
-    """Judge each target by the manifest and by what lies on disk now.
+    """Judge each cell by the manifest and by what lies on disk now.
 
-    :param requirements_digest: of the requirement files as they are now
-    :param failures: why a target failed in this very run, where it did
+    :param digests: of what each environment requires now, by its name
+    :param failures: why a cell failed in this very run, where it did
     :param asked: the index that is configured now, where this is not the end of a run with it
     """
     found = []
-    for target in targets:
-        reason = failures.get(target.id) or coverage.why_missing(target, requirements_digest)
+    for cell in cells:
+        reason = failures.get(cell.id) or coverage.why_missing(cell, digests[cell.environment])
         if reason:
-            found.append(Row(target.id, "missing", reason=_summary(reason)))
+            found.append(Row(cell.id, "missing", reason=_summary(reason)))
         else:
-            found.append(_covered(coverage, target, asked))
+            found.append(_covered(coverage, cell, asked))
     return found
 
 
-def _covered(coverage: Coverage, target: Target, asked: str | None) -> Row:
-    entry = coverage.entry(target)
+def _covered(coverage: Coverage, cell: Cell, asked: str | None) -> Row:
+    entry = coverage.entry(cell)
     files = [coverage.manifest.files[name] for name in entry.files]
     indexed = [file for file in files if file.origin == INDEX]
     if asked not in {None, coverage.manifest.index}:
@@ -88,7 +88,7 @@ def _covered(coverage: Coverage, target: Target, asked: str | None) -> Row:
     unshown += [f"{f.project} comes from a direct URL" for f in files if f.origin != INDEX]
     unshown += [entry.unshown] if entry.unshown else []
     return Row(
-        target=target.id,
+        cell=cell.id,
         state="covered",
         patches=str(entry.patches),
         pins=len(files),
@@ -119,11 +119,11 @@ def _summary(reason: str) -> str:
 
 def table(found: Sequence[Row]) -> str:
     """Return the coverage table as plain text, for stdout."""
-    width = max((len(row.target) for row in found), default=0)
+    width = max((len(row.cell) for row in found), default=0)
     patches = max((len(row.patches) for row in found), default=0)
     lines = [f"{'target':<{width}}  state    {'python':<{max(patches, 6)}}  pins       size  warm"]
     for row in found:
-        line = f"{row.target:<{width}}  {row.state:<7}  {row.patches:<{max(patches, 6)}}"
+        line = f"{row.cell:<{width}}  {row.state:<7}  {row.patches:<{max(patches, 6)}}"
         line += f"  {row.pins:>4}  {megabytes(row.size):>9}"
         warm = f"{row.warm} of {row.shown}" if row.shown else "-"
         remarks = [row.reason] if row.reason else []

@@ -9,15 +9,28 @@ from devpi_warmup.resolve import explain, unfit
 from devpi_warmup.resolve.requirement import PYTHON, combine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from packaging.utils import NormalizedName
 
-    from devpi_warmup.index.pages import IndexFile, Page
+    from devpi_warmup.index.fetcher import Fetcher
+    from devpi_warmup.index.pages import IndexFile
     from devpi_warmup.inputs.targets import Target
     from devpi_warmup.resolve.explain import Cause, Known
     from devpi_warmup.resolve.requirement import ResolverRequirement
     from devpi_warmup.resolve.roots import Roots
+
+
+class ImpossibleError(ResolutionError):
+    """No set of files satisfies the requirements on some projects."""
+
+    def __init__(self, message: str, *, hint: str, projects: Iterable[NormalizedName]) -> None:
+        """Name them.
+
+        :param projects: that cannot be had together, or at all
+        """
+        super().__init__(message, hint=hint)
+        self.projects = frozenset(projects)
 
 
 def impossible(  # noqa: PLR0917 - each names another side of it
@@ -25,9 +38,9 @@ def impossible(  # noqa: PLR0917 - each names another side of it
     known: Known,
     roots: Roots,
     target: Target,
-    page: Callable[[NormalizedName], Page],
+    fetcher: Fetcher,
     broken: Mapping[IndexFile, str],
-) -> ResolutionError:
+) -> ImpossibleError:
     """Say what cannot be had together, who wants it, and why nothing fits.
 
     :param causes: the requirements that fight, each with what it comes from
@@ -47,7 +60,7 @@ def impossible(  # noqa: PLR0917 - each names another side of it
             wants = [(cause.requirement, explain.who(cause, known)) for cause in own]
             wants += limits
             together = combine([wanted for wanted, _ in wants])
-            reasons = unfit.why_none(page(project), wants, together, target, broken)
+            reasons = unfit.why_none(fetcher.page(project), wants, together, target, broken)
             block += [reasons.nearest, *reasons.lines]
         lines += [block[0], *(f"      {line}" for line in block[1:])]
     projects = list(dict.fromkeys(requirement.project for requirement, _ in causes))
@@ -57,10 +70,12 @@ def impossible(  # noqa: PLR0917 - each names another side of it
         title += f": {reasons.nearest}"
         lines.remove(f"      {reasons.nearest}")
         hint = reasons.hint
+        if reasons.misspelt and (nearest := fetcher.nearest(projects[0], roots.names)):
+            hint = f"did you mean {nearest!r}?"
     if len(target.machines) > 1 and any(cause.parent is not None for cause in causes):
         lines.append(
             f"{target.platform} is judged for {', '.join(target.machines)} together: a 32-bit "
             "Python reports the machine of its kernel"
         )
     text = "\n  ".join([title, *lines]).replace(PYTHON, "Python")
-    return ResolutionError(text, hint=hint)
+    return ImpossibleError(text, hint=hint, projects=projects)

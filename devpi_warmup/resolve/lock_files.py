@@ -23,7 +23,7 @@ def write_lock(lock: Lock, wheelhouse: Wheelhouse) -> None:
     :raises WheelhouseError: it cannot be written
     """
     texts = (lock.to_requirements(wheelhouse.shown), lock.to_links(), to_pylock(lock))
-    for path, text in zip(wheelhouse.lock_paths(lock.target.id), texts, strict=True):
+    for path, text in zip(wheelhouse.lock_paths(lock.cell.id), texts, strict=True):
         write_text(path, text)
 
 

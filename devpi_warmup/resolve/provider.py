@@ -24,6 +24,7 @@ from devpi_warmup.resolve.requirement import PYTHON, Candidate, ResolverRequirem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from packaging.utils import NormalizedName
 
@@ -45,12 +46,23 @@ class Provider(AbstractProvider[ResolverRequirement, Candidate, str]):
     """pip's preferences for one target."""
 
     def __init__(
-        self, roots: Roots, target: Target, fetcher: Fetcher, broken: Mapping[IndexFile, str]
+        self,
+        roots: Roots,
+        target: Target,
+        fetcher: Fetcher,
+        broken: Mapping[IndexFile, str],
+        given_up: AbstractSet[NormalizedName] = frozenset(),
+        *,
+        shallow: bool = False,
     ) -> None:
         """Serve one attempt of a resolution.
 
         :param broken: wheels that were opened and are no good, and why
+        :param given_up: projects of which it is known that nothing fits; anything does, here
+        :param shallow: look no further than what the user requires
         """
+        self.shallow = shallow
+        self._given_up = given_up
         self.opening: Wheel | None = None
         # Who has ever wanted what, the last one last, for explanations.
         self.wanters: defaultdict[str, list[RequirementInformation[ResolverRequirement, Candidate]]]
@@ -139,6 +151,9 @@ class Provider(AbstractProvider[ResolverRequirement, Candidate, str]):
         if project == PYTHON:
             fits = all(self.is_satisfied_by(wanted, self._python) for wanted in own)
             return [self._python] if fits and self._python not in rejected else []
+        if project in self._given_up:
+            anything = Candidate(project, extras, Version("0"), None)
+            return [anything] if anything not in rejected else []
         base = list(requirements.get(project, ())) if extras else []
         constraint = self._roots.constraint(project)
         if exact := {w.exact for w in (*own, *base) if w.exact is not None}:
@@ -157,13 +172,15 @@ class Provider(AbstractProvider[ResolverRequirement, Candidate, str]):
         ]
 
     def is_satisfied_by(self, requirement: ResolverRequirement, candidate: Candidate) -> bool:
+        if requirement.project in self._given_up:
+            return True
         if requirement.exact is not None:
             return candidate.wheel == requirement.exact.wheel
         # find_matches has decided on pre-releases already.
         return requirement.specifier.contains(candidate.version, prereleases=True)
 
     def get_dependencies(self, candidate: Candidate) -> Iterable[ResolverRequirement]:
-        if candidate.wheel is None:
+        if candidate.wheel is None or self.shallow:
             return []
         self._spend(candidate.wheel)
         self.opening = candidate.wheel

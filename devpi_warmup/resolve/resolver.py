@@ -13,13 +13,13 @@ from packaging.utils import canonicalize_name
 from resolvelib import BaseReporter, ResolutionImpossible, Resolver
 from resolvelib.resolvers import ResolutionTooDeep, Result
 
-from devpi_warmup.errors import ResolutionError
+from devpi_warmup.errors import ResolutionError, WarmupError, together
 from devpi_warmup.inputs.patches import served_by
 from devpi_warmup.inputs.requirements import for_target
-from devpi_warmup.resolve.impossible import impossible
+from devpi_warmup.resolve.impossible import ImpossibleError, impossible
 from devpi_warmup.resolve.others import newest_without_wheel
 from devpi_warmup.resolve.provider import Provider
-from devpi_warmup.resolve.requirement import Candidate, ResolverRequirement
+from devpi_warmup.resolve.requirement import PYTHON, Candidate, ResolverRequirement
 from devpi_warmup.resolve.roots import Roots, roots_of
 from devpi_warmup.wheelhouse.lock import Lock, Pin
 from devpi_warmup.wheelhouse.wheels import BrokenWheelError
@@ -33,41 +33,85 @@ if TYPE_CHECKING:
 
     from devpi_warmup.index.fetcher import Fetcher
     from devpi_warmup.index.pages import IndexFile, Wheel
-    from devpi_warmup.inputs.requirements import RequirementSet
+    from devpi_warmup.inputs.cells import Cell
+    from devpi_warmup.inputs.requirements import RequirementSet, TargetRequirements
     from devpi_warmup.inputs.targets import Target
 
 _MAX_ROUNDS = 200_000
 _UNKNOWABLE = ("platform_release", "platform_version")
 
 
-def resolve(requirements: RequirementSet, target: Target, fetcher: Fetcher) -> Lock:
-    """Choose one file for every project the target needs, and fetch the files.
+def resolve(requirements: RequirementSet, cell: Cell, fetcher: Fetcher) -> Lock:
+    """Choose one file for every project the cell needs, and fetch the files.
 
     :raises ResolutionError: there is no such set; says why, for this target
+    :raises SeveralError: for several reasons: what cannot be had is left out, and the rest tried
     :raises FileError: a file of the set cannot be had
     :raises IndexAccessError: the index does not answer
     """
-    own = for_target(requirements, target)
-    roots = roots_of(own, target)
+    own = for_target(requirements, cell.target)
+    result, roots, broken, problems = _attempt(own, cell.target, fetcher)
+    if result is None or problems:
+        raise together(problems)
+    return _Chosen(result, fetcher).lock(cell, roots, own, broken)
+
+
+def survey(
+    requirements: RequirementSet, target: Target, fetcher: Fetcher
+) -> tuple[WarmupError, ...]:
+    """Return what is wrong with the requirements by what the index has; no wheel is opened."""
+    _, _, _, problems = _attempt(for_target(requirements, target), target, fetcher, shallow=True)
+    return tuple(problems)
+
+
+def _attempt(
+    own: TargetRequirements, target: Target, fetcher: Fetcher, *, shallow: bool = False
+) -> tuple[
+    Result[ResolverRequirement, Candidate, str] | None,
+    Roots,
+    dict[IndexFile, str],
+    list[WarmupError],
+]:
+    """Resolve, and after a failure go on without what has failed, to find what else will.
+
+    What is left out only ever takes requirements away, so every further failure is one, too.
+
+    :param shallow: look no further than the user's own requirements
+    :returns: what was chosen, for whom, what was passed over, and every problem
+    """
+    problems: list[WarmupError] = []
+    roots = roots_of(own, target, problems)
     broken: dict[IndexFile, str] = {}
+    given_up: set[NormalizedName] = set()
     while True:
-        provider = Provider(roots, target, fetcher, broken)
+        provider = Provider(roots, target, fetcher, broken, given_up, shallow=shallow)
         try:
             result = _solve(provider, roots, target, fetcher, broken)
+        except ImpossibleError as error:
+            problems.append(error)
+            new = error.projects - given_up - {PYTHON}
+            if not new:
+                return None, roots, broken, problems
+            given_up |= new
+            continue
         except BrokenWheelError as error:
             # pip passes over such a wheel too; nothing chosen so far may depend on it.
             wheel = provider.opening
             assert wheel is not None  # noqa: S101
             if wheel in {candidate.wheel for candidate in roots.from_urls.values()}:
-                raise
+                problems.append(error)
+                return None, roots, broken, problems
             broken[wheel.file] = str(error)
             if error.whole_version:
                 same = fetcher.page(wheel.project).wheels
                 broken |= {w.file: str(error) for w in same if w.version == wheel.version}
             continue
+        except WarmupError as error:
+            problems.append(error)
+            return None, roots, broken, problems
         finally:
             provider.prefetch.stop()
-        return _Chosen(result, fetcher).lock(target, roots, own.markers, broken)
+        return result, roots, broken, problems
 
 
 def _solve(
@@ -77,13 +121,14 @@ def _solve(
     fetcher: Fetcher,
     broken: Mapping[IndexFile, str],
 ) -> Result[ResolverRequirement, Candidate, str]:
-    provider.prefetch.look(roots.wants)
+    if not provider.shallow:
+        provider.prefetch.look(roots.wants)
     resolver = Resolver(provider, BaseReporter[ResolverRequirement, Candidate, str]())
     try:
         return resolver.resolve(roots.wants, max_rounds=_MAX_ROUNDS)
     except ResolutionImpossible as error:
         raise impossible(
-            list(error.causes), provider.wanters, roots, target, fetcher.page, broken
+            list(error.causes), provider.wanters, roots, target, fetcher, broken
         ) from None
     except ResolutionTooDeep:
         raise ResolutionError(
@@ -119,25 +164,25 @@ class _Chosen:
 
     def lock(
         self,
-        target: Target,
+        cell: Cell,
         roots: Roots,
-        markers: Sequence[Marker],
+        own: TargetRequirements,
         broken: Mapping[IndexFile, str],
     ) -> Lock:
         """Return it as a lock, with what there is to say beside its pins.
 
-        :param markers: those of the user's own lines
+        :param own: the user's own lines
         :param broken: wheels that were opened and are no good, and why
         """
         pins = tuple(self._pins(roots))
-        notes = dict.fromkeys(self._notes(pins, target, roots, broken))
-        evaluated = [(marker, ("",)) for marker in markers]
+        notes = dict.fromkeys(self._notes(pins, cell.target, roots, broken))
+        evaluated = [(marker, ("",)) for marker in own.markers]
         patches = served_by(
-            target,
+            cell.target,
             [*evaluated, *self._evaluated()],
-            [pin.requires_python for pin in pins],
+            [*(pin.requires_python for pin in pins), *(str(p.specifier) for p in own.pythons)],
         )
-        return Lock(target, pins, patches, tuple(notes))
+        return Lock(cell, pins, patches, tuple(notes))
 
     def _pins(self, roots: Roots) -> Iterator[Pin]:
         projects = sorted(self._wheels)

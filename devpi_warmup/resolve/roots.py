@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from packaging.utils import NormalizedName
 
+    from devpi_warmup.errors import WarmupError
     from devpi_warmup.inputs.requirements import RootRequirement, TargetRequirements
     from devpi_warmup.inputs.targets import Target
 
@@ -41,6 +42,11 @@ class Roots:
     from_urls: Mapping[NormalizedName, Candidate]
     limits: tuple[ResolverRequirement, ...]
 
+    @property
+    def names(self) -> frozenset[NormalizedName]:
+        """Every project that a line of the user names."""
+        return frozenset(wanted.project for wanted in (*self.wants, *self.limits))
+
     def constraint(self, project: NormalizedName) -> ResolverRequirement:
         """Return what the constraint lines together want of a project."""
         return self._constraints.get(project, ResolverRequirement(project))
@@ -56,11 +62,22 @@ class Roots:
         return known
 
 
-def roots_of(requirements: TargetRequirements, target: Target) -> Roots:
+def roots_of(
+    requirements: TargetRequirements, target: Target, problems: list[WarmupError]
+) -> Roots:
     """Turn the lines that apply to a target into what the resolver takes.
 
-    :raises ResolutionError: a line names a wheel by URL that the target cannot use
+    :param problems: takes the lines that name a wheel by URL which the target cannot use, and
+        the files that are not for its Python
     """
+    problems += [
+        ResolutionError(
+            f"{limit.where} is for Python {limit.specifier}, the target has {target.full_version}",
+            hint="leave that Python out of pythons, or exclude the target in [tool.devpi-warmup]",
+        )
+        for limit in dict.fromkeys(requirements.pythons)
+        if not target.fits_python(str(limit.specifier))
+    ]
     wants: list[ResolverRequirement] = []
     order: dict[str, int] = {}
     from_urls: dict[NormalizedName, Candidate] = {}
@@ -69,7 +86,11 @@ def roots_of(requirements: TargetRequirements, target: Target) -> Roots:
         if root.url is None:
             lines = list(split(root.requirement, root))
         else:
-            exact = from_urls[root.name] = _from_url(root, root.url, target)
+            try:
+                exact = from_urls[root.name] = _from_url(root, root.url, target)
+            except ResolutionError as error:
+                problems.append(error)
+                continue
             lines = [ResolverRequirement(root.name, exact=exact, root=root)]
             lines += (
                 [ResolverRequirement(root.name, extras, exact=exact, root=root)] if extras else []

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 _EXCLUDE = "exclude the target in [tool.devpi-warmup]"
 RELAX = f"relax one of these requirements, or {_EXCLUDE}"
 _SPELLING = "check how it is spelled, and the address of the index"
-_BUILD = f"build a wheel of it and upload it to the index, or {_EXCLUDE}"
+_BUILD = (
+    "require a version that has one, or upload a wheel of your own to a devpi of your own "
+    f"(DEVPI_INDEX), or {_EXCLUDE}"
+)
 
 # How near a wheel is to a fit: nearest first; and what a person can do.
 _FITS, _HASH, _BROKEN, _YANKED, _PYTHON, _NO_TAG = range(6)
@@ -38,11 +41,15 @@ _HINTS = {
 
 @dataclass(frozen=True)
 class Reasons:
-    """Why no file will do: the nearest reason, what else there is to say, and what to do."""
+    """Why no file will do: the nearest reason, what else there is to say, and what to do.
+
+    :param misspelt: whether the index has no such project, so that its name may be wrong
+    """
 
     nearest: str
     lines: tuple[str, ...]
     hint: str
+    misspelt: bool = False
 
 
 def why_none(
@@ -61,7 +68,9 @@ def why_none(
     specifier, hashes = together
     if not page.known:
         what = "file of it" if "without files" in page.absence else "such project"
-        return Reasons(f"the index has no {what}", (f"it answered {page.absence}",), _SPELLING)
+        return Reasons(
+            f"the index has no {what}", (f"it answered {page.absence}",), _SPELLING, misspelt=True
+        )
     other = newest_without_wheel(page, specifier, target)
     kinds = [f"{other[0]} exists only as {other[1]}"] if other else []
     if not page.wheels:

@@ -1,4 +1,4 @@
-"""Whether a target is covered: by the bytes on disk, now, never by the manifest's word alone."""
+"""Whether a cell is covered: by the bytes on disk, now, never by the manifest's word alone."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from devpi_warmup.wheelhouse.files import digest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from devpi_warmup.inputs.targets import Target
+    from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.wheelhouse.files import Wheelhouse
-    from devpi_warmup.wheelhouse.manifest import Manifest, TargetEntry
+    from devpi_warmup.wheelhouse.manifest import CellEntry, Manifest
 
 UNFINISHED = "its warmup has not finished"
 
@@ -31,16 +31,16 @@ class Coverage:
         """The manifest, as it was when it was first asked for."""
         return manifest.read(self.wheelhouse)
 
-    def entry(self, target: Target) -> TargetEntry:
-        """Return what the manifest says of a target that is covered."""
-        return self.manifest.targets[target.id]
+    def entry(self, cell: Cell) -> CellEntry:
+        """Return what the manifest says of a cell that is covered."""
+        return self.manifest.cells[cell.id]
 
-    def why_missing(self, target: Target, requirements_digest: str) -> str:
-        """Return why a target is not covered, or "" where it is.
+    def why_missing(self, cell: Cell, requirements_digest: str) -> str:
+        """Return why a cell is not covered, or "" where it is.
 
         :param requirements_digest: of the requirement files as they are now
         """
-        entry = self.manifest.targets.get(target.id)
+        entry, target = self.manifest.cells.get(cell.id), cell.target
         if entry is None:
             return self.manifest.problem or "it was never warmed up"
         if not entry.covered and entry.requirements_sha256 != requirements_digest:
@@ -68,10 +68,10 @@ class Coverage:
                 return self._problems[item]
         return ""
 
-    def unused_wheels(self, targets: Iterable[Target]) -> list[str]:
-        """Return the wheels that no covered target names, of this configuration or of another."""
-        entries = self.manifest.targets
-        ids = {target.id for target in targets} | {i for i, e in entries.items() if e.covered}
+    def unused_wheels(self, cells: Iterable[Cell]) -> list[str]:
+        """Return the wheels that no covered cell names, of this configuration or of another."""
+        entries = self.manifest.cells
+        ids = {cell.id for cell in cells} | {i for i, e in entries.items() if e.covered}
         named = {name for id_ in ids if id_ in entries for name in entries[id_].files}
         return sorted(
             path.name for path in self.wheelhouse.path.glob("*.whl") if path.name not in named

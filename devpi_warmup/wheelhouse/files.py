@@ -112,18 +112,18 @@ class Wheelhouse:
                 raise write_error(self.path, error) from None
         return StoredFile(path, stored.sha256, stored.size)
 
-    def lock_paths(self, target_id: str) -> tuple[Path, Path, Path]:
-        """Return the files that make the lock of a target: text, its links page, pylock."""
-        text, page, pylock = (self.path / name for name in lock_names(target_id))
+    def lock_paths(self, cell_id: str) -> tuple[Path, Path, Path]:
+        """Return the files that make the lock of a cell: text, its links page, pylock."""
+        text, page, pylock = (self.path / name for name in lock_names(cell_id))
         return text, page, pylock
 
-    def set_lock_aside(self, target_id: str) -> None:
-        """Move the lock of a target, if there is one, where no command looks for it.
+    def set_lock_aside(self, cell_id: str) -> None:
+        """Move the lock of a cell, if there is one, where no command looks for it.
 
         :raises WheelhouseError: it cannot be moved
         """
         folder = self.path / LOCKS / OUTDATED
-        for path in self.lock_paths(target_id):
+        for path in self.lock_paths(cell_id):
             if not path.exists():
                 continue
             try:
@@ -132,24 +132,24 @@ class Wheelhouse:
             except OSError as error:
                 raise write_error(self.path, error) from None
 
-    def drop_outdated(self, target_id: str) -> None:
-        """Remove the lock of a target that was set aside, if there is one: it has another now."""
-        for path in self.lock_paths(target_id):
+    def drop_outdated(self, cell_id: str) -> None:
+        """Remove the lock of a cell that was set aside, if there is one: it has another now."""
+        for path in self.lock_paths(cell_id):
             (path.parent / OUTDATED / path.name).unlink(missing_ok=True)
         with suppress(OSError):  # there is none, or it is of other targets
             (self.path / LOCKS / OUTDATED).rmdir()
 
-    def lock_path(self, target_id: str) -> Path:
-        """Return where the lock of a target lies, as text that any pip reads."""
-        return self.path / LOCKS / f"{target_id}.txt"
+    def lock_path(self, cell_id: str) -> Path:
+        """Return where the lock of a cell lies, as text that any pip reads."""
+        return self.path / LOCKS / f"{cell_id}.txt"
 
 
-def lock_names(target_id: str) -> tuple[str, str, str]:
+def lock_names(cell_id: str) -> tuple[str, str, str]:
     """Return the names of the files of a lock, as seen from the wheelhouse."""
     return (
-        f"{LOCKS}/{target_id}.txt",
-        f"{LOCKS}/{target_id}.html",
-        f"{LOCKS}/pylock.{target_id}.toml",
+        f"{LOCKS}/{cell_id}.txt",
+        f"{LOCKS}/{cell_id}.html",
+        f"{LOCKS}/pylock.{cell_id}.toml",
     )
 
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from devpi_warmup.wheelhouse import manifest
 from devpi_warmup.wheelhouse.coverage import UNFINISHED, Coverage
 from devpi_warmup.wheelhouse.files import digest
-from devpi_warmup.wheelhouse.manifest import COVERED, DIRECT, INDEX, MISSING, FileEntry, TargetEntry
+from devpi_warmup.wheelhouse.manifest import COVERED, DIRECT, INDEX, MISSING, CellEntry, FileEntry
 from devpi_warmup.wheelhouse.warmth import NO_DEVPI, UNSWEPT, Proof, Warmth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from devpi_warmup.index.pages import IndexFile
-    from devpi_warmup.inputs.targets import Target
+    from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.wheelhouse.files import Wheelhouse
     from devpi_warmup.wheelhouse.lock import Lock
 
@@ -25,17 +25,18 @@ _FROM_URL = Proof(Warmth.UNKNOWN, "it comes from a direct URL")
 class ManifestJournal:
     """The manifest of the wheelhouse that a run holds.
 
-    A target stands in it as covered only while its lock and its files are what the referee
+    A cell stands in it as covered only while its lock and its files are what the referee
     has seen: it is struck out before a byte of them changes.
     """
 
-    def __init__(self, wheelhouse: Wheelhouse, requirements_digest: str, index: str) -> None:
+    def __init__(self, wheelhouse: Wheelhouse, digests: Mapping[str, str], index: str) -> None:
         """Read the manifest; nobody else writes it while the run holds the wheelhouse.
 
+        :param digests: of what each environment requires, by its name
         :param index: what is asked what it holds; what another was shown to hold is not warm
         """
         self._wheelhouse = wheelhouse
-        self._digest = requirements_digest
+        self._digests = digests
         before = manifest.read(wheelhouse)
         elsewhere = Proof(Warmth.COLD, f"warmed through another index, {before.index}")
         files = {
@@ -47,11 +48,11 @@ class ManifestJournal:
         self.manifest = replace(before, index=index, files=files, problem="")
 
     def begin(self, lock: Lock) -> None:
-        """Strike out the targets that this lock is about to change something of."""
-        own = lock.target.id
+        """Strike out the cells that this lock is about to change something of."""
+        own = lock.cell.id
         new = {pin.file.filename: pin.sha256 for pin in lock.pins}
         changes = {}
-        for id_, entry in self.manifest.targets.items():
+        for id_, entry in self.manifest.cells.items():
             if not entry.covered:
                 continue
             if id_ == own:
@@ -74,7 +75,7 @@ class ManifestJournal:
         pip_version: str,
         unshown: str = "",
     ) -> None:
-        """Enter a target whose lock the referee has accepted.
+        """Enter a cell whose lock the referee has accepted.
 
         :param proofs: what devpi says of each file, where the index is a devpi
         :param judged: what pip warned of when it unpacked each file, by filename
@@ -83,10 +84,10 @@ class ManifestJournal:
         """
         locks = {
             path.relative_to(self._wheelhouse.path).as_posix(): digest(path)
-            for path in self._wheelhouse.lock_paths(lock.target.id)
+            for path in self._wheelhouse.lock_paths(lock.cell.id)
         }
         entry = replace(
-            self._entry(lock.target, COVERED),
+            self._entry(lock.cell, COVERED),
             patches=lock.patches,
             pip=pip_version,
             locks=locks,
@@ -112,12 +113,12 @@ class ManifestJournal:
                 proof = before.proof if pin.from_url else file.proof
                 file = replace(file, origin=INDEX, proof=proof)
             files[pin.file.filename] = file
-        self._write({lock.target.id: entry}, files)
-        self._wheelhouse.drop_outdated(lock.target.id)
+        self._write({lock.cell.id: entry}, files)
+        self._wheelhouse.drop_outdated(lock.cell.id)
 
-    def notes(self, target: Target) -> tuple[str, ...]:
-        """Return what the user may want to know of a covered target."""
-        return self.manifest.notes(self.manifest.targets[target.id])
+    def notes(self, cell: Cell) -> tuple[str, ...]:
+        """Return what the user may want to know of a covered cell."""
+        return self.manifest.notes(self.manifest.cells[cell.id])
 
     def proven(self, proofs: Mapping[IndexFile, Proof]) -> None:
         """Enter the last word of devpi on files of this run."""
@@ -130,8 +131,8 @@ class ManifestJournal:
         if files:
             self._write({}, files)
 
-    def missing(self, target: Target, reason: str, *, touched: bool) -> None:
-        """Enter a target that is not covered, and why.
+    def missing(self, cell: Cell, reason: str, *, touched: bool) -> None:
+        """Enter a cell that is not covered, and why.
 
         A lock that serves other requirements than those of today is set aside: it would install
         without what has failed.
@@ -139,20 +140,22 @@ class ManifestJournal:
         :param touched: whether this run had its lock already; until then, what an earlier one
             has covered stays so, for the same requirements
         """
-        before = self.manifest.targets.get(target.id)
-        entry = replace(self._entry(target, MISSING), reason=reason)
+        before = self.manifest.cells.get(cell.id)
+        entry = replace(self._entry(cell, MISSING), reason=reason)
         if before is not None and before.covered and not touched:
             same = before.requirements_sha256, before.full_version
             if same == (entry.requirements_sha256, entry.full_version):
                 return
-        self._write({target.id: entry})
-        self._wheelhouse.set_lock_aside(target.id)
+        self._write({cell.id: entry})
+        self._wheelhouse.set_lock_aside(cell.id)
 
-    def _entry(self, target: Target, state: str) -> TargetEntry:
-        return TargetEntry(target.python, target.full_version, target.platform, state, self._digest)
+    def _entry(self, cell: Cell, state: str) -> CellEntry:
+        target = cell.target
+        wanted = self._digests[cell.environment]
+        return CellEntry(target.python, target.full_version, target.platform, state, wanted)
 
-    def _is_unchanged(self, entry: TargetEntry, lock: Lock, new: Mapping[str, str]) -> bool:
-        path = self._wheelhouse.lock_path(lock.target.id)
+    def _is_unchanged(self, entry: CellEntry, lock: Lock, new: Mapping[str, str]) -> bool:
+        path = self._wheelhouse.lock_path(lock.cell.id)
         text = lock.to_requirements(self._wheelhouse.shown)
         same_lock = path.is_file() and path.read_bytes() == text.encode()
         return (
@@ -160,11 +163,11 @@ class ManifestJournal:
         )
 
     def _write(
-        self, targets: Mapping[str, TargetEntry], files: Mapping[str, FileEntry] | None = None
+        self, cells: Mapping[str, CellEntry], files: Mapping[str, FileEntry] | None = None
     ) -> None:
         self.manifest = replace(
             self.manifest,
-            targets={**self.manifest.targets, **targets},
+            cells={**self.manifest.cells, **cells},
             files={**self.manifest.files, **(files or {})},
         )
         manifest.write(self._wheelhouse, self.manifest)

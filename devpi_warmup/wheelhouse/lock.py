@@ -15,6 +15,7 @@ from devpi_warmup.wheelhouse.files import LOCKS
 
 if TYPE_CHECKING:
     from devpi_warmup.index.pages import IndexFile
+    from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.inputs.patches import Patches
     from devpi_warmup.inputs.targets import Target
 
@@ -31,7 +32,7 @@ _HASH = re.compile(r"    --hash=sha256:(?P<digest>[0-9a-f]{64})")
 _VIA = re.compile(r"    # via (?P<via>.+)")
 
 
-def install_command(target_id: str, folder: str) -> str:
+def install_command(cell_id: str, folder: str) -> str:
     """Return the command that installs a lock inside the gap.
 
     :param folder: the wheelhouse, as seen from where the command is typed
@@ -40,13 +41,13 @@ def install_command(target_id: str, folder: str) -> str:
     of the same version there would be something to choose, and every pip and uv takes the one
     that fits its machine best, and then stops at the hash.
     """
-    lock = f"{folder}/{LOCKS}/{target_id}"
+    lock = f"{folder}/{LOCKS}/{cell_id}"
     return f"pip install --no-index --find-links {lock}.html --require-hashes -r {lock}.txt"
 
 
-def uv_command(target_id: str, folder: str) -> str:
+def uv_command(cell_id: str, folder: str) -> str:
     """Return the command that installs a lock inside the gap with uv."""
-    return f"uv pip install --offline -r {folder}/{LOCKS}/pylock.{target_id}.toml"
+    return f"uv pip install --offline -r {folder}/{LOCKS}/pylock.{cell_id}.toml"
 
 
 @dataclass(frozen=True)
@@ -78,16 +79,21 @@ class Pin:
 
 @dataclass(frozen=True)
 class Lock:
-    """All pins of one target, by project name.
+    """All pins of one cell, by project name.
 
     :param patches: the patch releases of Python that it serves
     :param notes: what the user may want to know, such as an extra that does not exist
     """
 
-    target: Target
+    cell: Cell
     pins: tuple[Pin, ...]
     patches: Patches
     notes: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> Target:
+        """What it is for."""
+        return self.cell.target
 
     def to_requirements(self, folder: str) -> str:
         """Write the lock as a requirements file with hashes, which pip and uv read.
@@ -98,11 +104,11 @@ class Lock:
         the command that installs it.
         """
         lines = [
-            f"# {self.target.id}: {len(self.pins)} pins, written by devpi-warmup {__version__}.",
+            f"# {self.cell.id}: {len(self.pins)} pins, written by devpi-warmup {__version__}.",
             f"# Python {self.target.python}: {self.patches}.",
             f"# Inside the gap, where {folder}/ lies, with pip {self._oldest_pip} or newer:",
-            f"#   {install_command(self.target.id, folder)}",
-            f"# or with uv 0.6.17 or newer: {uv_command(self.target.id, folder)}",
+            f"#   {install_command(self.cell.id, folder)}",
+            f"# or with uv 0.6.17 or newer: {uv_command(self.cell.id, folder)}",
         ]
         for pin in self.pins:
             lines += [f"{pin} \\", f"    --hash=sha256:{pin.sha256}"]
@@ -117,7 +123,7 @@ class Lock:
 
     def to_links(self) -> str:
         """Write a page of links, relative to ``locks/``, with the hash of each file (PEP 503)."""
-        lines = ["<!DOCTYPE html>", f"<html><head><title>{self.target.id}</title></head><body>"]
+        lines = ["<!DOCTYPE html>", f"<html><head><title>{self.cell.id}</title></head><body>"]
         for pin in self.pins:
             name = pin.file.filename
             lines.append(f'<a href="../{quote(name)}#sha256={pin.sha256}">{name}</a><br>')

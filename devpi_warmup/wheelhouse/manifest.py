@@ -86,8 +86,8 @@ class FileEntry:
 
 
 @dataclass(frozen=True)
-class TargetEntry:
-    """One target.
+class CellEntry:
+    """One cell.
 
     :param python: as the configuration has it
     :param full_version: the release that it was resolved for
@@ -139,7 +139,7 @@ class TargetEntry:
         }
 
     @classmethod
-    def from_dict(cls, table: Mapping[str, Any], where: str) -> TargetEntry:
+    def from_dict(cls, table: Mapping[str, Any], where: str) -> CellEntry:
         """Read what :meth:`to_dict` wrote.
 
         :raises ManifestError: a key is missing or is of another type
@@ -172,29 +172,29 @@ class Manifest:
     """What a wheelhouse covers.
 
     :param index: what was asked what it holds
-    :param targets: by their ids
+    :param cells: by their ids
     :param files: by their names
     :param problem: why there is no manifest that can be used, or ""; it is not written
     """
 
     index: str = ""
-    targets: Mapping[str, TargetEntry] = field(default_factory=dict)
+    cells: Mapping[str, CellEntry] = field(default_factory=dict)
     files: Mapping[str, FileEntry] = field(default_factory=dict)
     problem: str = ""
 
-    def notes(self, entry: TargetEntry) -> tuple[str, ...]:
-        """Return what the user may want to know of a target and its files."""
+    def notes(self, entry: CellEntry) -> tuple[str, ...]:
+        """Return what the user may want to know of a cell and its files."""
         files = [self.files[name] for name in entry.files]
         return (*entry.notes, *(f"{f.project}: pip: {w}" for f in files for w in f.warnings))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it; of the files, those that a target names."""
-        named = {name for entry in self.targets.values() for name in entry.files}
+        """Return it as JSON has it; of the files, those that a cell names."""
+        named = {name for entry in self.cells.values() for name in entry.files}
         return {
             "format": FORMAT,
             "tool": f"devpi-warmup {__version__}",
             "index": self.index,
-            "targets": {id_: entry.to_dict() for id_, entry in self.targets.items()},
+            "targets": {id_: entry.to_dict() for id_, entry in self.cells.items()},
             "files": {n: file.to_dict() for n, file in self.files.items() if n in named},
         }
 
@@ -209,7 +209,7 @@ class Manifest:
         if table.get("format") != FORMAT:
             raise ManifestError(f"its format is {table.get('format')!r}, not {FORMAT}")
         files = _entries(table, "files", FileEntry.from_dict)
-        targets = _entries(table, "targets", TargetEntry.from_dict)
+        targets = _entries(table, "targets", CellEntry.from_dict)
         for id_, entry in targets.items():
             for name, sha256 in entry.files.items():
                 if name not in files or files[name].sha256 != sha256:

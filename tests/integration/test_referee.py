@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from catalogue import Catalogue, make_wheel, memory_session
 from packaging.requirements import Requirement
+from wanted import load_files
 
 from devpi_warmup.index.fetcher import Fetcher
 from devpi_warmup.index.simple import Index
 from devpi_warmup.index.transport import Transport
-from devpi_warmup.inputs import requirement_files
+from devpi_warmup.inputs.cells import Cell
 from devpi_warmup.inputs.requirements import RequirementSet
 from devpi_warmup.inputs.targets import Target
 from devpi_warmup.inputs.urls import IndexUrl
@@ -25,7 +26,7 @@ from devpi_warmup.resolve.resolver import resolve
 from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.lock import Lock
 
-WINDOWS = Target("3.9", "win_amd64")
+WINDOWS = Cell(Target("3.9", "win_amd64"))
 
 
 class Case:
@@ -42,7 +43,7 @@ class Case:
         lines = ("app[x]>=1", f"direct @ {url}", "nothing; python_version >= '3.13'")
         (root / "main.txt").write_text("\n".join(lines))
         (root / "limits.txt").write_text("colorama<2\n")
-        self.wanted = requirement_files.load([root / "main.txt"], [root / "limits.txt"], root=root)
+        self.wanted = load_files(root, "main.txt", constraints=("limits.txt",))
         self.wheelhouse = Wheelhouse(root / "wheelhouse with a space")
         index = Index(
             Transport(
@@ -107,7 +108,7 @@ def test_a_file_with_other_bytes(case: Case) -> None:
 
 
 def test_a_wheel_of_another_platform(case: Case) -> None:
-    lock = replace(case.lock, target=Target("3.9", "manylinux2014_x86_64"))
+    lock = replace(case.lock, cell=Cell(Target("3.9", "manylinux2014_x86_64")))
     with pytest.raises(RefereeError, match="pip refuses the lock offline"):
         case.judge(lock)
 

@@ -12,12 +12,13 @@ from catalogue import Catalogue, memory_session
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
+from wanted import load_files
 
 from devpi_warmup.errors import ResolutionError
 from devpi_warmup.index.fetcher import Fetcher
 from devpi_warmup.index.simple import Index
 from devpi_warmup.index.transport import Transport
-from devpi_warmup.inputs import requirement_files
+from devpi_warmup.inputs.cells import Cell
 from devpi_warmup.inputs.pip_config import clean_environment
 from devpi_warmup.inputs.requirements import RequirementSet
 from devpi_warmup.inputs.targets import Target
@@ -119,7 +120,7 @@ def test_same_as_pip(
         root = Path(folder)
         (root / "wanted.txt").write_text("\n".join(wanted))
         (root / "allowed.txt").write_text("\n".join(allowed))
-        loaded = requirement_files.load([root / "wanted.txt"], [root / "allowed.txt"], root=root)
+        loaded = load_files(root, "wanted.txt", constraints=("allowed.txt",))
         ours = our_files(catalogue, loaded, target, root)
         theirs = pip_files(catalogue, target, root)
     note(f"wanted: {wanted}\nallowed: {allowed}\ntarget: {target.id}")
@@ -141,7 +142,7 @@ def our_files(
     with wheelhouse.held():
         fetcher = Fetcher(index, wheelhouse)
         try:
-            lock = resolve(loaded, target, fetcher)
+            lock = resolve(loaded, Cell(target), fetcher)
         except ResolutionError:
             return None
         finally:

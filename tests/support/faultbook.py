@@ -18,9 +18,11 @@ from projects import ROOT
 from devpi_warmup.errors import FileError, WarmupError
 from devpi_warmup.index import simple
 from devpi_warmup.index.transport import Transport
-from devpi_warmup.inputs import requirement_files
+from devpi_warmup.inputs.cells import Cell
 from devpi_warmup.inputs.config import Config
+from devpi_warmup.inputs.environments import Environment
 from devpi_warmup.inputs.pip_config import PipConfig
+from devpi_warmup.inputs.sources import Source, Sources, load
 from devpi_warmup.inputs.targets import Target
 from devpi_warmup.inputs.urls import parse_index_url
 from devpi_warmup.report import outcome, table
@@ -138,12 +140,11 @@ def warm(
     :raises WarmupError: the run ends with a status that is not 0
     """
     name, target = true.filename.partition("-")[0], Target("3.13", "win_amd64")
+    cell, sources = Cell(target), Sources(folder, (Source(folder / "main.txt"),))
     (folder / "main.txt").write_text(name)
     config = Config(
         root=folder,
-        targets=(target,),
-        requirements=(folder / "main.txt",),
-        constraints=(),
+        environments=(Environment("", (target,), sources),),
         index=parse_index_url(index_url),
         wheelhouse=folder / "wheelhouse",
         require_warm=False,
@@ -154,16 +155,16 @@ def warm(
     ):
         run = Run(config, python=sys.executable)
         try:
-            run.warm(target, python=sys.executable)
+            run.warm(cell, python=sys.executable)
             run.sweep()
         finally:
             run.close()
-    wanted = requirement_files.load(config.requirements, (), root=folder)
+    wanted = load(sources)
     coverage = Coverage(Wheelhouse.of(config))
-    (row,) = table.rows(coverage, [target], wanted.digest, {})
+    (row,) = table.rows(coverage, [cell], {"": wanted.digest}, {})
     if problem := outcome.problem([row], require_warm=False):
         raise FileError(f"{problem}\n{row.reason}")
-    (filename,) = coverage.entry(target).files
+    (filename,) = coverage.entry(cell).files
     assert filename == true.filename
     assert digest(folder / "wheelhouse" / filename) == Upload(filename, true.data).digest
     return "not shown" if row.unshown else "OK"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from devpi_warmup.inputs.targets import Target
+from devpi_warmup.inputs.cells import Cell
 from devpi_warmup.report import table as report
 from devpi_warmup.resolve.lock_files import write_lock
 from devpi_warmup.wheelhouse import manifest
@@ -17,7 +17,7 @@ ON_DISK = Proof(Warmth.WARM, "on disk")
 
 
 def journal(wheelhouse: Wheelhouse, digest: str = "digest", index: str = INDEX) -> ManifestJournal:
-    return ManifestJournal(wheelhouse, digest, index)
+    return ManifestJournal(wheelhouse, {"": digest}, index)
 
 
 def enter(
@@ -33,12 +33,12 @@ def enter(
 
 
 def states(wheelhouse: Wheelhouse) -> dict[str, str]:
-    return {id_: entry.state for id_, entry in manifest.read(wheelhouse).targets.items()}
+    return {id_: entry.state for id_, entry in manifest.read(wheelhouse).cells.items()}
 
 
-def why(wheelhouse: Wheelhouse, target: Target, digest: str = "digest") -> str:
-    return Coverage(wheelhouse).why_missing(target, digest)
+def why(wheelhouse: Wheelhouse, cell: Cell, digest: str = "digest") -> str:
+    return Coverage(wheelhouse).why_missing(cell, digest)
 
 
-def rows(wheelhouse: Wheelhouse, *targets: Target, **more: object) -> list[report.Row]:
-    return report.rows(Coverage(wheelhouse), targets, "digest", {}, **more)
+def rows(wheelhouse: Wheelhouse, *cells: Cell, **more: object) -> list[report.Row]:
+    return report.rows(Coverage(wheelhouse), cells, {"": "digest"}, {}, **more)

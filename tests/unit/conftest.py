@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from catalogue import Catalogue, Resolve, memory_session
 from pytest_socket import disable_socket, enable_socket
+from wanted import load_files
 
 from devpi_warmup.index.fetcher import Fetcher
 from devpi_warmup.index.simple import Index
 from devpi_warmup.index.transport import Transport
-from devpi_warmup.inputs import requirement_files
+from devpi_warmup.inputs.cells import Cell
 from devpi_warmup.inputs.targets import Target
 from devpi_warmup.inputs.urls import IndexUrl
 from devpi_warmup.resolve.resolver import resolve
@@ -63,8 +64,8 @@ def lock(fetcher: Fetcher, tmp_path: Path) -> Resolve:
         wanted, allowed = tmp_path / "main.txt", tmp_path / "constraints.txt"
         wanted.write_text("\n".join(lines), encoding="utf-8")
         allowed.write_text("\n".join(constraints), encoding="utf-8")
-        loaded = requirement_files.load([wanted], [allowed], root=tmp_path)
-        return resolve(loaded, Target(python, platform), fetcher)
+        loaded = load_files(tmp_path, wanted.name, constraints=(allowed.name,))
+        return resolve(loaded, Cell(Target(python, platform)), fetcher)
 
     return lock
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from devpi_warmup.errors import InvalidInputError
-from devpi_warmup.inputs import config
+from devpi_warmup.inputs import config, environments
+from devpi_warmup.inputs.environments import Environment
 from devpi_warmup.inputs.urls import IndexUrl, parse_index_url
 
 
@@ -22,11 +23,19 @@ def load(project: Path, table: str, **environ: str) -> config.Config:
     return config.load(project, environ)
 
 
+def names(environment: Environment, *, constraints: bool = False) -> list[str]:
+    sources = environment.sources
+    paths = sources.constraints if constraints else [s.path for s in sources.requirements]
+    return [path.name for path in paths]
+
+
 def test_without_a_table_there_are_defaults(project: Path) -> None:
     found = config.load(project, {})
-    assert [target.platform for target in found.targets] == list(config.DEFAULT_PLATFORMS)
-    assert found.requirements == (project / "requirements" / "main.txt",)
-    assert found.constraints == ()
+    (environment,) = found.environments
+    platforms = [target.platform for target in environment.targets]
+    assert platforms == list(environments.DEFAULT_PLATFORMS)
+    assert names(environment) == ["main.txt"]
+    assert environment.sources.constraints == ()
     assert found.index is None
     assert not found.require_warm
     assert found.wheelhouse == project / "wheelhouse"
@@ -48,10 +57,10 @@ def test_every_key(project: Path) -> None:
         require-warm = true
         """,
     )
-    ids = [target.id for target in found.targets]
+    ids = [cell.id for cell in found.cells]
     assert ids == ["cp39-win_amd64", "cp313t-win_amd64", "cp313t-macosx_11_0_arm64"]
-    assert [path.name for path in found.requirements] == ["main.txt", "other.in"]
-    assert [path.name for path in found.constraints] == ["limits.txt"]
+    assert names(found.environments[0]) == ["main.txt", "other.in"]
+    assert names(found.environments[0], constraints=True) == ["limits.txt"]
     assert found.index == IndexUrl("https://devpi.example.com/user/index")
     assert found.wheelhouse == project / "carry"
     assert found.require_warm
@@ -60,8 +69,8 @@ def test_every_key(project: Path) -> None:
 def test_a_constraints_file_among_the_requirements_is_one(project: Path) -> None:
     (project / "requirements" / "constraints.txt").write_text("six<2\n")
     found = config.load(project, {})
-    assert [path.name for path in found.requirements] == ["main.txt"]
-    assert [path.name for path in found.constraints] == ["constraints.txt"]
+    assert names(found.environments[0]) == ["main.txt"]
+    assert names(found.environments[0], constraints=True) == ["constraints.txt"]
 
 
 @pytest.mark.parametrize(

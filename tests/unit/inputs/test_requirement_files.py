@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from wanted import load_files
 
 from devpi_warmup.errors import InvalidInputError
-from devpi_warmup.inputs import requirement_files
 from devpi_warmup.inputs.requirements import RequirementSet, for_target
 from devpi_warmup.inputs.targets import Target
 
@@ -15,7 +15,7 @@ A, B = "a" * 64, "b" * 64
 def load(root: Path, text: str | bytes, **environ: str) -> RequirementSet:
     data = text if isinstance(text, bytes) else text.encode()
     (root / "main.txt").write_bytes(data)
-    return requirement_files.load([root / "main.txt"], [], root=root, environ=environ)
+    return load_files(root, "main.txt", environ=environ)
 
 
 def shown(loaded: RequirementSet) -> list[str]:

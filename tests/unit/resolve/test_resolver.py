@@ -7,10 +7,10 @@ from catalogue import Catalogue, Resolve, Upload, make_wheel
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+from wanted import load_files
 
 from devpi_warmup.errors import FileError, ResolutionError
 from devpi_warmup.index.fetcher import Fetcher
-from devpi_warmup.inputs import requirement_files
 from devpi_warmup.inputs.requirements import for_target
 from devpi_warmup.inputs.targets import Target
 from devpi_warmup.resolve import provider
@@ -519,9 +519,9 @@ def test_the_budget_names_what_fights(
 def test_the_order_of_decisions_is_pips(fetcher: Fetcher, tmp_path: Path) -> None:
     """pip/_internal/resolution/resolvelib/provider.py, ``get_preference``."""
     (tmp_path / "main.txt").write_text("zwanted\n")
-    wanted = requirement_files.load([tmp_path / "main.txt"], [], root=tmp_path)
+    wanted = load_files(tmp_path, "main.txt")
     target = Target("3.13", "win32")
-    roots = roots_of(for_target(wanted, target), target)
+    roots = roots_of(for_target(wanted, target), target, [])
     asked = provider.Provider(roots, target, fetcher, {})
     exact = Candidate(canonicalize_name("zdirect"), frozenset(), Version("1"), None)
     information = {

@@ -9,6 +9,7 @@ import pytest
 from journals import enter, journal, rows, why
 
 from devpi_warmup.errors import WheelhouseError
+from devpi_warmup.inputs.cells import Cell
 from devpi_warmup.inputs.targets import Target
 from devpi_warmup.wheelhouse import coverage as coverage_module
 from devpi_warmup.wheelhouse import manifest
@@ -19,8 +20,8 @@ from devpi_warmup.wheelhouse.lock import Lock
 
 def test_a_missing_target_has_its_reason(wheelhouse: Wheelhouse, small: Lock) -> None:
     enter(journal(wheelhouse), small)
-    journal(wheelhouse).missing(small.target, "no such project\n  details", touched=True)
-    found = rows(wheelhouse, small.target)
+    journal(wheelhouse).missing(small.cell, "no such project\n  details", touched=True)
+    found = rows(wheelhouse, small.cell)
     assert [(row.state, row.reason) for row in found] == [("missing", "no such project")]
     assert manifest.read(wheelhouse).files == {}
 
@@ -28,18 +29,18 @@ def test_a_missing_target_has_its_reason(wheelhouse: Wheelhouse, small: Lock) ->
 def test_a_reason_of_other_requirements_is_not_told_again(
     wheelhouse: Wheelhouse, small: Lock
 ) -> None:
-    journal(wheelhouse).missing(small.target, "no such project", touched=False)
-    assert why(wheelhouse, small.target) == "no such project"
-    told = why(wheelhouse, small.target, "other")
+    journal(wheelhouse).missing(small.cell, "no such project", touched=False)
+    assert why(wheelhouse, small.cell) == "no such project"
+    told = why(wheelhouse, small.cell, "other")
     assert told == "it failed for other requirements than these: warm it up again"
 
 
 def test_a_python_is_exact(wheelhouse: Wheelhouse, small: Lock) -> None:
     """What covers 3.13 need not serve 3.13.2, which has the same id."""
     enter(journal(wheelhouse), small)
-    newest = small.target.full_version
-    assert why(wheelhouse, Target(newest, small.target.platform)) == ""
-    reason = why(wheelhouse, Target("3.13.2", small.target.platform))
+    newest = small.cell.target.full_version
+    assert why(wheelhouse, Cell(Target(newest, small.cell.target.platform))) == ""
+    reason = why(wheelhouse, Cell(Target("3.13.2", small.cell.target.platform)))
     assert reason == f"it was warmed up for Python {newest}, and the configuration says 3.13.2"
 
 
@@ -60,16 +61,16 @@ def test_coverage_is_judged_by_the_bytes_on_disk(
     wheelhouse: Wheelhouse, small: Lock, name: str, change: str, reason: str
 ) -> None:
     enter(journal(wheelhouse), small)
-    path = wheelhouse.path / name.format(small.target.id)
+    path = wheelhouse.path / name.format(small.cell.id)
     if change:
         path.write_text(change)
     elif name:
         path.unlink()
-    found = why(wheelhouse, small.target)
+    found = why(wheelhouse, small.cell)
     assert reason in found
     assert bool(found) == bool(reason)
     if name != "manifest.json":
-        assert "the requirements have changed" in why(wheelhouse, small.target, "other")
+        assert "the requirements have changed" in why(wheelhouse, small.cell, "other")
 
 
 @pytest.mark.parametrize("folder", ["", "locks"])
@@ -86,16 +87,16 @@ def test_links_do_not_cross_the_gap(
     with pytest.raises(WheelhouseError, match=f"{shown} is a link"), wheelhouse.held():
         pass
     if folder:
-        assert "is a link, which does not cross the gap" in why(wheelhouse, small.target)
+        assert "is a link, which does not cross the gap" in why(wheelhouse, small.cell)
 
 
 def test_each_file_is_hashed_once_and_the_manifest_read_once(
     wheelhouse: Wheelhouse, small: Lock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    targets = [Target("3.13", f"manylinux_2_{minor}_x86_64") for minor in range(28, 37)]
+    targets = [Cell(Target("3.13", f"manylinux_2_{minor}_x86_64")) for minor in range(28, 37)]
     own = journal(wheelhouse)
     for target in targets:
-        enter(own, replace(small, target=target))
+        enter(own, replace(small, cell=target))
     hashed, read = [], []
     real_digest, real_read = coverage_module.digest, manifest.read
     monkeypatch.setattr(coverage_module, "digest", lambda p: hashed.append(p) or real_digest(p))
@@ -111,10 +112,10 @@ def test_each_file_is_hashed_once_and_the_manifest_read_once(
 def test_wheels_of_no_covered_target_are_named(wheelhouse: Wheelhouse, small: Lock) -> None:
     enter(journal(wheelhouse), small)
     stray = wheelhouse.path / "old-1.0-py3-none-any.whl"
-    assert Coverage(wheelhouse).unused_wheels([small.target]) == []
+    assert Coverage(wheelhouse).unused_wheels([small.cell]) == []
     stray.touch()
     # Those of another configuration's covered target are needed, too.
-    assert Coverage(wheelhouse).unused_wheels([Target("3.9", "win32")]) == [stray.name]
-    journal(wheelhouse).missing(small.target, "gone", touched=True)
-    unused = Coverage(wheelhouse).unused_wheels([Target("3.9", "win32")])
+    assert Coverage(wheelhouse).unused_wheels([Cell(Target("3.9", "win32"))]) == [stray.name]
+    journal(wheelhouse).missing(small.cell, "gone", touched=True)
+    unused = Coverage(wheelhouse).unused_wheels([Cell(Target("3.9", "win32"))])
     assert len(unused) == 1 + len(small.pins)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from journals import INDEX, ON_DISK, enter, journal, rows, states, why
 
+from devpi_warmup.inputs.cells import Cell
 from devpi_warmup.inputs.targets import Target
 from devpi_warmup.resolve.lock_files import write_lock
 from devpi_warmup.wheelhouse import manifest
@@ -24,7 +25,7 @@ def test_a_target_is_struck_out_before_anything_of_it_changes(
     journal(wheelhouse).begin(small)  # nothing changes
     assert (wheelhouse.path / "manifest.json").read_bytes() == before
     journal(wheelhouse).begin(replace(small, pins=small.pins[:1]))
-    assert states(wheelhouse) == {small.target.id: "missing"}
+    assert states(wheelhouse) == {small.cell.id: "missing"}
 
 
 def test_a_replaced_file_strikes_out_who_needs_it_and_nobody_else(
@@ -32,23 +33,23 @@ def test_a_replaced_file_strikes_out_who_needs_it_and_nobody_else(
 ) -> None:
     """A file of the index was replaced, and one target is warmed up again."""
     app, lib = small.pins
-    related, unrelated = Target("3.9", "win_amd64"), Target("3.9", "win32")
+    related, unrelated = Cell(Target("3.9", "win_amd64")), Cell(Target("3.9", "win32"))
     enter(journal(wheelhouse), small)
-    enter(journal(wheelhouse), replace(small, target=related, pins=(app,)))
-    enter(journal(wheelhouse), replace(small, target=unrelated, pins=(lib,)))
+    enter(journal(wheelhouse), replace(small, cell=related, pins=(app,)))
+    enter(journal(wheelhouse), replace(small, cell=unrelated, pins=(lib,)))
     path = wheelhouse.path / app.file.filename
     path.write_bytes(b"another file")
     changed = replace(app, sha256=manifest_digest(path), size=12)
-    enter(journal(wheelhouse), replace(small, target=related, pins=(changed,)))
+    enter(journal(wheelhouse), replace(small, cell=related, pins=(changed,)))
     assert manifest.read(wheelhouse).problem == ""
     assert states(wheelhouse) == {
-        small.target.id: "missing",
+        small.cell.id: "missing",
         related.id: "covered",
         unrelated.id: "covered",
     }
     assert why(wheelhouse, unrelated) == ""
     reason = "app-1.0-py3-none-any.whl was replaced for cp39-win_amd64: warm it up again"
-    assert why(wheelhouse, small.target) == reason
+    assert why(wheelhouse, small.cell) == reason
 
 
 def manifest_digest(path: Path) -> str:
@@ -70,11 +71,11 @@ def test_what_another_index_was_shown_to_hold_is_not_warm(
     assert proofs_of(wheelhouse) == {"not warm: the run ended before devpi was asked a last time"}
     first.proven(proofs)
     assert proofs_of(wheelhouse) == {"warm"}
-    one = replace(small, target=Target("3.9", "win_amd64"), pins=small.pins[:1])
+    one = replace(small, cell=Cell(Target("3.9", "win_amd64")), pins=small.pins[:1])
     second = journal(wheelhouse, index="https://other.example.com/user/index")
     enter(second, one, proofs)
     second.proven({one.pins[0].file: ON_DISK})
-    found = rows(wheelhouse, small.target, one.target)
+    found = rows(wheelhouse, small.cell, one.cell)
     assert [(row.warm, row.shown) for row in found] == [(1, 2), (1, 1)]
     assert f"warmed through another index, {INDEX}" in found[0].reason
 
@@ -84,9 +85,9 @@ def test_another_index_than_the_one_that_was_asked(wheelhouse: Wheelhouse, small
     own = journal(wheelhouse)
     enter(own, small, proofs)
     own.proven(proofs)
-    (row,) = rows(wheelhouse, small.target, asked=INDEX)
+    (row,) = rows(wheelhouse, small.cell, asked=INDEX)
     assert (row.warm, row.shown, row.unshown) == (2, 2, ())
-    (row,) = rows(wheelhouse, small.target, asked="https://other.example.com/user/index")
+    (row,) = rows(wheelhouse, small.cell, asked="https://other.example.com/user/index")
     assert (row.warm, row.shown, row.good) == (0, 2, False)
     other = "https://other.example.com/user/index"
     assert row.reason == f"app, lib not warm: {INDEX} was asked, not {other}"
@@ -100,10 +101,10 @@ def test_files_of_which_nothing_is_shown_are_counted_beside_those_that_are(
     first, second = (pin.file for pin in small.pins)
     unknown = Proof(Warmth.UNKNOWN, "a cache answers")
     own.proven({first: unknown, second: unknown})
-    (row,) = rows(wheelhouse, small.target)
+    (row,) = rows(wheelhouse, small.cell)
     assert (row.warm, row.shown, row.good, row.unshown) == (0, 0, True, ("a cache answers",))
     own.proven({first: ON_DISK, second: unknown})
-    (row,) = rows(wheelhouse, small.target)
+    (row,) = rows(wheelhouse, small.cell)
     assert (row.warm, row.shown, row.good) == (1, 2, False)
     assert "cannot be shown: a cache answers" in row.reason
 
@@ -119,7 +120,7 @@ def test_a_direct_url_and_silent_bases_are_not_passed_over(
     judged = {pin.file.filename: () for pin in lock.pins}
     own.covered(lock, {lib.file: ON_DISK}, judged, pip_version="26.3", unshown="no bases")
     own.proven({lib.file: ON_DISK})
-    (row,) = rows(wheelhouse, small.target)
+    (row,) = rows(wheelhouse, small.cell)
     assert (row.warm, row.shown, row.good) == (1, 1, True)
     assert row.unshown == ("app comes from a direct URL", "no bases")
 
@@ -131,7 +132,7 @@ def test_a_file_of_the_index_for_one_target_is_of_the_index(
     """Though another target has the same file from a direct URL: devpi must hold it."""
     direct = replace(
         small,
-        target=Target("3.9", "win_amd64"),
+        cell=Cell(Target("3.9", "win_amd64")),
         pins=tuple(replace(pin, from_url=True) for pin in small.pins),
     )
     cold = {pin.file: Proof(Warmth.COLD, "not committed") for pin in small.pins}
@@ -146,16 +147,16 @@ def test_a_failure_that_touched_nothing_leaves_what_was_covered(
     wheelhouse: Wheelhouse, small: Lock
 ) -> None:
     enter(journal(wheelhouse), small)
-    journal(wheelhouse).missing(small.target, "the index is wrong", touched=False)
-    assert states(wheelhouse) == {small.target.id: "covered"}
-    assert why(wheelhouse, small.target) == ""
+    journal(wheelhouse).missing(small.cell, "the index is wrong", touched=False)
+    assert states(wheelhouse) == {small.cell.id: "covered"}
+    assert why(wheelhouse, small.cell) == ""
 
 
 @pytest.mark.parametrize(
     ("digest", "target", "touched"),
     [
         ("other", None, False),  # the requirements have changed
-        ("digest", Target("3.13.2", "manylinux_2_28_x86_64"), False),  # the Python has
+        ("digest", Cell(Target("3.13.2", "manylinux_2_28_x86_64")), False),  # the Python has
         ("digest", None, True),  # the referee refuses the lock of this run
     ],
 )
@@ -164,13 +165,13 @@ def test_a_lock_that_serves_something_else_is_set_aside(
 ) -> None:
     """It would install, without what has failed."""
     enter(journal(wheelhouse), small)
-    paths = wheelhouse.lock_paths(small.target.id)
+    paths = wheelhouse.lock_paths(small.cell.id)
     texts = [path.read_text() for path in paths]
-    journal(wheelhouse, digest).missing(target or small.target, "no such project", touched=touched)
-    assert why(wheelhouse, target or small.target, digest) == "no such project"
+    journal(wheelhouse, digest).missing(target or small.cell, "no such project", touched=touched)
+    assert why(wheelhouse, target or small.cell, digest) == "no such project"
     assert not any(path.exists() for path in paths)
     aside = [path.parent / "outdated" / path.name for path in paths]
     assert [path.read_text() for path in aside] == texts
     enter(journal(wheelhouse), small)
-    assert why(wheelhouse, small.target) == ""
+    assert why(wheelhouse, small.cell) == ""
     assert not aside[0].parent.exists()  # it has another lock now

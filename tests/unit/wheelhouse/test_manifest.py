@@ -19,13 +19,13 @@ def test_what_is_written_is_read_back(wheelhouse: Wheelhouse, small: Lock) -> No
     enter(journal(wheelhouse), replace(small, notes=("a note",)), warnings=("odd RECORD",))
     found = manifest.read(wheelhouse)
     assert Manifest.from_dict(json.loads(json.dumps(found.to_dict()))) == found
-    entry = found.targets[small.target.id]
+    entry = found.cells[small.cell.id]
     assert entry.covered
     assert (entry.python, entry.full_version) == ("3.13", small.target.full_version)
     assert entry.patches == Patches("3.13.0")
     assert found.notes(entry) == ("a note", "app: pip: odd RECORD", "lib: pip: odd RECORD")
     table = found.to_dict()
-    assert table["targets"][small.target.id]["from"] == "3.13.0"
+    assert table["targets"][small.cell.id]["from"] == "3.13.0"
     file = table["files"]["app-1.0-py3-none-any.whl"]
     assert file["warm"] == "cannot be shown"
     assert file["warm_reason"] == "the index is not a devpi"
@@ -68,11 +68,11 @@ def test_an_error_carries_its_path(
     place[_key(name, keys, small)] = value
     with pytest.raises(ManifestError) as error:
         Manifest.from_dict(table)
-    assert message.replace("ID", small.target.id) in str(error.value)
+    assert message.replace("ID", small.cell.id) in str(error.value)
 
 
 def _key(part: str, keys: tuple[str, ...], lock: Lock) -> str:
-    return keys[int(part)] if part.isdecimal() else lock.target.id if part == "ID" else part
+    return keys[int(part)] if part.isdecimal() else lock.cell.id if part == "ID" else part
 
 
 @pytest.mark.parametrize(
@@ -88,8 +88,8 @@ def test_a_manifest_that_cannot_be_used_says_why(
 ) -> None:
     (wheelhouse.path / "manifest.json").write_text(text)
     found = manifest.read(wheelhouse)
-    assert (found.targets, found.files) == ({}, {})
-    assert message in why(wheelhouse, small.target)
+    assert (found.cells, found.files) == ({}, {})
+    assert message in why(wheelhouse, small.cell)
     assert manifest.read(Wheelhouse(wheelhouse.path / "none")).problem == "it was never warmed up"
     enter(journal(wheelhouse), small)  # a warmup writes it anew
-    assert why(wheelhouse, small.target) == ""
+    assert why(wheelhouse, small.cell) == ""

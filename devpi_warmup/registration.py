@@ -1,0 +1,147 @@
+"""The sessions, as nox gets to know them, in whose noxfile so ever."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nox
+import nox.registry
+from packaging.version import Version
+
+from devpi_warmup import console, matrix, sessions, venvs
+from devpi_warmup.errors import WarmupError
+from devpi_warmup.inputs import config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from devpi_warmup.inputs.config import Config
+
+NAMES = ("warmup", "report", "seal", "verify-devpi", "verify")
+OLDEST_NOX = "2025.10.14"
+_DOCS = {
+    "warmup": "Gather everything one target needs, through devpi, and have pip confirm it.",
+    "report": "Print what the wheelhouse covers; every warmup ends with it.",
+    "seal": "Make the data of the private devpi-server ready to be copied into the gap.",
+    "verify-devpi": "Have pip download every lock from devpi: the private one offline, "
+    "another as it is.",
+    "verify": "Install one target from the wheelhouse on its real interpreter, with no network.",
+}
+
+
+class _AnyPython(str):
+    """The Python of a session that must run whatever -p asks for."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str)
+
+    def __hash__(self) -> int:
+        return hash("")
+
+
+def register(root: str | Path, *, prefix: str = "", command: str = "nox -s ") -> None:
+    """Add the sessions to the registry of nox; nothing else of nox changes.
+
+    Where the configuration is wrong, each of them fails with what is wrong, and the sessions of
+    others run as ever.
+
+    :param prefix: goes before their names
+    :param command: how they are called, up to the name
+    :raises SystemExit: a session of such a name is there already
+    """
+    clash = sorted({prefix + name for name in NAMES} & {*nox.registry.get()})
+    if clash:
+        sys.exit(
+            f"devpi_warmup.register: the noxfile has sessions of these names already: "
+            f"{', '.join(clash)}\n"
+            '    hint: give ours another name: devpi_warmup.register(prefix="wheels-")'
+        )
+    venvs.register()
+    adding = _Adding(prefix, command + prefix)
+    try:
+        if Version(version("nox")) < Version(OLDEST_NOX):
+            raise WarmupError(  # noqa: TRY301 - the one below is for both
+                f"nox {version('nox')} is too old for devpi-warmup",
+                hint=f"pip install 'nox>={OLDEST_NOX}'",
+            )
+        adding.all(config.load(Path(root).resolve()))
+    except WarmupError as error:
+        adding.broken(str(error))
+
+
+class _Adding:
+    """Adds sessions under names that have a prefix."""
+
+    def __init__(self, prefix: str, typed: str) -> None:
+        self._prefix = prefix
+        self._typed = typed  # how a session is called, up to its own name
+
+    def all(self, config: Config) -> None:
+        """Add every session of a configuration."""
+        names = sessions.Names(self._prefix)
+        warmup, verify = sessions.Warmup(config, names), sessions.Verify(config)
+        host: dict[str, Any]
+        fresh: dict[str, Any]
+        host, fresh = (
+            {"venv_backend": venvs.HOST, "reuse_venv": True},
+            {"venv_backend": venvs.FRESH},
+        )
+        self._add("warmup", warmup.session, matrix.everywhere(config.cells), **host)
+        names.report_is(self._add("report", warmup.report, python=False))
+        self._add("seal", lambda session: sessions.seal(session, config), **host)
+        self._add("verify-devpi", lambda session: sessions.verify_devpi(session, config), **host)
+        self._add("verify", verify.session, matrix.verifiable(config.cells), **fresh)
+
+    def broken(self, problem: str) -> None:
+        """Add sessions that say what is the matter, whatever is asked of them."""
+        asked = " ".join([*sys.argv, os.environ.get("NOXSESSION", "")])
+        for name in NAMES:
+            ids = re.findall(rf"(?<![\w-]){re.escape(self._prefix + name)}\(([^)]*)\)", asked)
+            cells = [nox.param(id_, id=id_) for id_ in dict.fromkeys(ids)]
+            each = nox.parametrize("cell", cells) if cells else None
+
+            def session(session: nox.Session, **_: object) -> None:
+                session.error(problem)
+
+            self._add(name, session, each, venv_backend="none", python=_AnyPython())
+
+    def _add(
+        self,
+        name: str,
+        run: Callable[..., None],
+        each: Any = None,
+        **options: Any,
+    ) -> object:
+        """Add one session, or one for each parameter.
+
+        :param each: parametrizes it
+        """
+
+        def session(session: nox.Session, **values: Any) -> None:
+            console.type_as(self._typed)
+            _refuse_arguments(session)
+            run(session, **values)
+
+        session.__doc__ = _DOCS[name]
+        if each is not None:
+            session = each(session)
+        if "allow_parallel" in inspect.signature(nox.session).parameters:
+            options["allow_parallel"] = False  # its neighbours share the wheelhouse
+        options["download_python"] = "never"
+        return nox.session(name=self._prefix + name, default=False, **options)(session)
+
+
+def _refuse_arguments(session: nox.Session) -> None:
+    if session.posargs:
+        session.error(
+            f"{session.name} takes nothing after --: {' '.join(session.posargs)}\n"
+            "    hint: what to warm up stands in [tool.devpi-warmup] and the requirement files"
+        )
