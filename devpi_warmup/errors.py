@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,9 @@ class WarmupError(Exception):
     def __str__(self) -> str:
         message = super().__str__()
         return f"{message}\n    hint: {self.hint}" if self.hint else message
+
+
+SEVERAL = re.compile(r"\d+ problems:")  # the first line of one
 
 
 class SeveralError(WarmupError):

@@ -113,9 +113,10 @@ class Warmup:
 
     def _once(self, cell: Cell, error: WarmupError) -> str:
         """Return what to say of an error: each problem in full once, and then where it stands."""
-        new = [part for part in error.parts if part not in self._said]
-        known = [self._said[part] for part in error.parts if part in self._said]
-        self._said |= dict.fromkeys(new, cell.id)
+        keys = {part: _key(part) for part in error.parts}
+        new = [part for part, key in keys.items() if key not in self._said]
+        known = [self._said[key] for key in keys.values() if key in self._said]
+        self._said |= {keys[part]: cell.id for part in new}
         if not known:
             return f": {error}"
         those = "for the same reason as" if len(error.parts) == 1 else "for the same reasons as"
@@ -141,13 +142,16 @@ class Warmup:
         asked = self.config.index.url if self.config.index and not self.failures else None
         digests = self._digests(session)
         rows = table.rows(coverage, cells, digests, self.failures, asked=asked)
-        print(table.table(rows), flush=True)  # noqa: T201 - the result of the run
+        print(table.table(rows, counted=self.config.counted), flush=True)  # noqa: T201 - the result of the run
         if (
             not self.failures
             and coverage.manifest.index
             and asked in {None, coverage.manifest.index}
         ):
             console.say(f"warm is what the last warmup was shown of {coverage.manifest.index}")
+        if not self.failures:
+            for row in (row for row in rows if row.details):
+                console.say(f"{row.cell} is missing: {row.details}")
         unused = coverage.unused_wheels(self.config.cells)
         if unused and all(row.state == "covered" for row in rows):
             console.say(
@@ -222,7 +226,7 @@ def verify_devpi(session: nox.Session, config: Config) -> None:
         except WarmupError as error:
             _fail(session, str(error))
     count = len(config.cells)
-    print(f"{count} of {count} targets served by {by}", flush=True)  # noqa: T201
+    print(f"{count} of {count} {config.counted} served by {by}", flush=True)  # noqa: T201
 
 
 @dataclass
@@ -326,9 +330,19 @@ def _missing_library(error: ImportError) -> WarmupError:
     )
 
 
+def _key(part: str) -> str:
+    """Return what makes a problem the same as another: details differ from target to target."""
+    first = part.partition("\n")[0]
+    return part if first.endswith(":") else first
+
+
 def _fail(session: nox.Session, text: str) -> NoReturn:
     """End a session with a text, whose commands are those that can be typed here."""
-    session.error(console.spelled(text))
+    first, _, more = text.partition("\n")
+    if more:  # nox goes on in the last line
+        console.say(text)
+        first = f"{first.rstrip(':')}; see above"
+    session.error(console.spelled(first))
 
 
 def _python(session: nox.Session) -> str:

@@ -50,6 +50,11 @@ class Config:
         return tuple(cell for environment in self.environments for cell in environment.cells)
 
     @property
+    def counted(self) -> str:
+        """What cells are called where there are no environments: targets."""
+        return "cells" if self.environments[0].name else "targets"
+
+    @property
     def wheelhouse_shown(self) -> str:
         """The wheelhouse as messages call it: its path as seen from the root."""
         inside = self.wheelhouse.is_relative_to(self.root) and self.wheelhouse != self.root

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from devpi_warmup.report.table import Row
 
 
+_NAMED = 4  # cells in one line
+
+
 def problem(rows: Sequence[Row], *, require_warm: bool) -> str:
     """Return why a run has failed, or "" where every cell is as it must be.
 
@@ -19,6 +22,8 @@ def problem(rows: Sequence[Row], *, require_warm: bool) -> str:
     :param require_warm: whether what cannot be shown to be warm is a failure, too
     """
     if missing := [row.cell for row in rows if row.state != "covered"]:
+        if len(missing) > _NAMED:
+            return f"{len(missing)} of {len(rows)} are missing; the table says why"
         return f"missing: {', '.join(missing)}"
     if cold := [row.cell for row in rows if not row.good]:
         return f"covered, but it is not shown that devpi holds every file: {', '.join(cold)}"

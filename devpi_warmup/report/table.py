@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from devpi_warmup.console import megabytes
+from devpi_warmup.errors import SEVERAL
 from devpi_warmup.wheelhouse.manifest import INDEX
 from devpi_warmup.wheelhouse.warmth import Proof, Warmth
 
@@ -28,6 +29,7 @@ class Row:
     :param warm: how many files devpi is shown to hold
     :param shown: how many it could be asked for
     :param reason: why it is missing, or not warm
+    :param details: the same in full, where it has more than a line and stands in no other row
     :param notes: what else the user may want to know
     :param unshown: why it cannot be shown that everything is warm, and from every base
     """
@@ -40,6 +42,7 @@ class Row:
     warm: int = 0
     shown: int = 0
     reason: str = ""
+    details: str = ""
     notes: tuple[str, ...] = ()
     unshown: tuple[str, ...] = ()
 
@@ -63,11 +66,15 @@ def rows(
     :param failures: why a cell failed in this very run, where it did
     :param asked: the index that is configured now, where this is not the end of a run with it
     """
-    found = []
+    found, reasons = [], dict[str, str]()
     for cell in cells:
         reason = failures.get(cell.id) or coverage.why_missing(cell, digests[cell.environment])
         if reason:
-            found.append(Row(cell.id, "missing", reason=_summary(reason)))
+            summary = _summary(reason)
+            same = reasons.setdefault(summary, cell.id)
+            told = summary if same == cell.id else f"as {same}"
+            details = reason if same == cell.id and "\n" in reason else ""
+            found.append(Row(cell.id, "missing", reason=told, details=details))
         else:
             found.append(_covered(coverage, cell, asked))
     return found
@@ -112,16 +119,27 @@ def _cold(files: Sequence[FileEntry]) -> Iterator[str]:
 
 
 def _summary(reason: str) -> str:
-    """Return the first line of a reason, and the second where the first only announces it."""
-    lines = [line.strip() for line in reason.splitlines()]
-    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+    """Return the first line of a reason, and the second where the first only announces it.
+
+    Of several problems, it names what each is about.
+    """
+    first, *more = reason.splitlines()
+    if SEVERAL.fullmatch(first):
+        about = (line.strip().partition(": ")[0] for line in more if not line.startswith("   "))
+        return f"{first} {', '.join(dict.fromkeys(about))}"
+    return " ".join([first, more[0].strip()]) if first.endswith(":") and more else first
 
 
-def table(found: Sequence[Row]) -> str:
-    """Return the coverage table as plain text, for stdout."""
+def table(found: Sequence[Row], *, counted: str = "targets") -> str:
+    """Return the coverage table as plain text, for stdout.
+
+    :param counted: what its rows are
+    """
     width = max((len(row.cell) for row in found), default=0)
     patches = max((len(row.patches) for row in found), default=0)
-    lines = [f"{'target':<{width}}  state    {'python':<{max(patches, 6)}}  pins       size  warm"]
+    lines = [
+        f"{counted[:-1]:<{width}}  state    {'python':<{max(patches, 6)}}  pins       size  warm"
+    ]
     for row in found:
         line = f"{row.cell:<{width}}  {row.state:<7}  {row.patches:<{max(patches, 6)}}"
         line += f"  {row.pins:>4}  {megabytes(row.size):>9}"
@@ -131,5 +149,5 @@ def table(found: Sequence[Row]) -> str:
         remarks += [f"and {len(row.notes) - 1} more notes"] if len(row.notes) > 1 else []
         lines.append(f"{line}  {warm:<8}  {'; '.join(remarks)}".rstrip())
     covered = sum(row.state == "covered" for row in found)
-    lines.append(f"{covered} of {len(found)} targets covered")
+    lines.append(f"{covered} of {len(found)} {counted} covered")
     return "\n".join(lines)

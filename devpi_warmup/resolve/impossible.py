@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from packaging.utils import NormalizedName
+
 from devpi_warmup.errors import ResolutionError
 from devpi_warmup.resolve import explain, unfit
 from devpi_warmup.resolve.requirement import PYTHON, combine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from packaging.utils import NormalizedName
 
     from devpi_warmup.index.fetcher import Fetcher
     from devpi_warmup.index.pages import IndexFile
@@ -47,10 +47,10 @@ def impossible(  # noqa: PLR0917 - each names another side of it
     :param known: who has wanted what
     :param broken: wheels that were opened and are no good, and why
     """
-    lines, reasons = list[str](), None
+    blocks, reasons = dict[NormalizedName, list[str]](), None
     for project in dict.fromkeys(requirement.project for requirement, _ in causes):
         own = [cause for cause in causes if cause.requirement.project == project]
-        block = [f"{project}:", *explain.wanted_by(own, known)]
+        block = blocks[project] = explain.wanted_by(own, known)
         limits = [(w, w.root.where) for w in roots.limits if w.project == project and w.root]
         block += [f"{limit}, constrained by {where}" for limit, where in limits]
         if project == PYTHON:
@@ -62,20 +62,22 @@ def impossible(  # noqa: PLR0917 - each names another side of it
             together = combine([wanted for wanted, _ in wants])
             reasons = unfit.why_none(fetcher.page(project), wants, together, target, broken)
             block += [reasons.nearest, *reasons.lines]
-        lines += [block[0], *(f"      {line}" for line in block[1:])]
-    projects = list(dict.fromkeys(requirement.project for requirement, _ in causes))
-    title = f"no set of files satisfies the requirements on {', '.join(projects)}"
-    hint = unfit.RELAX
+    projects = list(blocks)
     if len(projects) == 1 and reasons is not None:
-        title += f": {reasons.nearest}"
-        lines.remove(f"      {reasons.nearest}")
-        hint = reasons.hint
+        (lines,) = blocks.values()
+        lines.remove(reasons.nearest)
+        title, hint = f"{projects[0]}: {reasons.nearest}", reasons.hint
         if reasons.misspelt and (nearest := fetcher.nearest(projects[0], roots.names)):
             hint = f"did you mean {nearest!r}?"
+    else:
+        title = f"no set of files satisfies the requirements on {', '.join(projects)}:"
+        lines, hint = [], unfit.RELAX
+        for project, block in blocks.items():
+            lines += [f"{project}:", *(f"  {line}" for line in block)]
     if len(target.machines) > 1 and any(cause.parent is not None for cause in causes):
         lines.append(
             f"{target.platform} is judged for {', '.join(target.machines)} together: a 32-bit "
             "Python reports the machine of its kernel"
         )
-    text = "\n  ".join([title, *lines]).replace(PYTHON, "Python")
+    text = "\n      ".join([title, *lines]).replace(PYTHON, "Python")
     return ImpossibleError(text, hint=hint, projects=projects)

@@ -290,7 +290,7 @@ def test_why_no_such_project(catalogue: Catalogue, lock: Resolve) -> None:
     catalogue.add("app", "1.0", requires=("nothing>=1",))
     text = why(lock, "app")
     assert "nothing>=1, wanted by app 1.0" in text
-    assert "the requirements on nothing: the index has no such project" in text
+    assert "nothing: the index has no such project" in text
     assert "hint: " in text
 
 
@@ -300,7 +300,7 @@ def test_why_no_such_version(catalogue: Catalogue, lock: Resolve) -> None:
     text = why(lock, "# first", "lib>=9")
     assert "lib>=9, wanted by main.txt:2" in text
     assert "the index has wheels of 12 versions, newest 1.11, 1.10, 1.9, 1.8, 1.7" in text
-    assert "requirements on lib: none of its versions matches >=9" in text
+    assert "lib: none of its versions matches >=9" in text
     assert "1.11 fits the target, and lib>=9 (main.txt:2) excludes it" in text
 
 
@@ -336,7 +336,7 @@ def test_why_names_the_nearest_class_first(catalogue: Catalogue, lock: Resolve) 
     catalogue.add("lib", "1.0", tag="cp313-cp313-win_amd64")
     catalogue.add("lib", "0.9", tag="cp313-cp313-win_amd64")
     text = why(lock, "lib")
-    assert "requirements on lib: yanked from the index: 1.0\n" in text
+    assert "lib: yanked from the index: 1.0\n" in text
     assert "no wheel for this target: 0.9 (0.9 has wheels for: win_amd64)" in text
     assert "py3-none-any" not in text
     assert text.count("yanked from") == 1
