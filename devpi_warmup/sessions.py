@@ -101,15 +101,19 @@ class Warmup:
             session.notify(self.names.report)
         except ValueError:
             session.error("warmup ends with the report of all its targets: run it without -j")
+        self.failures[cell.id] = None
         try:
-            self._open(session).warm(cell, python=_python(session))
+            run = self._open(session)
+        except WarmupError as error:  # of no cell: what earlier runs have covered stays so
+            _fail(session, f"{cell.id} was not warmed up{self._once(cell, error)}")
+        try:
+            run.warm(cell, python=_python(session))
         except WarmupError as error:
             self.failures[cell.id] = str(error.args[0])
             _fail(session, f"{cell.id} is missing{self._once(cell, error)}")
         except KeyboardInterrupt:
             self.close()  # now: Python waits for the transfers before it looks at atexit
             raise
-        self.failures[cell.id] = None
 
     def _once(self, cell: Cell, error: WarmupError) -> str:
         """Return what to say of an error: each problem in full once, and then where it stands."""
@@ -158,6 +162,8 @@ class Warmup:
                 f"{len(unused)} wheels in {coverage.wheelhouse.shown}/ are of no covered target, "
                 f"such as {unused[0]}; they may be deleted"
             )
+        if self._broken is not None:
+            session.error(f"nothing was warmed up: {self._broken.title}")
         if problem := outcome.problem(rows, require_warm=self.config.require_warm):
             _fail(session, problem)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -212,7 +213,12 @@ def test_a_disk_that_takes_no_more(
     assert before.items() <= after.items()
     assert warm_project.states()["cp313-manylinux2014_x86_64"] == "covered"
     line = next(line for line in done.stderr.splitlines() if message in line)
-    record(fault, where, "fails", summary(line.partition("is missing: ")[2].partition("; its")[0]))
+    record(
+        fault,
+        where,
+        "fails",
+        summary(re.split(r" is missing: | was not warmed up: ", line)[-1].partition("; its")[0]),
+    )
 
 
 @linux_only
@@ -309,8 +315,10 @@ def test_two_runs_at_once_on_one_wheelhouse(stoppable: tuple[Project, Catalogue,
     assert first.returncode == 0, output
     assert "2 of 2 targets covered" in output
     assert second.returncode == 1, second.output
-    line = next(line for line in second.stderr.splitlines() if "is missing" in line)
+    line = next(line for line in second.stderr.splitlines() if "was not warmed up: " in line)
     assert "another warmup is at work on wheelhouse/" in line
     assert project.nox("-s", "report").returncode == 0
-    record("two runs at once", "wheelhouse", "fails", summary(line.partition("is missing: ")[2]))
+    record(
+        "two runs at once", "wheelhouse", "fails", summary(line.partition("was not warmed up: ")[2])
+    )
     record("two runs at once, the first of them", "wheelhouse", "OK")

@@ -13,7 +13,6 @@ import requests
 from catalogue import Catalogue, served
 from projects import (
     NO_SETTINGS,
-    ROOT,
     Devpi,
     Project,
     linux_only,
@@ -67,7 +66,6 @@ def carry(project: Project, destination: Path, make_server: Make) -> Project:
         shutil.copy(project.root / name, destination)
     for name in ("requirements", "wheelhouse"):
         shutil.copytree(project.root / name, destination / name)
-    (destination / "devpi_warmup").symlink_to(ROOT / "devpi_warmup")
     make_server(destination / ".devpi")
     shutil.copytree(project.root / ".devpi" / "data", destination / ".devpi" / "data")
     shutil.rmtree(project.root)

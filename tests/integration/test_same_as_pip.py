@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 from wanted import load_files
 
-from devpi_warmup.errors import ResolutionError
+from devpi_warmup.errors import ResolutionError, SeveralError
 from devpi_warmup.index.fetcher import Fetcher
 from devpi_warmup.index.simple import Index
 from devpi_warmup.index.transport import Transport
@@ -143,7 +143,7 @@ def our_files(
         fetcher = Fetcher(index, wheelhouse)
         try:
             lock = resolve(loaded, Cell(target), fetcher)
-        except ResolutionError:
+        except (ResolutionError, SeveralError):
             return None
         finally:
             fetcher.close()

@@ -214,7 +214,7 @@ def test_a_wrong_address_loses_nothing(warmed: Project, devpi: Devpi) -> None:
     with served(Catalogue()) as elsewhere:  # which is no devpi
         done = warmed.nox("-s", "warmup", DEVPI_INDEX=elsewhere)
     assert done.returncode == 1
-    assert "requirements on address-app: the index has no such project" in done.stdout
+    assert "address-app: the index has no such project" in done.stdout
     assert "check how it is spelled, and the address of the index" in done.stderr
     assert "may be deleted" not in done.output
     done = warmed.nox("-s", "report")
@@ -228,7 +228,9 @@ def test_another_run_on_the_same_wheelhouse(warmed: Project) -> None:
     with Hold(warmed.wheelhouse / ".lock"):
         done = warmed.nox("-s", "warmup")
     assert done.returncode == 1
-    assert "another warmup is at work on wheelhouse/" in done.stderr
+    assert "was not warmed up: another warmup is at work on wheelhouse/" in done.stderr
+    assert "nothing was warmed up: another warmup" in done.stderr
+    assert "it was never warmed up" in done.stdout
 
 
 def test_hostile_settings_of_pip_change_nothing_and_are_named(

@@ -35,7 +35,13 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from catalogue import Catalogue, Upload, memory_session
 
-from devpi_warmup.errors import FileError, InvalidInputError, InvalidTargetError, ResolutionError
+from devpi_warmup.errors import (
+    FileError,
+    InvalidInputError,
+    InvalidTargetError,
+    ResolutionError,
+    SeveralError,
+)
 from devpi_warmup.index.fetcher import Fetcher
 from devpi_warmup.index.simple import Index
 from devpi_warmup.index.transport import Transport
@@ -149,7 +155,7 @@ def our_outcome(
                 lock = resolve(loaded, target, fetcher)
             finally:
                 fetcher.close()
-    except (ResolutionError, FileError, InvalidInputError) as error:
+    except (ResolutionError, SeveralError, FileError, InvalidInputError) as error:
         return Outcome(text=str(error))
     return Outcome({str(pin.project): pin.file.filename for pin in lock.pins})
 

@@ -138,7 +138,11 @@ class Catalogue(Site):
         if (fault := self.fault(path)) is not None:
             return fault
         parts = path.removeprefix(self.prefix).strip("/").split("/")
-        if parts[0] == "+simple" and len(parts) == 2:
+        if parts == ["+simple"] and JSON in accept:
+            projects = [{"name": name} for name in sorted(self.projects)]
+            body = {"meta": {"api-version": "1.0"}, "projects": projects}
+            return Answer(200, JSON, json.dumps(body).encode())
+        if parts[0] in {"simple", "+simple"} and len(parts) == 2:
             return self._page(parts[1], accept)
         if parts[0] == "files" and len(parts) == 2:
             return self._file(parts[1])

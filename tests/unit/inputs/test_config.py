@@ -161,3 +161,17 @@ def test_a_wrong_index_url_does_not_show_its_password(project: Path, text: str) 
     with pytest.raises(InvalidInputError, match="DEVPI_INDEX") as caught:
         load(project, "", DEVPI_INDEX=text)
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "simple"),
+    [
+        ("https://h/simple/", "https://h/simple", "https://h/simple/"),
+        ("https://u:p@h:8/api/x/simple", "https://h:8/api/x/simple", "https://h:8/api/x/simple/"),
+        ("https://h/u/simple/+simple/", "https://h/u/simple", "https://h/u/simple/+simple/"),
+        ("https://h/u/not-simple", "https://h/u/not-simple", "https://h/u/not-simple/+simple/"),
+    ],
+)
+def test_a_plain_index_is_taken_as_it_is(text: str, url: str, simple: str) -> None:
+    index = parse_index_url(text)
+    assert (index.url, index.simple) == (url, simple)

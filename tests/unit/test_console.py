@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from devpi_warmup import console
+
+
+@pytest.fixture(autouse=True)
+def typed_as_ever() -> Iterator[None]:
+    yield
+    console.type_as("nox -s ")
+
+
+@pytest.mark.parametrize(
+    ("command", "text", "spelled"),
+    [
+        ("nox -s ", "run nox -s warmup first", "run nox -s warmup first"),
+        ("nox -s w-", "run nox -s warmup first", "run nox -s w-warmup first"),
+        ("devpi-warmup ", "run nox -s verify-devpi.", "run devpi-warmup verify-devpi."),
+        ("devpi-warmup ", 'nox -s "warmup(x)", then', 'devpi-warmup "warmup(x)", then'),
+        ("nox -s w-", 'nox -s "warmup(x)", then', 'nox -s "w-warmup(x)", then'),
+        ("devpi-warmup ", "nox -s tests", "nox -s tests"),
+    ],
+)
+def test_a_hint_names_the_command_that_can_be_typed(command: str, text: str, spelled: str) -> None:
+    console.type_as(command)
+    assert console.spelled(text) == spelled
