@@ -45,7 +45,7 @@ def read_pylock(path: Path, extras: Iterable[str], reader: Reader) -> None:
     try:
         lock = Pylock.from_dict(table)
     except PylockValidationError as error:
-        hint = "is it a lock of PEP 751? Export it again"
+        hint = "it must be as PEP 751 says, with a version and files for each package"
         reader.problems.append(Problem(f"it is no valid lock: {error}", shown, hint))
         return
     for extra in extras:

@@ -41,29 +41,3 @@ def test_the_version_is_one() -> None:
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert devpi_warmup.__version__ == project["version"]
-
-
-def test_both_readmes_have_the_same_commands() -> None:
-    blocks = [
-        re.findall(
-            r"^```\w*\n(.*?)^```",
-            (ROOT / name).read_text(encoding="utf-8"),
-            re.MULTILINE | re.DOTALL,
-        )
-        for name in ("README.md", "README.ko.md")
-    ]
-    assert blocks[0]
-    commands = [
-        [line.split("#")[0].strip() for block in found for line in block.splitlines()]
-        for found in blocks
-    ]
-    assert commands[0] == commands[1]
-
-
-def test_every_key_of_the_table_is_in_the_readme() -> None:
-    from devpi_warmup.inputs import config
-
-    for name in ("README.md", "README.ko.md"):
-        text = (ROOT / name).read_text(encoding="utf-8")
-        for key in config.KEYS:
-            assert f"`{key}`" in text, f"{key} is missing from {name}"
