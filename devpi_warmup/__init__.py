@@ -21,6 +21,6 @@ def register(root: str | Path = ".", *, prefix: str = "") -> None:
     :raises SystemExit: a session of that name is there already
     """
     # Here and not above: the rest of the package does not need nox.
-    from devpi_warmup import registration  # noqa: PLC0415
+    from devpi_warmup.sessions import registration  # noqa: PLC0415
 
     registration.register(root, prefix=prefix)

@@ -9,6 +9,7 @@ devpi-warmup seal                         make the private devpi ready to move
 devpi-warmup verify-devpi                 prove that devpi serves every lock
 """
 
-from devpi_warmup import cli, registration
+from devpi_warmup import cli
+from devpi_warmup.sessions import registration
 
 registration.register(cli.ROOT, command=f"{cli.NAME} ")

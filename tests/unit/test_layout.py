@@ -18,7 +18,7 @@ PACKAGE = ROOT / "devpi_warmup"
 
 def test_verify_needs_no_library_of_the_engine() -> None:
     code = (
-        "import sys, devpi_warmup.sessions\n"
+        "import sys, devpi_warmup.sessions.registration\n"
         "engine = {'requests', 'resolvelib', 'rich', 'mousebender', 'tomli_w', 'filelock'}\n"
         "print(sorted(engine & set(sys.modules)))"
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import nox
 from packaging.tags import platform_tags
 
-from devpi_warmup.venvs import NotHere
+from devpi_warmup.sessions.venvs import NotHere
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

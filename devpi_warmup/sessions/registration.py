@@ -14,9 +14,13 @@ import nox
 import nox.registry
 from packaging.version import Version
 
-from devpi_warmup import console, matrix, sessions, venvs
+from devpi_warmup import console
 from devpi_warmup.errors import WarmupError
 from devpi_warmup.inputs import config
+from devpi_warmup.sessions import matrix, servers, venvs
+from devpi_warmup.sessions.common import Names
+from devpi_warmup.sessions.verify import Verify
+from devpi_warmup.sessions.warmup import Warmup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,8 +90,8 @@ class _Adding:
 
     def all(self, config: Config) -> None:
         """Add every session of a configuration."""
-        names = sessions.Names(self._prefix)
-        warmup, verify = sessions.Warmup(config, names), sessions.Verify(config)
+        names = Names(self._prefix)
+        warmup, verify = Warmup(config, names), Verify(config)
         host: dict[str, Any]
         fresh: dict[str, Any]
         host, fresh = (
@@ -96,8 +100,8 @@ class _Adding:
         )
         self._add("warmup", warmup.session, matrix.everywhere(config.cells), **host)
         names.report_is(self._add("report", warmup.report, python=False))
-        self._add("seal", lambda session: sessions.seal(session, config), **host)
-        self._add("verify-devpi", lambda session: sessions.verify_devpi(session, config), **host)
+        self._add("seal", lambda session: servers.seal(session, config), **host)
+        self._add("verify-devpi", lambda session: servers.verify_devpi(session, config), **host)
         self._add("verify", verify.session, matrix.verifiable(config.cells), **fresh)
 
     def broken(self, problem: str) -> None:

@@ -1,0 +1,1 @@
+"""What nox sees: sessions, their environments and parameters. Nothing else knows nox."""

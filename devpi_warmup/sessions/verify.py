@@ -1,0 +1,93 @@
+"""The verify sessions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from devpi_warmup import process
+from devpi_warmup.errors import WarmupError
+from devpi_warmup.inputs import sources
+from devpi_warmup.inputs.cells import Cell
+from devpi_warmup.inputs.targets import Target
+from devpi_warmup.prove import install
+from devpi_warmup.prove.pip import Pip
+from devpi_warmup.sessions.common import check_options, fail, python_of
+from devpi_warmup.sessions.matrix import why_not_here
+from devpi_warmup.sessions.venvs import FreshVirtualEnv, NotHere
+from devpi_warmup.wheelhouse.coverage import Coverage
+from devpi_warmup.wheelhouse.files import Wheelhouse
+
+if TYPE_CHECKING:
+    import nox
+
+    from devpi_warmup.inputs.config import Config
+
+
+@dataclass
+class Verify:
+    """The verify sessions of one nox run; the wheelhouse is judged once for all of them."""
+
+    config: Config
+    _digests: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def _coverage(self) -> Coverage:
+        return Coverage(Wheelhouse.of(self.config))
+
+    def _digest(self, environment: str) -> str:
+        if environment not in self._digests:
+            (own,) = (e.sources for e in self.config.environments if e.name == environment)
+            self._digests[environment] = sources.load(own).digest
+        return self._digests[environment]
+
+    def session(
+        self, session: nox.Session, platform: str, environment: str = "", **forced: object
+    ) -> None:
+        """Install the lock of a cell offline on its real interpreter.
+
+        A cell that this machine cannot run is passed over by name; where that leaves nothing,
+        nothing was verified, and that is an error.
+
+        :param forced: what nox passes on where a Python was forced on it
+        """
+        cell = Cell(Target(str(session.python), platform), environment)
+        check_options(session, FreshVirtualEnv, forced)
+        if reason := why_not_here(cell.target):
+            left_out = f"{cell.id} is not verified: {reason}"
+            if _others_run_here(session):
+                session.skip(left_out)
+            session.error(
+                f"{left_out}; nothing that was selected can run here: verify it on a machine of "
+                "that platform"
+            )
+        try:
+            entry = install.check_ready(self._coverage, cell, self._digest(environment))
+            pip = Pip(python_of(session), process.run)
+            done = install.install(cell, entry, self._coverage, pip=pip)
+        except WarmupError as error:
+            fail(session, f"{cell.id} is missing: {error}")
+        for module, reason in done.failed_imports:
+            session.warn(f"{cell.id}: import {module} fails: {reason}")
+        imported = done.modules - len(done.failed_imports)
+        print(  # noqa: T201 - the result of the session
+            f"{cell.id} installed: {done.distributions} distributions, pip check passes, "
+            f"{imported} of {done.modules} modules imported, on Python {done.python}; "
+            f"network kept away by {done.isolation}",
+            flush=True,
+        )
+
+
+def _others_run_here(session: nox.Session) -> bool:
+    """Whether this run verifies, or has tried, a target that can run here.
+
+    nox shows no other way to know.
+    """
+    runners = session._runner.manifest.list_all_sessions()  # noqa: SLF001
+    return any(
+        (selected or getattr(runner, "result", None) is not None)
+        and runner.name == session.name.partition("(")[0]
+        and not isinstance(runner.func.python, NotHere)
+        for runner, selected in runners
+    )

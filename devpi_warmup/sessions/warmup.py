@@ -1,0 +1,161 @@
+"""The warmup sessions, and the report that each warmup ends with."""
+
+from __future__ import annotations
+
+import atexit
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from devpi_warmup import console
+from devpi_warmup.errors import InvalidInputError, WarmupError
+from devpi_warmup.inputs import sources
+from devpi_warmup.inputs.cells import Cell
+from devpi_warmup.inputs.targets import Target
+from devpi_warmup.report import outcome, table
+from devpi_warmup.sessions.common import Names, check_options, fail, missing_library, python_of
+from devpi_warmup.sessions.venvs import HostVirtualEnv
+from devpi_warmup.wheelhouse.coverage import Coverage
+from devpi_warmup.wheelhouse.files import Wheelhouse
+
+if TYPE_CHECKING:
+    import nox
+
+    from devpi_warmup.inputs.config import Config
+    from devpi_warmup.run import Run
+
+
+@dataclass
+class Warmup:
+    """The warmup sessions of one nox run; they share one :class:`Run`.
+
+    :param failures: why a cell is missing, by id; None for a covered one
+    """
+
+    config: Config
+    names: Names = field(default_factory=Names)
+    failures: dict[str, str | None] = field(default_factory=dict)
+    _said: dict[str, str] = field(default_factory=dict)  # each problem, and of which cell first
+    _run: Run | None = None
+    _broken: WarmupError | None = None
+    _reported: bool = False
+
+    def session(
+        self, session: nox.Session, platform: str, environment: str = "", **forced: object
+    ) -> None:
+        """Gather everything one cell needs, and have pip confirm it.
+
+        :param forced: what nox passes on where a Python was forced on it
+        """
+        cell = Cell(Target(str(session.python), platform), environment)
+        check_options(session, HostVirtualEnv, forced)
+        self.names.check(session)
+        if self._reported:
+            session.error("every warmup ends with report: name it without, or after it")
+        try:
+            session.notify(self.names.report)
+        except ValueError:
+            session.error("warmup ends with the report of all its targets: run it without -j")
+        self.failures[cell.id] = None
+        try:
+            run = self._open(session)
+        except WarmupError as error:  # of no cell: what earlier runs have covered stays so
+            fail(session, f"{cell.id} was not warmed up{self._once(cell, error)}")
+        try:
+            run.warm(cell, python=python_of(session))
+        except WarmupError as error:
+            self.failures[cell.id] = str(error.args[0])
+            fail(session, f"{cell.id} is missing{self._once(cell, error)}")
+        except KeyboardInterrupt:
+            self.close()  # now: Python waits for the transfers before it looks at atexit
+            raise
+
+    def _once(self, cell: Cell, error: WarmupError) -> str:
+        """Return what to say of an error: each problem in full once, and then where it stands."""
+        keys = {part: _key(part) for part in error.parts}
+        new = [part for part, key in keys.items() if key not in self._said]
+        known = [self._said[key] for key in keys.values() if key in self._said]
+        self._said |= {keys[part]: cell.id for part in new}
+        if not known:
+            return f": {error}"
+        those = "for the same reason as" if len(error.parts) == 1 else "for the same reasons as"
+        if not new:
+            return f" {those} {', '.join(dict.fromkeys(known))}"
+        others = f"and {len(known)} said of {', '.join(dict.fromkeys(known))}"
+        return "\n  ".join([f", {len(error.parts)} problems:", *new, others])
+
+    def report(self, session: nox.Session) -> None:
+        """Ask devpi a last time, print the coverage table; fail where a cell is not good."""
+        self._reported = True  # nox runs it no second time
+        try:
+            if self._run is not None:
+                self._run.sweep()
+        except WarmupError as error:
+            fail(session, f"devpi does not say what it holds: {error}")
+        finally:
+            self.close()
+        cells = [c for c in self.config.cells if not self.failures or c.id in self.failures]
+        coverage = Coverage(Wheelhouse.of(self.config))
+        if link := coverage.wheelhouse.linked:
+            session.error(f"{link} is a link, and what it points to would stay behind")
+        asked = self.config.index.url if self.config.index and not self.failures else None
+        digests = self._digests(session)
+        rows = table.rows(coverage, cells, digests, self.failures, asked=asked)
+        print(table.table(rows, counted=self.config.counted), flush=True)  # noqa: T201 - the result of the run
+        if (
+            not self.failures
+            and coverage.manifest.index
+            and asked in {None, coverage.manifest.index}
+        ):
+            console.say(f"warm is what the last warmup was shown of {coverage.manifest.index}")
+        if not self.failures:
+            for row in (row for row in rows if row.details):
+                console.say(f"{row.cell} is missing: {row.details}")
+        unused = coverage.unused_wheels(self.config.cells)
+        if unused and all(row.state == "covered" for row in rows):
+            console.say(
+                f"{len(unused)} wheels in {coverage.wheelhouse.shown}/ are of no covered target, "
+                f"such as {unused[0]}; they may be deleted"
+            )
+        if self._broken is not None:
+            session.error(f"nothing was warmed up: {self._broken.title}")
+        if problem := outcome.problem(rows, require_warm=self.config.require_warm):
+            fail(session, problem)
+
+    def _digests(self, session: nox.Session) -> dict[str, str]:
+        """Return the digest of what each environment requires now, by its name."""
+        read = {e.name: sources.read(e.sources) for e in self.config.environments}
+        wrong = dict.fromkeys(p for _, problems in read.values() for p in problems)
+        if wrong and not self.failures:
+            fail(session, str(InvalidInputError("the requirements cannot be used", wrong)))
+        return {name: found.digest for name, (found, _) in read.items()}
+
+    def close(self) -> None:
+        """End the run: stop transfers and the private server, free the wheelhouse."""
+        run, self._run = self._run, None
+        if run is not None:
+            run.close()
+
+    def _open(self, session: nox.Session) -> Run:
+        if self._broken is not None:
+            raise self._broken
+        if self._run is None:
+            console.quiet_libraries()
+            try:
+                # Here and not above: see the docstring of this module.
+                from devpi_warmup.run import Run  # noqa: PLC0415
+
+                self._run = Run(self.config, python=python_of(session))
+            except ImportError as error:
+                self._broken = missing_library(error)
+                raise self._broken from None
+            except WarmupError as error:
+                self._broken = error  # for every cell
+                raise
+            atexit.register(self.close)  # after Ctrl-C there is no report session
+        return self._run
+
+
+def _key(part: str) -> str:
+    """Return what makes a problem the same as another: details differ from target to target."""
+    first = part.partition("\n")[0]
+    return part if first.endswith(":") else first
