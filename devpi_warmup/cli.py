@@ -1,8 +1,10 @@
-"""``devpi-warmup warmup -p 3.13``: nox with the noxfile of this package, for this folder."""
+"""``devpi-warmup warmup -p 3.13``: nox with the noxfile of this package, for this folder.
+
+That noxfile has no script block, so nox never looks for something to install.
+"""
 
 from __future__ import annotations
 
-import os
 import sys
 from itertools import takewhile
 from pathlib import Path
@@ -46,7 +48,6 @@ def main() -> None:
         selected = ["--list"]
     elif not names and not any(option.startswith(_ENOUGH) for option in options):
         sys.exit(f"{_USAGE}\n\n{NAME}: name a session, such as {NAME} warmup {' '.join(options)}")
-    os.environ["NOX_SCRIPT_MODE"] = "none"
     envdir = ["--envdir", str(ROOT / ".nox")]
     sys.argv = [NAME, "--noxfile", str(_NOXFILE), *envdir, *selected, *options]
     nox.main()

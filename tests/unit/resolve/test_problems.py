@@ -85,10 +85,10 @@ def test_the_pythons_of_a_file_are_a_limit(
 ) -> None:
     catalogue.add("lib", "1.0")
     path = tmp_path / "pyproject.toml"
-    path.write_text('[project]\nname = "x"\nrequires-python = ">=3.12"\ndependencies = ["lib"]')
+    path.write_text('[project]\nname = "x"\nrequires-python = ">=3.12.3"\ndependencies = ["lib"]')
     wanted = load_sources(Sources(tmp_path, (Source(path),)))
-    assert resolve(wanted, Cell(Target("3.12", "win32")), fetcher).patches.oldest == "3.12.0"
-    with pytest.raises(ResolutionError, match=r"pyproject.toml is for Python >=3.12, the target"):
+    assert resolve(wanted, Cell(Target("3.12", "win32")), fetcher).patches.oldest == "3.12.3"
+    with pytest.raises(ResolutionError, match=r"pyproject.toml is for Python >=3.12.3, the target"):
         resolve(wanted, Cell(Target("3.11", "win32")), fetcher)
 
 
