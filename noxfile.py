@@ -2,7 +2,7 @@
 # /// script
 # dependencies = [
 #   "mousebender>=2025.1",
-#   "nox>=2025.10.14",
+#   "nox>=2026.4.10",
 #   "packaging>=26.2",
 #   "requests>=2.32",
 #   "resolvelib>=1.1",
@@ -40,7 +40,7 @@ sys.path.insert(0, str(HERE))  # here the package lies beside the noxfile; elsew
 
 import devpi_warmup  # noqa: E402
 
-nox.needs_version = ">=2025.10.14"
+nox.needs_version = ">=2026.4.10"
 nox.options.sessions = ["warmup"]
 devpi_warmup.register(HERE)
 

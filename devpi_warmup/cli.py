@@ -17,7 +17,8 @@ NAME = "devpi-warmup"
 ROOT = Path.cwd()  # nox changes to the folder of its noxfile
 _NOXFILE = Path(__file__).with_name("noxfile.py")
 # With one of these nox knows what to do without the name of a session.
-_ENOUGH = ("-k", "--keywords", "-t", "--tags", "-s", "--session", "-e", "-l", "--list")
+_SELECTING = frozenset({"-k", "--keywords", "-t", "--tags", "-s", "-e", "--session", "--sessions"})
+_LIST = frozenset({"-l", "--list", "--list-sessions"})
 _HELP = frozenset({"-h", "--help"})
 _USAGE = f"""\
 usage: {NAME} SESSION [SESSION ...] [options of nox] [-- arguments]
@@ -30,6 +31,16 @@ usage: {NAME} SESSION [SESSION ...] [options of nox] [-- arguments]
 Every option of nox can be used: nox --help lists them."""
 
 
+def _selects(options: list[str]) -> bool:
+    return any(option.partition("=")[0] in _SELECTING for option in options)
+
+
+def _values(options: list[str], option: str) -> list[str]:
+    """Return what stands after an option, up to the next one."""
+    after = options[options.index(option) + 1 :]
+    return [value for value in takewhile(lambda o: not o.startswith("-"), after) if value.strip()]
+
+
 def main() -> None:
     """Run nox; see the usage.
 
@@ -37,7 +48,8 @@ def main() -> None:
     """
     names = list(takewhile(lambda argument: not argument.startswith("-"), sys.argv[1:]))
     options = sys.argv[1 + len(names) :]
-    if _HELP & {*options}:
+    before = list(takewhile(lambda option: option != "--", options))
+    if _HELP & {*before}:
         print(_USAGE)  # noqa: T201
         return
     if not names and options == ["--version"]:
@@ -46,8 +58,12 @@ def main() -> None:
     selected = ["--session", *names] if names else []
     if not names and not options:
         selected = ["--list"]
-    elif not names and not any(option.startswith(_ENOUGH) for option in options):
-        sys.exit(f"{_USAGE}\n\n{NAME}: name a session, such as {NAME} warmup {' '.join(options)}")
+    elif not (names or _LIST & {*before} or _selects(before)):
+        print(f"{_USAGE}\n\n{NAME}: name a session, such as {NAME} warmup", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    if empty := [option for option in _SELECTING & {*before} if not _values(before, option)]:
+        print(f"{NAME}: {empty[0]} selects nothing", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
     envdir = ["--envdir", str(ROOT / ".nox")]
     sys.argv = [NAME, "--noxfile", str(_NOXFILE), *envdir, *selected, *options]
     nox.main()

@@ -9,7 +9,9 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
-from devpi_warmup.errors import FileError
+from packaging.utils import NormalizedName
+
+from devpi_warmup.errors import FileError, WarmupError
 from devpi_warmup.index.single_flight import SingleFlight
 from devpi_warmup.index.transport import FILE_CONNECTIONS, SMALL_CONNECTIONS
 from devpi_warmup.inputs.urls import redact
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from packaging.utils import NormalizedName
-
     from devpi_warmup.index.devpi import Devpi
     from devpi_warmup.index.pages import IndexFile, Page, Wheel
     from devpi_warmup.index.simple import Index
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 # Of a misspelt name and the right one: how far their lengths, and how near their letters are.
 _LENGTHS, _LIKENESS = 2, 0.75
+_GUESSES = 3
+_MANY = 16  # pages asked for at once after a failure
 
 
 class Fetcher:
@@ -116,6 +118,17 @@ class Fetcher:
             )
         return self.wheelhouse.publish(stored, file.filename)
 
+    def look_up(self, projects: Iterable[NormalizedName]) -> None:
+        """Ask for pages at once; what is wrong with one comes when it is wanted."""
+
+        def look(project: NormalizedName) -> None:
+            with suppress(WarmupError):
+                self.page(project)
+
+        # Most of the time goes by between two questions about a project that is not there.
+        with ThreadPoolExecutor(_MANY, thread_name_prefix="names") as pool:
+            list(pool.map(look, projects))
+
     def nearest(self, project: NormalizedName, more: Iterable[NormalizedName]) -> str:
         """Return the name of another project that one may have been meant by, or "".
 
@@ -123,8 +136,13 @@ class Fetcher:
         """
         known = {*more, *self.names()} - {project}
         near = [n for n in sorted(known) if abs(len(n) - len(project)) <= _LENGTHS]
-        found = difflib.get_close_matches(project, near, n=1, cutoff=_LIKENESS)
-        return found[0] if found else ""
+        found = difflib.get_close_matches(project, near, n=_GUESSES, cutoff=_LIKENESS)
+        return next((name for name in found if self._is_known(NormalizedName(name))), "")
+
+    def _is_known(self, project: NormalizedName) -> bool:
+        with suppress(WarmupError):
+            return self.page(project).known
+        return False
 
     def sweep(self, wanted: Iterable[IndexFile]) -> dict[IndexFile, Proof]:
         """Ask devpi a last time whether it holds each file, several at once.

@@ -37,7 +37,7 @@ CONFIRMATIONS = 3  # times a server must say that a project does not exist
 _EMPTY = "a page without files"
 _GLIMPSE = 1 << 16  # bytes of a list of projects, which may be tens of megabytes
 MAX_LIST = 4 << 20  # bytes of it that are read for a hint
-_LISTED = re.compile(r'"name": ?"([^"]+)"|<a [^>]*>([^<]+)</a>')
+_LISTED = re.compile(r'"name": ?"([^"]+)"|<a [^<>]*>([^<>]+)</a>')
 _NAME = re.compile(rb'"name": ?"[^"]')
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.targets import Target
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_LONGEST = 40  # a file bears the name, with the id of a target
 _LIKE_A_TARGET = re.compile(r"(cp\d|manylinux|musllinux|macosx|win(32|_)|pylock)", re.IGNORECASE)
 # What -k already takes for something else: "warmup and windows".
 _TAKEN = frozenset(
@@ -41,6 +42,8 @@ def why_no_name(name: str) -> str:
     """Return why an environment cannot have a name, or ""."""
     if not _NAME.fullmatch(name):
         return "it must begin with a letter, and have letters, digits and underscores alone"
+    if len(name) > _LONGEST:
+        return f"it is longer than {_LONGEST} letters"
     if _LIKE_A_TARGET.match(name):
         return "it looks like a target"
     if name.lower() in _TAKEN or keyword.iskeyword(name):

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
+
 from devpi_warmup.errors import InvalidInputError, Problem
 from devpi_warmup.inputs import environments
 from devpi_warmup.inputs.pyproject import NAME
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.inputs.environments import Environment
 
-_TABLE = "[tool.devpi-warmup]"
+_NAME = "devpi-warmup"
+_TABLE = f"[tool.{_NAME}]"
 _OF_ENVIRONMENTS = ("pythons", "platforms", "exclude", "requirements", "groups", "constraints")
 _STRINGS = ("index-url", "wheelhouse")
 _BOOLEANS = ("require-warm",)
@@ -68,11 +71,15 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Config:
     :raises InvalidInputError: with every problem of the table together
     """
     path = root / NAME
-    table = read_toml(path, NAME) if path.exists() else {}
+    there = path.exists() or path.is_symlink()  # a link to nowhere is not "no table"
+    table = read_toml(path, NAME) if there else {}
     if isinstance(table, Problem):
         raise InvalidInputError(f"{NAME} cannot be read", [table])
     tool = table.get("tool", {})
     settings = tool.get("devpi-warmup", {}) if isinstance(tool, dict) else {}
+    if alike := [name for name in tool if name != _NAME and canonicalize_name(name) == _NAME]:
+        problem = Problem(f"[tool.{alike[0]}] is no table of ours", hint=f"write {_TABLE}")
+        raise InvalidInputError(f"{NAME} cannot be used", [problem])
     problems = _check_types(settings, _TABLE, KEYS)
     named = settings.get(environments.TABLE, {}) if isinstance(settings, dict) else {}
     if isinstance(named, dict):

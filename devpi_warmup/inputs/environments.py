@@ -14,6 +14,7 @@ from devpi_warmup.errors import InvalidTargetError, Problem
 from devpi_warmup.inputs.cells import Cell, why_no_name
 from devpi_warmup.inputs.pylock import is_pylock
 from devpi_warmup.inputs.pyproject import NAME, is_pyproject
+from devpi_warmup.inputs.requirement_lines import show
 from devpi_warmup.inputs.sources import Source, Sources
 from devpi_warmup.inputs.targets import Target
 
@@ -149,8 +150,8 @@ def _exclude(
     problems = []
     for pattern in patterns:
         if not fnmatch.filter(ids, pattern):
-            nearest = difflib.get_close_matches(pattern, ids, n=1, cutoff=0.0)
-            hint = f"did you mean {nearest[0]!r}?"
+            nearest = difflib.get_close_matches(pattern, ids, n=1, cutoff=0.7)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else f"targets: {', '.join(ids)}"
             problems.append(Problem(f"{pattern!r} excludes no target", "exclude", hint))
         for match in fnmatch.filter(list(targets), pattern):
             targets.pop(match)
@@ -168,11 +169,13 @@ def _sources(
         for source in _files(root, settings, "constraints", DEFAULT_CONSTRAINTS, problems)
     )
     found = _files(root, settings, "requirements", DEFAULT_REQUIREMENTS, problems)
-    requirements = tuple(source for source in found if source.path not in constraints)
+    # A pattern may match the constraints by the way; a file that is named is meant.
+    named = {root / path for path in settings.get("requirements", ())}
+    requirements = tuple(s for s in found if s.path not in constraints or s.path in named)
     if not requirements and not groups and not problems:
         wanted = settings.get("requirements")
         hint = f'write requirements/main.txt, or name files: requirements = ["{NAME}"]'
-        message = f"no requirement files: nothing matches {DEFAULT_REQUIREMENTS!r}"
+        message = f"no requirement files: nothing in {root.name}/ matches {DEFAULT_REQUIREMENTS!r}"
         if wanted is not None:
             message = (
                 "requirements is empty" if not wanted else "requirements are constraints alone"
@@ -204,7 +207,7 @@ def _files(
             matches = _glob(root, path)
         if not matches:
             hint = f"paths start at {root.name}/, where pyproject.toml is"
-            problems.append(Problem(f"no file {path!r}", key, hint))
+            problems.append(Problem(f"no file {show(path)}", key, hint))
         named = tuple(extra for text in extras.split(",") if (extra := text.strip()))
         for match in matches:
             lock = is_pyproject(match) or is_pylock(match)
@@ -219,5 +222,5 @@ def _files(
 def _glob(root: Path, pattern: str) -> tuple[Path, ...]:
     try:
         return tuple(sorted(path for path in root.glob(pattern) if path.is_file()))
-    except (ValueError, NotImplementedError):  # no such pattern
+    except (ValueError, NotImplementedError, IndexError, OSError):  # no such pattern
         return ()

@@ -5,8 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from packaging.markers import Marker
+from packaging.utils import canonicalize_name
+
 from devpi_warmup.errors import Problem
 from devpi_warmup.inputs.pyproject import limit_python
+from devpi_warmup.inputs.requirement_lines import show
+from devpi_warmup.inputs.requirements import Limit
 from devpi_warmup.inputs.toml import read_toml
 
 if TYPE_CHECKING:
@@ -49,22 +54,32 @@ def read_pylock(path: Path, extras: Iterable[str], reader: Reader) -> None:
         reader.problems.append(Problem(f"it is no valid lock: {error}", shown, hint))
         return
     for extra in extras:
-        if extra not in (lock.extras or ()):
+        if canonicalize_name(extra) not in {*map(canonicalize_name, lock.extras or ())}:
             known = ", ".join(lock.extras or ()) or "none"
-            message = f"{shown} has no extra {extra!r}"
+            message = f"{shown} has no extra {show(extra)}"
             reader.problems.append(Problem(message, "requirements", f"known: {known}"))
     limit_python(str(lock.requires_python or ""), shown, reader)
+    if lock.environments:
+        reader.limits.append(Limit(shown, environments=tuple(lock.environments)))
     for package in lock.packages:
         _read_package(package, _marker(package, lock, {*extras}), shown, reader)
 
 
 def _read_package(package: Package, marker: str, shown: str, reader: Reader) -> None:
     where = f"{shown}: {package.name}"
-    if package.version is None or package.vcs or package.directory or package.archive:
+    if package.vcs or package.directory or package.archive:
         kind = "a VCS" if package.vcs else "a folder" if package.directory else "an address"
         message = f"it comes from {kind}, past the index"
         reader.problems.append(Problem(message, where, _UPLOAD))
         return
+    if package.version is None:
+        hint = "lock it for all platforms, with versions"
+        reader.problems.append(Problem("it has no version", where, hint))
+        return
+    if package.requires_python is not None:
+        needs, holds = str(package.requires_python), marker.removeprefix(" ; ")
+        limit = Limit(where, needs, marker=Marker(holds) if holds else None)
+        reader.limits.append(limit)
     hashes = sorted(set(_hashes(package)))
     if not hashes:
         hint = "export the lock with sha256 hashes"
@@ -83,10 +98,14 @@ def _hashes(package: Package) -> Iterator[str]:
 
 def _marker(package: Package, lock: Pylock, extras: set[str]) -> str:
     """Return the marker of a package, with what is wanted of extras and groups filled in."""
-    wanted = {"extras": extras, "dependency_groups": {*(lock.default_groups or ())}}
+    # packaging has normalized the names in markers.
+    wanted = {
+        "extras": {*map(canonicalize_name, extras)},
+        "dependency_groups": {*map(canonicalize_name, lock.default_groups or ())},
+    }
 
     def fill(match: re.Match[str]) -> str:
-        holds = (match["name"] in wanted[match["of"]]) is (match["no"] is None)
+        holds = (canonicalize_name(match["name"]) in wanted[match["of"]]) is (match["no"] is None)
         return _HOLDS if holds else _NEVER
 
     return f" ; {_CHOICE.sub(fill, str(package.marker))}" if package.marker else ""

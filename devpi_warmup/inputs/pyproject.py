@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from devpi_warmup.errors import Problem
-from devpi_warmup.inputs.requirements import PythonLimit
+from devpi_warmup.inputs.requirement_lines import show
+from devpi_warmup.inputs.requirements import Limit
 from devpi_warmup.inputs.toml import read_toml
 
 if TYPE_CHECKING:
@@ -66,44 +68,70 @@ def read_groups(path: Path, groups: Iterable[str], reader: Reader) -> None:
     if not isinstance(tables, dict):
         reader.problems.append(Problem("[dependency-groups] must be a table", shown))
         return
-    known = {_normalized(name): lines for name, lines in tables.items()}
+    found = _Groups(_once(tables, "dependency-groups", shown, reader), shown, reader)
     for group in groups:
-        _Groups(known, shown, reader).require(group, "groups", ())
+        found.require(group, "groups")
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Groups:
     """The groups of a file, by their normalized names."""
 
     known: Mapping[str, Any]
     shown: str
     reader: Reader
+    _read: set[str] = field(default_factory=set)
 
-    def require(self, group: str, asked: str, above: tuple[str, ...]) -> None:
-        """Read one group.
+    def require(self, group: str, asked: str) -> None:
+        """Read one group, and those that it includes, each once.
 
-        :param asked: the key, or the group, that names it
-        :param above: the groups that include it, one by another
+        :param asked: the key that names it
         """
-        name = _normalized(group)
+        todo = [(group, asked, tuple[str, ...]())]
+        while todo:
+            group, asked, above = todo.pop()
+            name = _normalized(group)
+            if name in above:
+                way = " → ".join([*above, name])
+                where = f"{self.shown}: dependency-groups.{name}"
+                self.reader.problems.append(Problem(f"it includes itself: {way}", where))
+            elif name not in self._read:
+                self._read.add(name)
+                more = self._require(group, name, asked)
+                todo += [(other, where, (*above, name)) for other, where in reversed(more)]
+
+    def _require(self, group: str, name: str, asked: str) -> list[tuple[str, str]]:
+        """Read one group; return the groups that it includes, each with its place."""
         where = f"{self.shown}: dependency-groups.{name}"
         if name not in self.known:
-            problem = Problem(f"there is no dependency group {group!r}", asked, "")
+            problem = Problem(f"there is no dependency group {show(group)}", asked, "")
             self.reader.problems.append(_with_nearest(problem, name, self.known))
-        elif name in above:
-            way = " → ".join([*above, name])
-            self.reader.problems.append(Problem(f"it includes itself: {way}", where))
-        elif not isinstance(self.known[name], list):
+            return []
+        if not isinstance(self.known[name], list):
             self.reader.problems.append(Problem("it must be a list", where))
-        else:
-            for item in self.known[name]:
-                if isinstance(item, str):
-                    self.reader.line(item, where)
-                elif isinstance(item, dict) and [*item] == ["include-group"]:
-                    self.require(str(item["include-group"]), where, (*above, name))
-                else:
-                    hint = 'write a requirement, or {include-group = "…"}'
-                    self.reader.problems.append(Problem(f"{item!r} is no requirement", where, hint))
+            return []
+        included = []
+        for item in self.known[name]:
+            if isinstance(item, str):
+                self.reader.line(item, where)
+            elif isinstance(item, dict) and [*item] == ["include-group"]:
+                included.append((str(item["include-group"]), where))
+            else:
+                hint = 'write a requirement, or {include-group = "…"}'
+                told = f"a {_kind(item)} is no requirement"
+                self.reader.problems.append(Problem(told, where, hint))
+        return included
+
+
+def _once(tables: Mapping[str, Any], key: str, shown: str, reader: Reader) -> dict[str, Any]:
+    """Return tables by their normalized names, which must not stand there twice (PEP 735)."""
+    known: dict[str, Any] = {}
+    for name, lines in tables.items():
+        if _normalized(name) in known:
+            message = f"{name!r} stands there twice: names are compared without case, and - as _"
+            reader.problems.append(Problem(message, f"{shown}: {key}", "rename one of them"))
+        known.setdefault(_normalized(name), lines)
+    return known
 
 
 @dataclass(frozen=True)
@@ -116,45 +144,64 @@ class _Project:
 
     def require(self, extras: Iterable[str]) -> None:
         """Read its dependencies, and those of the extras that are wanted."""
-        self._limit_python()
-        self._lines(self._of("dependencies", list), "project.dependencies", set())
-        self._extras(extras, "requirements", set())
-
-    def _extras(self, extras: Iterable[str], asked: str, seen: set[str]) -> None:
-        tables = self._of("optional-dependencies", dict) if [*extras] else {}
-        known: dict[str, Any]
-        known = {canonicalize_name(str(name)): lines for name, lines in (tables or {}).items()}
-        for extra in extras:
-            name = canonicalize_name(extra)
-            if name in seen:
+        limit_python(self.table.get("requires-python"), f"{self.shown}: project", self.reader)
+        wanted = [(extra, "requirements", "") for extra in extras]
+        wanted += self._lines(self._of("dependencies", list), "project.dependencies", "")
+        tables = self._of("optional-dependencies", dict) if wanted else {}
+        if tables is None:
+            return
+        known = _once(tables, "project.optional-dependencies", self.shown, self.reader)
+        seen = set[tuple[str, str]]()
+        while wanted:
+            extra, asked, marker = wanted.pop(0)
+            name = _normalized(extra)
+            if (name, marker) in seen:
                 continue
-            seen.add(name)
+            seen.add((name, marker))
             if name in known:
-                where = f"project.optional-dependencies.{name}"
-                self._lines(known[name], where, seen)
-            elif tables is not None:
-                problem = Problem(f"{self.shown} has no extra {extra!r}", asked)
+                key = f"project.optional-dependencies.{name}"
+                wanted += self._lines(known[name], key, marker)
+            else:
+                problem = Problem(f"{self.shown} has no extra {show(extra)}", asked)
                 self.reader.problems.append(_with_nearest(problem, name, known))
 
-    def _lines(self, lines: object, key: str, seen: set[str]) -> None:
+    def _lines(self, lines: object, key: str, marker: str) -> list[tuple[str, str, str]]:
+        """Read lines; return the extras of the project itself that they want.
+
+        :param marker: under which they were wanted
+        :returns: each extra, where it is wanted, and under which marker
+        """
         if lines is None:
-            return  # a problem stands there already
+            return []  # a problem stands there already
         where = f"{self.shown}: {key}"
         if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
             self.reader.problems.append(Problem("it must be a list of strings", where))
-            return
-        own = canonicalize_name(str(self.table.get("name", "")))
+            return []
+        own, wanted = canonicalize_name(str(self.table.get("name", ""))), []
         for line in lines:
+            requirement = _parsed(line)
+            if requirement is None:
+                self.reader.line(line, where)
+                continue
+            both = _both(marker, str(requirement.marker or ""))
             # "all = ['project[web,db]']": the project is not required, its extras are.
-            if (requirement := _parsed(line)) and canonicalize_name(requirement.name) == own:
-                self._extras(sorted(requirement.extras), where, seen)
+            if canonicalize_name(requirement.name) == own:
+                wanted += [(extra, where, both) for extra in sorted(requirement.extras)]
+            elif marker:
+                requirement.marker = Marker(both)
+                self.reader.line(str(requirement), where)
             else:
                 self.reader.line(line, where)
+        return wanted
 
     def _of(self, key: str, kind: type) -> Any:
         """Return what a key holds; None where that cannot be known."""
         dynamic = self.table.get("dynamic", [])
-        if isinstance(dynamic, list) and key in dynamic:
+        if not isinstance(dynamic, list):
+            problem = Problem("it must be a list of strings", f"{self.shown}: project.dynamic")
+            self.reader.problems.append(problem)
+            return None
+        if key in dynamic:
             hint = f"write them into [project] {key}, or export them into a requirement file"
             message = f"project.{key} is dynamic: only building the project would tell"
             self.reader.problems.append(Problem(message, self.shown, hint))
@@ -167,19 +214,29 @@ class _Project:
             return None
         return value
 
-    def _limit_python(self) -> None:
-        limit_python(self.table.get("requires-python"), f"{self.shown}: project", self.reader)
-
 
 def limit_python(specifier: object, where: str, reader: Reader) -> None:
     """Note which Pythons a file is for, if it says so."""
-    if specifier in {None, ""}:
+    if specifier is None or specifier == "":
         return
     try:
-        reader.pythons.append(PythonLimit(SpecifierSet(str(specifier)), where.partition(":")[0]))
+        if not isinstance(specifier, str):
+            raise InvalidSpecifier  # noqa: TRY301 - it is said below
+        SpecifierSet(specifier)
     except InvalidSpecifier:
         hint = 'write it like ">=3.10"'
-        reader.problems.append(Problem(f"requires-python is {specifier!r}", where, hint))
+        told = show(specifier) if isinstance(specifier, str) else f"of type {_kind(specifier)}"
+        reader.problems.append(Problem(f"requires-python is {told}", where, hint))
+        return
+    reader.limits.append(Limit(where.partition(":")[0], specifier))
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
+
+
+def _both(one: str, other: str) -> str:
+    return f"({one}) and ({other})" if one and other else one or other
 
 
 def _parsed(line: str) -> Requirement | None:

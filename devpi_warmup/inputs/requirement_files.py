@@ -28,7 +28,7 @@ from devpi_warmup.inputs.requirement_lines import (
     root_requirement,
     show,
 )
-from devpi_warmup.inputs.requirements import PythonLimit, RequirementSet, RootRequirement
+from devpi_warmup.inputs.requirements import Limit, RequirementSet, RootRequirement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -50,7 +50,7 @@ class Reader:
         self.requirements: list[RootRequirement] = []
         self.constraints: list[RootRequirement] = []
         self.problems: list[Problem] = []
-        self.pythons: list[PythonLimit] = []
+        self.limits: list[Limit] = []
         self._lines: list[tuple[str, ...]] = []
         self._root = root
         self._environ = environ
@@ -59,11 +59,14 @@ class Reader:
     def found(self) -> RequirementSet:
         """Return what was read so far, and can be used."""
         roots = (*self.requirements, *self.constraints)
-        limits = [("python", str(limit.specifier), limit.where) for limit in self.pythons]
+        limits = [
+            ("limit", limit.where, limit.python, *map(str, limit.environments))
+            for limit in self.limits
+        ]
         wanted = json.dumps([[*self._lines, *limits], [root.known for root in roots]])
         digest = hashlib.sha256(wanted.encode()).hexdigest()
         return RequirementSet(
-            tuple(self.requirements), tuple(self.constraints), digest, tuple(self.pythons)
+            tuple(self.requirements), tuple(self.constraints), digest, tuple(self.limits)
         )
 
     def show(self, path: Path) -> str:

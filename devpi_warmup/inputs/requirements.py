@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from packaging.markers import Marker
-    from packaging.specifiers import SpecifierSet
 
     from devpi_warmup.inputs.targets import Target
 
@@ -57,14 +56,29 @@ class RootRequirement:
 
 
 @dataclass(frozen=True)
-class PythonLimit:
-    """The Pythons that a file is for, by its own word.
+class Limit:
+    """What a file, or a package of a lock, is for, by its own word.
 
-    :param where: the file
+    :param where: the file, and perhaps the package
+    :param python: its Requires-Python
+    :param environments: it is for those under one of these markers; none: for all
+    :param marker: of the package: elsewhere it limits nothing
     """
 
-    specifier: SpecifierSet
     where: str
+    python: str = ""
+    environments: tuple[Marker, ...] = ()
+    marker: Marker | None = None
+
+    def why_not(self, target: Target) -> str:
+        """Return why it is not for a target, or ""."""
+        if not target.admits(self.marker):
+            return ""
+        if not target.fits_python(self.python):
+            return f"is for Python {self.python}, the target has {target.full_version}"
+        if self.environments and not any(map(target.admits, self.environments)):
+            return f"is for {' or '.join(map(str, self.environments))} alone"
+        return ""
 
 
 @dataclass(frozen=True)
@@ -75,13 +89,13 @@ class RequirementSet:
     :param constraints: which versions are allowed of what somebody wants
     :param digest: sha256 of the lines as written, and of what ``${VARIABLES}`` make of them,
         users and passwords in URLs aside
-    :param pythons: which Pythons the files are for
+    :param limits: what the files are for
     """
 
     requirements: tuple[RootRequirement, ...]
     constraints: tuple[RootRequirement, ...]
     digest: str
-    pythons: tuple[PythonLimit, ...] = ()
+    limits: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,13 +103,13 @@ class TargetRequirements:
     """The lines that apply to one target, without their markers.
 
     :param markers: every marker that was evaluated to know that
-    :param pythons: which Pythons the files are for
+    :param limits: what the files are for
     """
 
     requirements: tuple[RootRequirement, ...]
     constraints: tuple[RootRequirement, ...]
     markers: tuple[Marker, ...]
-    pythons: tuple[PythonLimit, ...] = ()
+    limits: tuple[Limit, ...] = ()
 
 
 def for_target(requirements: RequirementSet, target: Target) -> TargetRequirements:
@@ -105,7 +119,7 @@ def for_target(requirements: RequirementSet, target: Target) -> TargetRequiremen
         _applying(requirements.requirements, target),
         _applying(requirements.constraints, target),
         tuple(root.requirement.marker for root in lines if root.requirement.marker is not None),
-        requirements.pythons,
+        requirements.limits,
     )
 
 

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
+
 from devpi_warmup import console, process
 from devpi_warmup.errors import ServerError, WarmupError, indented
 from devpi_warmup.index.devpi import Devpi
@@ -15,8 +17,9 @@ from devpi_warmup.inputs import config, pip_config
 from devpi_warmup.private_server.environment import REQUIREMENT
 from devpi_warmup.private_server.server import FOLDER, PrivateServer
 from devpi_warmup.prove.pip import Pip
-from devpi_warmup.prove.server import LockedFile, cold, download_all, locked, problems
+from devpi_warmup.prove.server import Locked, LockedFile, cold, download_all, locked, problems
 from devpi_warmup.wheelhouse.files import digest
+from devpi_warmup.wheelhouse.lock import install_command
 from devpi_warmup.wheelhouse.manifest import NAME
 
 if TYPE_CHECKING:
@@ -31,7 +34,8 @@ def seal(loaded: Config, *, python: str) -> str:
     :raises WarmupError: a target is not covered, a file is not held, or the folder is damaged
     """
     server = _server(loaded, python)
-    files = locked(loaded).files
+    found = locked(loaded)
+    files = found.files
     try:
         index = server.start()
         transport = Transport(index)
@@ -52,8 +56,7 @@ def seal(loaded: Config, *, python: str) -> str:
     _seal_of(loaded).write_text(_state(loaded), encoding="ascii")
     return (
         f"{len(files)} files are in {FOLDER}/data, which is sealed and can be copied.\n"
-        f"Inside the gap, with the wheels of {REQUIREMENT}:\n"
-        f"  pip install {REQUIREMENT}\n"
+        f"Inside the gap:\n  {_install_server(found)}\n"
         "  devpi-server --serverdir data --offline-mode --host 0.0.0.0 --port 3141\n"
         "  pip install --trusted-host devpi.example.com "
         "--index-url http://devpi.example.com:3141/root/pypi/+simple/ "
@@ -61,6 +64,19 @@ def seal(loaded: Config, *, python: str) -> str:
         "It serves the targets of this configuration, and nothing else.\n"
         f"To change that server you need {FOLDER}/root-password; to use it you do not.\n"
         "Seal it again after each warmup."
+    )
+
+
+def _install_server(found: Locked) -> str:
+    """Say how devpi-server gets installed inside: from a lock that holds it, if one does."""
+    project = canonicalize_name(REQUIREMENT.partition("==")[0])
+    for cell in found.cells:
+        names = found.coverage.entry(cell).files
+        if any(file.project == project and file.filename in names for file in found.files):
+            return f"{install_command(cell.id, found.coverage.wheelhouse.shown)}"
+    return (
+        f"pip install {REQUIREMENT}  # whose wheels are not in {found.coverage.wheelhouse.shown}/: "
+        "give them an environment, as the README says"
     )
 
 

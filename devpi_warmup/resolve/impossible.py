@@ -79,5 +79,8 @@ def impossible(  # noqa: PLR0917 - each names another side of it
             f"{target.platform} is judged for {', '.join(target.machines)} together: a 32-bit "
             "Python reports the machine of its kernel"
         )
+    if projects == [PYTHON]:  # what cannot be had is what needs another Python
+        projects = list(dict.fromkeys(c.parent.project for c in causes if c.parent))
+        title = f"{', '.join(projects)}: made for another Python:"
     text = "\n      ".join([title, *lines]).replace(PYTHON, "Python")
     return ImpossibleError(text, hint=hint, projects=projects)

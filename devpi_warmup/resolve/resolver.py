@@ -82,12 +82,14 @@ def _attempt(
     problems: list[WarmupError] = []
     roots = roots_of(own, target, problems)
     broken: dict[IndexFile, str] = {}
-    given_up: set[NormalizedName] = set()
+    given_up = set(roots.refused)
     while True:
         provider = Provider(roots, target, fetcher, broken, given_up, shallow=shallow)
         try:
             result = _solve(provider, roots, target, fetcher, broken)
         except ImpossibleError as error:
+            if not problems:
+                fetcher.look_up(roots.names)  # each of them may be missing, and that takes a while
             problems.append(error)
             new = error.projects - given_up - {PYTHON}
             if not new:
@@ -180,7 +182,10 @@ class _Chosen:
         patches = served_by(
             cell.target,
             [*evaluated, *self._evaluated()],
-            [*(pin.requires_python for pin in pins), *(str(p.specifier) for p in own.pythons)],
+            [
+                *(pin.requires_python for pin in pins),
+                *(limit.python for limit in own.limits if limit.marker is None),
+            ],
         )
         return Lock(cell, pins, patches, tuple(notes))
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from packaging.utils import NormalizedName
+
 from devpi_warmup.errors import ResolutionError
 from devpi_warmup.index.pages import IndexFile, parse_wheel
 from devpi_warmup.inputs.urls import redact, url_filename
@@ -20,8 +22,6 @@ from devpi_warmup.resolve.requirement import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from packaging.utils import NormalizedName
-
     from devpi_warmup.errors import WarmupError
     from devpi_warmup.inputs.requirements import RootRequirement, TargetRequirements
     from devpi_warmup.inputs.targets import Target
@@ -35,12 +35,14 @@ class Roots:
     :param order: the user's own order, by identifier
     :param from_urls: the wheels that are named by URL
     :param limits: every constraint line
+    :param refused: projects that a line names by a URL which will not do
     """
 
     wants: tuple[ResolverRequirement, ...]
     order: Mapping[str, int]
     from_urls: Mapping[NormalizedName, Candidate]
     limits: tuple[ResolverRequirement, ...]
+    refused: frozenset[NormalizedName] = frozenset()
 
     @property
     def names(self) -> frozenset[NormalizedName]:
@@ -72,15 +74,16 @@ def roots_of(
     """
     problems += [
         ResolutionError(
-            f"{limit.where} is for Python {limit.specifier}, the target has {target.full_version}",
-            hint="leave that Python out of pythons, or exclude the target in [tool.devpi-warmup]",
+            f"{limit.where} {why_not}",
+            hint="exclude the target in [tool.devpi-warmup], or give it an environment of its own",
         )
-        for limit in dict.fromkeys(requirements.pythons)
-        if not target.fits_python(str(limit.specifier))
+        for limit in dict.fromkeys(requirements.limits)
+        if (why_not := limit.why_not(target))
     ]
     wants: list[ResolverRequirement] = []
     order: dict[str, int] = {}
     from_urls: dict[NormalizedName, Candidate] = {}
+    refused = set[NormalizedName]()
     for position, root in enumerate(requirements.requirements):
         extras = extras_of(root.requirement)
         if root.url is None:
@@ -90,6 +93,7 @@ def roots_of(
                 exact = from_urls[root.name] = _from_url(root, root.url, target)
             except ResolutionError as error:
                 problems.append(error)
+                refused.add(root.name)
                 continue
             lines = [ResolverRequirement(root.name, exact=exact, root=root)]
             lines += (
@@ -100,7 +104,7 @@ def roots_of(
     # As pip does: bases first, so that what has extras meets fewer candidates.
     wants.sort(key=lambda wanted: bool(wanted.extras))
     limits = tuple(next(split(root.requirement, root)) for root in requirements.constraints)
-    return Roots(tuple(wants), order, from_urls, limits)
+    return Roots(tuple(wants), order, from_urls, limits, frozenset(refused))
 
 
 def _from_url(root: RootRequirement, url: str, target: Target) -> Candidate:

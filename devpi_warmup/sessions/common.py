@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,12 @@ from devpi_warmup.errors import WarmupError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+_LIBRARIES = (
+    *("mousebender", "requests", "resolvelib", "rich", "tomli_w", "truststore", "urllib3"),
+    "virtualenv",
+)
 
 
 @dataclass
@@ -74,10 +81,11 @@ def import_engine(session: nox.Session, module: str) -> Any:
 
 def missing_library(error: ImportError) -> WarmupError:
     """Return what to say of a library of the engine that is not here, as inside the gap."""
+    missing = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]
     return WarmupError(
-        f"a library of the engine is missing: {error.name}",
-        hint="install devpi-warmup with all it needs, where there is a network, or run nox without "
-        "NOX_SCRIPT_MODE=none",
+        f"libraries of the engine are missing: {', '.join(missing) or error.name}",
+        hint="verify and report work without; for the others install devpi-warmup with all that it "
+        "needs, or let nox do it (NOX_SCRIPT_MODE=none keeps it from that)",
     )
 
 

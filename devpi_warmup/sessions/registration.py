@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import inspect
 import os
 import re
 import sys
 from importlib.metadata import version
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.config import Config
 
 NAMES = ("warmup", "report", "seal", "verify-devpi", "verify")
-OLDEST_NOX = "2025.10.14"
+OLDEST_NOX = "2026.4.10"  # before, -k passed over sessions that do not run by default
 _DOCS = {
     "warmup": "Gather everything one target needs, through devpi, and have pip confirm it.",
     "report": "Print what the wheelhouse covers; every warmup ends with it.",
@@ -76,9 +78,31 @@ def register(root: str | Path, *, prefix: str = "", command: str = "nox -s ") ->
                 f"nox {version('nox')} is too old for devpi-warmup",
                 hint=f"pip install 'nox>={OLDEST_NOX}'",
             )
+        if forced := _forced_backend():
+            raise WarmupError(  # noqa: TRY301 - as above
+                f"each session needs an environment of its own kind, not {forced}",
+                hint="run it without --no-venv and without -fb (--force-venv-backend)",
+            )
         adding.all(config.load(Path(root).resolve()))
     except WarmupError as error:
         adding.broken(str(error))
+
+
+def _forced_backend() -> str:
+    """Return the kind of environment that the user forces on every session, or "".
+
+    nox would pass over sessions whose Python it does not find, with status 0, and never ask us.
+    """
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("-fb", "--force-venv-backend")
+    parser.add_argument("--no-venv", action="store_true")
+    words = list(takewhile(lambda word: word != "--", sys.argv[1:]))
+    try:
+        asked, _ = parser.parse_known_args(words)
+    except SystemExit:  # nox says it better
+        return ""
+    own = nox.options.force_venv_backend
+    return str(asked.force_venv_backend or own or ("none" if asked.no_venv else ""))
 
 
 class _Adding:
@@ -99,7 +123,9 @@ class _Adding:
             {"venv_backend": venvs.FRESH},
         )
         self._add("warmup", warmup.session, matrix.everywhere(config.cells), **host)
-        names.report_is(self._add("report", warmup.report, python=False))
+        whole = {"python": _AnyPython()}  # they are about every cell, whatever -p says
+        names.report_is(self._add("report", warmup.report, venv_backend="none", **whole))
+        host |= whole
         self._add("seal", lambda session: servers.seal(session, config), **host)
         self._add("verify-devpi", lambda session: servers.verify_devpi(session, config), **host)
         self._add("verify", verify.session, matrix.verifiable(config.cells), **fresh)
@@ -115,13 +141,17 @@ class _Adding:
             def session(session: nox.Session, **_: object) -> None:
                 session.error(problem)
 
-            self._add(name, session, each, venv_backend="none", python=_AnyPython())
+            # Where nox makes an environment all the same, it must be of a Python that is there.
+            python = None if _forced_backend() else _AnyPython()
+            doc = "Say what is wrong with the configuration, and end."
+            self._add(name, session, each, doc, venv_backend="none", python=python)
 
     def _add(
         self,
         name: str,
         run: Callable[..., None],
         each: Any = None,
+        doc: str = "",
         **options: Any,
     ) -> object:
         """Add one session, or one for each parameter.
@@ -134,7 +164,7 @@ class _Adding:
             _refuse_arguments(session)
             run(session, **values)
 
-        session.__doc__ = _DOCS[name]
+        session.__doc__ = doc or _DOCS[name]
         if each is not None:
             session = each(session)
         if "allow_parallel" in inspect.signature(nox.session).parameters:

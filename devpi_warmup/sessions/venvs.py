@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nox.virtualenv
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 HOST, FRESH = "devpi-warmup-host", "devpi-warmup-fresh"
 _OLDEST_OF_VIRTUALENV = [3, 9]  # virtualenv 21 makes none for older ones
+_WHOLE = "devpi-warmup-made"  # a file in an environment that was made to the end
 _SEEDS = {"venv_params": ["--no-periodic-update"]}  # virtualenv must not look for a newer pip
 
 
@@ -28,9 +30,17 @@ class HostVirtualEnv(nox.virtualenv.VirtualEnv):
         super().__init__(location, interpreter=None, **kwargs | _SEEDS)
 
     def create(self) -> bool:
-        """Make it, whatever the machine's settings of virtualenv say."""
+        """Make it, whatever the machine's settings of virtualenv say.
+
+        One is used again only where it was made to the end: a kill may leave half of it.
+        """
+        whole = Path(self.location, _WHOLE)
+        if not whole.is_file():
+            self.reuse_existing = False
         with _no_settings():
-            return super().create()
+            made = super().create()
+        whole.touch()
+        return made
 
 
 class NotHere(str):
@@ -61,7 +71,8 @@ class FreshVirtualEnv(nox.virtualenv.VirtualEnv):
             with _no_settings():
                 return super().create()
         except nox.virtualenv.InterpreterNotFound as error:
-            console.say(str(error))  # nox shows no text of what is raised here
+            # nox shows no text of what is raised here.
+            console.say(f"{error}; is it installed, and with pyenv active (PYENV_VERSION)?")
             raise CommandFailed(str(error)) from None
 
 

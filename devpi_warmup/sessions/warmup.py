@@ -18,6 +18,8 @@ from devpi_warmup.wheelhouse.coverage import Coverage
 from devpi_warmup.wheelhouse.files import Wheelhouse
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import nox
 
     from devpi_warmup.inputs.config import Config
@@ -100,26 +102,30 @@ class Warmup:
         asked = self.config.index.url if self.config.index and not self.failures else None
         digests = self._digests(session)
         rows = table.rows(coverage, cells, digests, self.failures, asked=asked)
-        print(table.table(rows, counted=self.config.counted), flush=True)  # noqa: T201 - the result of the run
-        if (
-            not self.failures
-            and coverage.manifest.index
-            and asked in {None, coverage.manifest.index}
-        ):
-            console.say(f"warm is what the last warmup was shown of {coverage.manifest.index}")
+        print(table.table(rows, counted=self.config.counted), flush=True)  # noqa: T201
+        self._tell(rows, coverage, asked)
+        if self._broken is not None:
+            why = self._broken.title
+            fail(session, f"nothing was warmed up: {why}; the table shows what earlier runs left")
+        if problem := outcome.problem(rows, require_warm=self.config.require_warm):
+            fail(session, problem)
+
+    def _tell(self, rows: Sequence[table.Row], coverage: Coverage, asked: str | None) -> None:
+        """Say what there is to say beside the table."""
+        index, counted, every = coverage.manifest.index, self.config.counted, self.config.cells
         if not self.failures:
+            if index and asked in {None, index}:
+                console.say(f"warm is what the last warmup was shown of {index}")
             for row in (row for row in rows if row.details):
                 console.say(f"{row.cell} is missing: {row.details}")
-        unused = coverage.unused_wheels(self.config.cells)
+        elif len(rows) < len(every):
+            console.say(f"{len(rows)} of {len(every)} {counted} were selected")
+        unused = coverage.unused_wheels(every)
         if unused and all(row.state == "covered" for row in rows):
             console.say(
                 f"{len(unused)} wheels in {coverage.wheelhouse.shown}/ are of no covered target, "
                 f"such as {unused[0]}; they may be deleted"
             )
-        if self._broken is not None:
-            session.error(f"nothing was warmed up: {self._broken.title}")
-        if problem := outcome.problem(rows, require_warm=self.config.require_warm):
-            fail(session, problem)
 
     def _digests(self, session: nox.Session) -> dict[str, str]:
         """Return the digest of what each environment requires now, by its name."""

@@ -124,9 +124,9 @@ class Wheelhouse:
         """
         folder = self.path / LOCKS / OUTDATED
         for path in self.lock_paths(cell_id):
-            if not path.exists():
-                continue
             try:
+                if not path.exists():
+                    continue
                 folder.mkdir(exist_ok=True)
                 os.replace(path, folder / path.name)  # noqa: PTH105 - the name says it is atomic
             except OSError as error:

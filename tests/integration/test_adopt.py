@@ -203,6 +203,65 @@ def test_the_command_alone_lists_and_never_passes_for_a_run(foreign: Project) ->
     assert "Sessions not found: warmpu" in unknown.stderr
 
 
+@pytest.mark.parametrize("session", ["warmup", "verify", "report", "seal"])
+@pytest.mark.parametrize("force", ["-fb", "--force-venv-backend", "noxfile", "--no-venv"])
+def test_an_environment_of_another_kind_is_never_a_success(
+    foreign: Project, session: str, force: str
+) -> None:
+    """nox passes over a Python that is not here, with status 0, before a session is asked."""
+    foreign.write("adopt-app", pythons=("3.7", "3.15"), platforms=(OWN_PLATFORM,))
+    more = () if force in {"noxfile", "--no-venv"} else ("venv",)
+    options = () if force == "noxfile" else (force, *more)
+    if force == "noxfile":
+        call = "nox.options.force_venv_backend = 'venv'\ndevpi_warmup.register()"
+        register(foreign, call)
+    runs = [foreign.nox("-s", session, *options)]
+    if force != "noxfile":  # the command has its own
+        runs.append(command(foreign, session, *options))
+    for done in runs:
+        assert done.returncode not in {0, None}, done.output
+    assert not foreign.wheelhouse.exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-s",),
+        ("-k", ""),
+        ("-k",),
+        ("-s", "--", "warmup"),
+        ("--", "-l"),
+        ("-x", "--", "-s"),
+        ("warmup", "-s"),
+        ("warmup", "--", "--help"),
+    ],
+)
+def test_the_command_never_succeeds_at_nothing(foreign: Project, words: tuple[str, ...]) -> None:
+    done = command(foreign, *words)
+    assert done.returncode not in {0, None}, done.output
+    assert not foreign.wheelhouse.exists()
+
+
+def test_a_run_that_was_killed_while_its_environment_was_made(foreign: Project) -> None:
+    for name in ("manylinux2014_x86_64", "win_amd64"):
+        half = foreign.root / ".nox" / f"warmup-cp{OWN_PYTHON.replace('.', '')}-{name}" / "bin"
+        half.mkdir(parents=True)
+        (half / "python").symlink_to(sys.executable)
+        (half.parent / "pyvenv.cfg").write_text(f"home = {Path(sys.executable).parent}\n")
+    done = foreign.nox("-s", "warmup")
+    assert done.returncode == 0, done.output
+    again = foreign.nox("-s", "warmup")
+    assert again.stderr.count("eusing existing virtual environment") == 2
+
+
+def test_fewer_than_all_is_said(foreign: Project) -> None:
+    foreign.write("adopt-app")
+    done = foreign.nox("-s", "warmup", NOXPYTHON="3.13")
+    assert done.returncode == 0, done.output
+    assert "2 of 4 targets were selected" in done.stderr
+    assert foreign.nox("-s", "report", NOXPYTHON="3.13").returncode == 1  # of all
+
+
 def test_the_command_says_what_is_wrong_with_the_table(foreign: Project) -> None:
     foreign.write("adopt-app", more="requirments = []")
     done = command(foreign, "warmup")
@@ -370,6 +429,6 @@ def test_inside_nox_and_the_wheel_alone_are_enough(
     assert command(foreign, "report", **environ).returncode == 0
     lacking = command(foreign, "warmup", **environ)
     assert lacking.returncode == 1
-    assert "a library of the engine is missing" in lacking.stderr
+    assert "libraries of the engine are missing: " in lacking.stderr
     assert "Traceback" not in lacking.output
     assert os.environ.get("PYTHONPATH") != str(block)

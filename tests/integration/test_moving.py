@@ -202,7 +202,7 @@ def test_served_without_the_libraries_of_the_engine(warm: Project, tmp_path: Pat
             text=True,
         )
         assert done.returncode == 1
-        assert "a library of the engine is missing: " in done.stderr
+        assert "libraries of the engine are missing: " in done.stderr
         assert "run nox without NOX_SCRIPT_MODE=none" in done.stderr.replace("\n", " ")
         assert "Traceback" not in done.stdout + done.stderr
         assert "devpi does not serve" not in done.stderr

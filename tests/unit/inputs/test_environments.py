@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,7 @@ def test_without_environments_a_cell_is_its_target(root: Path) -> None:
         ("CP313t_x", "looks like a target"),
         ("win_amd64", "looks like a target"),
         ("pylock", "looks like a target"),
+        ("a" * 41, "longer than 40 letters"),
         ("windows", "a meaning of its own"),
         ("and", "a meaning of its own"),
     ],
@@ -138,3 +140,33 @@ def test_a_problem_of_the_whole_table_is_told_once(root: Path) -> None:
     text = HEAD.replace("3.11", "3.99")
     text += "[tool.devpi-warmup.environments.a]\n[tool.devpi-warmup.environments.b]\n"
     assert problems(root, text).count("Python 3.99 is not known here") == 1
+
+
+def test_a_file_that_is_named_is_meant_though_it_constrains_too(root: Path) -> None:
+    text = f"""{HEAD}
+        constraints = ["requirements/base.txt"]
+        [tool.devpi-warmup.environments.prod]
+        requirements = ["requirements/base.txt", "requirements/dev.txt"]
+        [tool.devpi-warmup.environments.all]
+        requirements = ["requirements/*.txt"]
+    """
+    named = [
+        [source.path.name for source in environment.sources.requirements]
+        for environment in load(root, text).environments
+    ]
+    assert named == [["base.txt", "dev.txt"], ["dev.txt"]]
+
+
+@pytest.mark.parametrize("pattern", [".", "x" * 300, "a\0b", "**"])
+def test_a_pattern_that_is_none(root: Path, pattern: str) -> None:
+    assert "no file" in problems(root, f"{HEAD}\nrequirements = [{json.dumps(pattern)}]")
+
+
+def test_a_link_to_nowhere_is_not_no_table(root: Path) -> None:
+    (root / "pyproject.toml").symlink_to("nowhere")
+    with pytest.raises(InvalidInputError, match=r"pyproject\.toml cannot be read"):
+        config.load(root, {})
+
+
+def test_a_number_without_end(root: Path) -> None:
+    assert "it is not valid TOML" in problems(root, f"{HEAD}\nx = 1{'0' * 5000}")

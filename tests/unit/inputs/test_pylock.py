@@ -14,8 +14,8 @@ lock-version = "1.0"
 created-by = "test"
 requires-python = ">=3.10"
 extras = ["web"]
-dependency-groups = ["dev", "docs"]
-default-groups = ["dev"]
+dependency-groups = ["dev", "docs", "My_Group"]
+default-groups = ["dev", "My_Group"]
 """
 WHEEL = 'wheels = [{name = "%s-%s-py3-none-any.whl", url = "https://files.example.com/x.whl", hashes = {sha256 = "%s"}}]'
 
@@ -42,7 +42,7 @@ def test_a_lock_is_read_as_pins_with_markers_and_hashes(tmp_path: Path) -> None:
     assert [str(root) for root in (*old, *new)] == ["numpy==2.2.6", "numpy==2.4.6"]
     assert new[0].hashes == {"b" * 64}
     assert new[0].where == "pylock.toml: numpy"
-    assert [str(limit.specifier) for limit in found.pythons] == [">=3.10"]
+    assert [limit.python for limit in found.limits] == [">=3.10"]
     assert "files.example.com" not in repr(found)
 
 
@@ -54,6 +54,8 @@ def test_a_lock_is_read_as_pins_with_markers_and_hashes(tmp_path: Path) -> None:
         ("'docs' not in dependency_groups", (), True),
         ("'web' in extras", (), False),
         ("'web' in extras", ("web",), True),
+        ("'my-group' in dependency_groups", (), True),
+        ("'web' in extras", ("Web",), True),
         ("'web' in extras and sys_platform == 'linux'", ("web",), False),
     ],
 )
@@ -87,3 +89,36 @@ def test_an_invalid_lock_and_an_unknown_extra(tmp_path: Path) -> None:
         read(tmp_path, "packages = 3")
     with pytest.raises(InvalidInputError, match=r"has no extra 'wbe'\n.*known: web"):
         read(tmp_path, package("x", "1.0"), extras=("wbe",))
+
+
+def test_a_package_without_a_version(tmp_path: Path) -> None:
+    text = package("x", "1.0").replace('version = "1.0"\n', "")
+    with pytest.raises(InvalidInputError, match=r"pylock\.toml: x: it has no version"):
+        read(tmp_path, text)
+
+
+def test_what_a_lock_and_its_packages_are_for(tmp_path: Path) -> None:
+    mark = "sys_platform == 'linux'"
+    needs = package("x", "1.0", mark).replace("wheels =", 'requires-python = ">=3.12"\nwheels =')
+    found = read(tmp_path, needs, package("y", "1.0"))
+    linux, windows = "manylinux2014_x86_64", "win_amd64"
+    told = {
+        (python, platform): [
+            w for w in (limit.why_not(Target(python, platform)) for limit in found.limits) if w
+        ]
+        for python in ("3.9", "3.11", "3.12")
+        for platform in (linux, windows)
+    }
+    assert told["3.12", linux] == told["3.11", windows] == []
+    assert told["3.9", windows][0].startswith("is for Python >=3.10, the target has 3.9.")
+    assert told["3.11", linux][0].startswith("is for Python >=3.12, the target has 3.11.")
+    path = tmp_path / "pylock.toml"
+    path.write_text(
+        path.read_text().replace(
+            "extras =", "environments = [\"sys_platform == 'linux'\"]\nextras ="
+        )
+    )
+    only = load(Sources(tmp_path, (Source(path),)))
+    assert not any(limit.why_not(Target("3.12", linux)) for limit in only.limits)
+    (why,) = (w for limit in only.limits if (w := limit.why_not(Target("3.12", windows))))
+    assert why == 'is for sys_platform == "linux" alone'

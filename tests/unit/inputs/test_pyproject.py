@@ -6,7 +6,8 @@ import pytest
 
 from devpi_warmup.errors import InvalidInputError
 from devpi_warmup.inputs import config, sources
-from devpi_warmup.inputs.requirements import RequirementSet
+from devpi_warmup.inputs.requirements import RequirementSet, for_target
+from devpi_warmup.inputs.targets import Target
 
 PROJECT = """
 [project]
@@ -42,7 +43,7 @@ def test_the_dependencies_of_a_project(tmp_path: Path) -> None:
     found = load(tmp_path, "pyproject.toml")
     assert names(found) == ["lib>=1", "tool"]
     assert found.requirements[0].where == "pyproject.toml: project.dependencies"
-    assert [str(limit.specifier) for limit in found.pythons] == [">=3.11"]
+    assert [limit.python for limit in found.limits] == [">=3.11"]
 
 
 def test_extras_and_the_extras_they_name(tmp_path: Path) -> None:
@@ -101,12 +102,22 @@ def test_the_digest_changes_with_what_is_required(tmp_path: Path) -> None:
             "project.optional-dependencies.web: it must be a list of strings",
         ),
         ("pyproject.toml", (), ">=3.11", "three", "requires-python is 'three'"),
+        ("pyproject.toml", (), '">=3.11"', '[">=3.11"]', "requires-python is of type list"),
+        (
+            "pyproject.toml",
+            (),
+            'name = "My',
+            'dynamic = "dependencies"\nname = "My',
+            "project.dynamic",
+        ),
+        ("pyproject.toml", ("dev",), "Dev =", "dev = []\nDev =", "'Dev' stands there twice"),
+        ("pyproject.toml[web]", (), "web =", "Web = []\nweb =", "'web' stands there twice"),
         (
             "pyproject.toml",
             ("lint",),
             'lint = ["ruff"]',
             'lint = [{include-group = "dev"}, {other = "x"}]',
-            "it includes itself: lint → dev → lint\n.*{'other': 'x'} is no requirement",
+            "it includes itself: lint → dev → lint\n.*a dict is no requirement",
         ),
     ],
 )
@@ -123,3 +134,38 @@ def test_extras_are_not_for_requirement_files(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text("six")
     with pytest.raises(InvalidInputError, match=r"a.toml has no extras"):
         load(tmp_path, "a.toml[web]")
+
+
+def test_the_marker_of_an_extra_of_its_own_goes_with_it(tmp_path: Path) -> None:
+    text = PROJECT.replace('"my-app[db]"', "\"my-app[db]; sys_platform == 'win32'\"")
+    found = load(tmp_path, "pyproject.toml[web]", text=text)
+    linux, windows = Target("3.12", "manylinux2014_x86_64"), Target("3.12", "win32")
+    assert "sqlalchemy" in [r.name for r in for_target(found, windows).requirements]
+    assert "sqlalchemy" not in [r.name for r in for_target(found, linux).requirements]
+
+
+def test_groups_that_include_each_other_many_times(tmp_path: Path) -> None:
+    lines = [
+        f"g{n} = [{{include-group = 'g{n + 1}'}}, {{include-group = 'g{n + 1}'}}]"
+        for n in range(1500)
+    ]
+    groups = "\n".join(["[dependency-groups]", *lines, "g1500 = ['six']"])
+    assert names(load(tmp_path, groups=("g0",), text=groups)) == ["six"]
+
+
+@pytest.mark.parametrize(
+    ("named", "old", "new"),
+    [
+        ("pyproject.toml", ">=3.11", "https://u:s3cret@h"),
+        ("pyproject.toml", '"ruff"', '{git = "https://u:s3cret@h"}'),
+        ("pyproject.toml", '"ruff"', '{include-group = "https://u:s3cret@h"}'),
+        ("https://u:s3cret@h/req.txt", "", ""),
+    ],
+)
+def test_no_message_holds_what_may_be_secret(
+    tmp_path: Path, named: str, old: str, new: str
+) -> None:
+    text = PROJECT.replace(old, new) if old else PROJECT
+    with pytest.raises(InvalidInputError) as caught:
+        load(tmp_path, named, groups=("lint",), text=text)
+    assert "s3cret" not in str(caught.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,36 @@ def test_a_survey_opens_no_wheel(catalogue: Catalogue, fetcher: Fetcher, tmp_pat
     found = survey(load_files(tmp_path, "main.txt"), Target("3.12", "win32"), fetcher)
     assert [error.title for error in found] == ["nothing: the index has no such project"]
     assert not [path for path in catalogue.asked if ".whl" in path]
+
+
+def test_only_names_that_exist_are_meant(catalogue: Catalogue, lock: Resolve) -> None:
+    with pytest.raises(WarmupError) as caught:
+        lock("missing-1", "missing-2", "missing-3")
+    assert "did you mean" not in str(caught.value)
+    assert str(caught.value).count("check how it is spelled") == 3
+
+
+def test_a_project_of_a_refused_url_is_no_second_problem(
+    catalogue: Catalogue, lock: Resolve
+) -> None:
+    catalogue.add("a", "1.0", requires=("foo>=1",))
+    url = "foo @ https://h.example.com/foo-1.0-py3-none-win_amd64.whl"
+    assert [part.partition(": ")[0] for part in parts(lock, "a", url)] == ["main.txt:2"]
+
+
+def test_a_python_that_only_metadata_wants_does_not_end_the_search(
+    catalogue: Catalogue, lock: Resolve
+) -> None:
+    upload = catalogue.add("p", "1.0", requires_python=">=3.99")
+    catalogue.projects["p"] = [replace(upload, requires_python="")]
+    catalogue.add("q", "1.0", requires=("nodep",))
+    found = parts(lock, "p", "q", "nosuch")
+    assert [part.partition(":")[0] for part in found] == ["nosuch", "p", "nodep"]
+    assert found[1] == "p: made for another Python:"
+
+
+def test_a_list_of_projects_that_is_made_to_take_long(catalogue: Catalogue, lock: Resolve) -> None:
+    catalogue.add("numpy", "1.0")
+    catalogue.faults["/+simple/"] = [Answer(200, "text/html", b"<a " * 300_000)]
+    with pytest.raises(WarmupError, match="check how it is spelled"):
+        lock("nmupy")
