@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from catalogue import make_wheel
-from projects import OWN_PLATFORM, OWN_PYTHON, Devpi, Project, linux_only
+from projects import OWN_PLATFORM, OWN_PYTHON, ROOT, Devpi, Project, linux_only
 
 from devpi_warmup.inputs.pip_config import clean_environment
 from devpi_warmup.inputs.targets import Target
@@ -313,7 +313,7 @@ def test_inside_the_gap_nox_alone_is_enough(ready: Project, tmp_path: Path) -> N
         [python, "-I", "-m", "pip", "list"], check=True, capture_output=True, text=True
     ).stdout
     assert not {"requests", "resolvelib", "rich", "mousebender"} & set(listed.split())
-    env = ready.env() | {"PATH": f"{home / 'bin'}:{ready.env()['PATH']}"}
+    env = ready.env(PYTHONPATH=str(ROOT)) | {"PATH": f"{home / 'bin'}:{ready.env()['PATH']}"}
     done = subprocess.run(
         [*isolation().prefix, python, "-m", "nox", "-s", "verify", "-p", OWN_PYTHON],
         cwd=ready.root,

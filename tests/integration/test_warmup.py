@@ -142,7 +142,7 @@ def test_a_target_that_fails_for_new_requirements_keeps_no_lock_of_the_old(
 @pytest.mark.parametrize(
     ("arguments", "ids"),
     [
-        (("-p", "3.15"), {"cp315-win_amd64", "cp315-manylinux2014_x86_64"}),
+        (("-s", "warmup", "-p", "3.15"), {"cp315-win_amd64", "cp315-manylinux2014_x86_64"}),
         (("-s", "warmup(cp39-win_amd64)"), {"cp39-win_amd64"}),
         (("-s", "warmup", "-p", "3.9"), {"cp39-win_amd64", "cp39-manylinux2014_x86_64"}),
         (("-t", "windows", "-k", "warmup"), {"cp315-win_amd64", "cp39-win_amd64"}),
@@ -164,7 +164,7 @@ def test_the_table_of_contents(project: Project) -> None:
     project.write("six")
     done = project.nox("-l")
     assert done.returncode == 0
-    assert "* warmup(cp39-manylinux2014_x86_64) [linux] -> Gather" in done.stdout
+    assert "- warmup(cp39-manylinux2014_x86_64) [linux] -> Gather" in done.stdout
     assert "- report -> Print what the wheelhouse covers" in done.stdout
 
 

@@ -27,5 +27,6 @@ def blocks(name: str = "README.md") -> list[Block]:
 
 
 def run_here(kind: str) -> list[str]:
-    """The blocks of a language that test_readme runs."""
-    return [b.text for b in blocks() if (b.who, b.kind) == ("run by test_readme", kind)]
+    """The blocks of a language that test_readme and test_story run."""
+    who = {"run by test_readme", "run by test_story"}
+    return [b.text for b in blocks() if b.who in who and b.kind == kind]
