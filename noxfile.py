@@ -1,6 +1,7 @@
 #!/usr/bin/env -S nox -f
 # /// script
 # dependencies = [
+#   "build>=1.3",
 #   "mousebender>=2025.1",
 #   "nox>=2026.4.10",
 #   "packaging>=26.2",

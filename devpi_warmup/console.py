@@ -31,7 +31,8 @@ def spelled(text: str) -> str:
 
 def quiet_libraries() -> None:
     """Keep the debug lines of libraries, which name each request, out of nox's own log."""
-    logging.getLogger("urllib3").setLevel(logging.WARNING)
+    for library in ("urllib3", "build"):
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def megabytes(size: int) -> str:

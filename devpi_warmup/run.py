@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from devpi_warmup import console, process
+from devpi_warmup.build.builder import Builder
 from devpi_warmup.errors import FileError, WarmupError, indented, together
 from devpi_warmup.index.fetcher import Fetcher
 from devpi_warmup.index.opening import open_index
@@ -22,6 +23,7 @@ from devpi_warmup.resolve.resolver import resolve, survey
 from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.journal import ManifestJournal
 from devpi_warmup.wheelhouse.members import problems
+from devpi_warmup.wheelhouse.origins import Origin
 
 if TYPE_CHECKING:
     from devpi_warmup.inputs.cells import Cell
@@ -75,6 +77,7 @@ class Run:
         if self._unshown:
             console.say(f"{self._unshown}: it cannot be shown that each of them answers")
         self._locks: list[Lock] = []
+        self._builds: Builder | None = None
         self._pip = ""  # the version that the referee had last
         digests = {name: found.digest for name, found in self._requirements.items()}
         self._journal = ManifestJournal(self._wheelhouse, digests, shown)
@@ -90,10 +93,10 @@ class Run:
         """
         lock = None
         try:
-            lock = self._resolve(cell)
+            pip = Pip(python, process.run)
+            lock = self._resolve(cell, pip)
             notes = self._gather(lock)
             write_lock(lock, self._wheelhouse)
-            pip = Pip(python, process.run)
             verdict, judged = self._prove(lock, pip)
         except WarmupError as error:
             if self._server is not None and self._server.complaint:
@@ -118,7 +121,8 @@ class Run:
 
         :raises WarmupError: devpi does not answer
         """
-        files = {pin.file for lock in self._locks for pin in lock.pins if not pin.from_url}
+        files = {pin.file for lock in self._locks for pin in lock.pins if pin.file.indexed}
+        files |= {f for lock in self._locks for b in lock.builds for f, _ in b.files if f.indexed}
         self._journal.proven(self._fetcher.sweep(files))
 
     def _private_index(self, config: Config, settings: PipConfig) -> IndexUrl:
@@ -131,7 +135,12 @@ class Run:
         )
         return url
 
-    def _resolve(self, cell: Cell) -> Lock:
+    def _builder(self, pip: Pip) -> Builder:
+        if self._builds is None:
+            self._builds = Builder(self._fetcher, pip, dict(self._journal.manifest.files))
+        return self._builds
+
+    def _resolve(self, cell: Cell, pip: Pip) -> Lock:
         fetcher, requirements = self._fetcher, self._requirements[cell.environment]
         if wrong := self._wrong.get(cell.environment):
             # The lines that can be used are asked for all the same: one run names every problem.
@@ -139,7 +148,7 @@ class Run:
             raise together([*(problem.error for problem in wrong), *found])
         files, size = fetcher.downloaded_files, fetcher.downloaded_bytes
         with progress(cell) as fetcher.progress:
-            lock = resolve(requirements, cell, fetcher)
+            lock = resolve(requirements, cell, fetcher, self._builder(pip))
         files, size = fetcher.downloaded_files - files, fetcher.downloaded_bytes - size
         more = ", some only to be read" if files > len(lock.pins) else ""
         console.say(
@@ -156,6 +165,8 @@ class Run:
         self._journal.begin(lock)
         for pin in lock.pins:
             self._fetcher.published(pin.file)
+        for file in {file for build in lock.builds for file, _ in build.files}:
+            self._fetcher.published(file)
         members = {pin.file.filename: self._fetcher.members(pin.file) for pin in lock.pins}
         found = problems(members, lock.target)
         if found.errors:
@@ -203,7 +214,7 @@ class Run:
                     raise FileError(
                         f"pip cannot install {pin.file.filename}: {problem}",
                         hint="name another file"
-                        if pin.from_url
+                        if pin.file.origin is Origin.DIRECT
                         else f"require another version, such as {pin.project}!={pin.version} in "
                         "the requirements or the constraints",
                     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache, partial
@@ -16,7 +17,7 @@ from devpi_warmup.index.single_flight import SingleFlight
 from devpi_warmup.index.transport import FILE_CONNECTIONS, SMALL_CONNECTIONS
 from devpi_warmup.inputs.urls import redact
 from devpi_warmup.wheelhouse import members
-from devpi_warmup.wheelhouse.files import StoredFile, Wheelhouse, write_error
+from devpi_warmup.wheelhouse.files import StoredFile, Wheelhouse, digest, write_error
 from devpi_warmup.wheelhouse.warmth import Warmth
 from devpi_warmup.wheelhouse.wheels import Metadata, parse_metadata, read_metadata
 
@@ -173,8 +174,8 @@ class Fetcher:
 
     def _fetch(self, file: IndexFile) -> StoredFile:
         try:
-            stored = self.wheelhouse.find(file.filename, file.sha256) or self._download(file)
-            if self._devpi is not None:
+            stored = self.wheelhouse.find(file.filename, file.sha256) or self._gather(file)
+            if self._devpi is not None and file.indexed:
                 # In this very thread, and so on the connection that has just carried the file.
                 proof = self._devpi.holds(file, stored.size, committed_only=True)
                 if proof.warmth is Warmth.COLD:
@@ -183,6 +184,24 @@ class Fetcher:
         except OSError as error:
             raise write_error(self.wheelhouse.path, error) from None
         return stored
+
+    def _gather(self, file: IndexFile) -> StoredFile:
+        return self._copy(file) if file.path else self._download(file)
+
+    def _copy(self, file: IndexFile) -> StoredFile:
+        """Copy a file of this machine, which must still be what it was.
+
+        :raises FileError: it was changed since
+        """
+        path = self._scratch()
+        try:
+            shutil.copyfile(file.path, path)
+        except OSError as error:
+            problem = f"{file.filename} {file.origin.told}, and cannot be read: {error.strerror}"
+            raise FileError(problem, hint="run it again") from None
+        if digest(path) != file.sha256:
+            raise FileError(f"{file.filename} was changed during the run", hint="run it again")
+        return StoredFile(path, file.sha256, path.stat().st_size)
 
     def _download(self, file: IndexFile) -> StoredFile:
         path = self._scratch()

@@ -12,11 +12,12 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from mousebender import simple
 from packaging.tags import Tag, parse_tag
-from packaging.utils import BuildTag, NormalizedName, parse_wheel_filename
-from packaging.version import Version
+from packaging.utils import BuildTag, NormalizedName, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
 
 from devpi_warmup.errors import IndexAccessError
 from devpi_warmup.inputs.urls import redact
+from devpi_warmup.wheelhouse.origins import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from devpi_warmup.index.transport import Answer
 
 _SAFE_FILENAME = re.compile(r"[A-Za-z0-9_.+!-]+")
+SDIST_SUFFIXES = (
+    *(".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar", ".tbz"),
+    *(".tar.xz", ".txz", ".tlz", ".tar.lz", ".tar.lzma"),
+)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -37,6 +42,8 @@ class IndexFile:
     :param requires_python: the specifier the page gives, or ""
     :param metadata: whether the index serves the METADATA alone (PEP 658)
     :param metadata_sha256: the digest of that METADATA, or ""
+    :param origin: where it comes from
+    :param path: where it lies on this machine, if it does not come over the wire
     """
 
     filename: str
@@ -47,6 +54,13 @@ class IndexFile:
     metadata: bool = False
     metadata_sha256: str = ""
     page: str = ""
+    origin: Origin = Origin.INDEX
+    path: str = ""
+
+    @property
+    def indexed(self) -> bool:
+        """Whether it comes from the index, which can be asked for it."""
+        return self.origin is Origin.INDEX
 
     @property
     def url(self) -> str:
@@ -63,6 +77,20 @@ class Wheel:
     build: BuildTag
     tags: frozenset[Tag]
     file: IndexFile
+
+
+@dataclass(frozen=True, slots=True)
+class Sdist:
+    """An sdist on a project page, by what its filename says."""
+
+    project: NormalizedName
+    version: Version
+    file: IndexFile
+
+    @property
+    def build(self) -> BuildTag:
+        """Return no build tag: an sdist has none."""
+        return ()
 
 
 @dataclass(frozen=True)
@@ -84,6 +112,26 @@ class Page:
     def files(self) -> Iterator[IndexFile]:
         """Everything on the page."""
         return chain((wheel.file for wheel in self.wheels), self.others)
+
+
+def parse_sdist(project: NormalizedName, file: IndexFile) -> Sdist | None:
+    """Return the sdist a filename stands for; None where it is none of the project.
+
+    By pip's rule, which knows the project (pip/_internal/index/package_finder.py,
+    ``_extract_version_from_fragment``): the name ends where what stands before the dash is the
+    project.
+    """
+    suffix = next((end for end in SDIST_SUFFIXES if file.filename.endswith(end)), None)
+    if suffix is None or not _SAFE_FILENAME.fullmatch(file.filename):
+        return None
+    stem = file.filename.removesuffix(suffix)
+    for place, letter in enumerate(stem):
+        if letter == "-" and canonicalize_name(stem[:place]) == project:
+            try:
+                return Sdist(project, _version(stem[place + 1 :]), file)
+            except InvalidVersion:
+                return None
+    return None
 
 
 def parse_wheel(project: NormalizedName, file: IndexFile) -> Wheel | None:

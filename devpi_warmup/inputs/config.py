@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 _NAME = "devpi-warmup"
 _TABLE = f"[tool.{_NAME}]"
-_OF_ENVIRONMENTS = ("pythons", "platforms", "exclude", "requirements", "groups", "constraints")
+_OF_ENVIRONMENTS = (
+    *("pythons", "platforms", "exclude"),
+    *("requirements", "groups", "constraints", "wheels", "sdists", "build-constraints"),
+)
 _STRINGS = ("index-url", "wheelhouse")
 _BOOLEANS = ("require-warm",)
 KEYS = (*_OF_ENVIRONMENTS, *_STRINGS, *_BOOLEANS, environments.TABLE)

@@ -184,7 +184,16 @@ def _sources(
         if name:
             message = f"{name}: {message}"
         problems.append(Problem(message, "requirements" if wanted is not None else "", hint))
-    return Sources(root, requirements, groups, constraints)
+    wheels = tuple(source.path for source in _files(root, settings, "wheels", "", problems))
+    return Sources(
+        root,
+        requirements,
+        groups,
+        constraints,
+        wheels,
+        tuple(settings.get("sdists", ())),
+        tuple(settings.get("build-constraints", ())),
+    )
 
 
 def _files(
@@ -196,6 +205,8 @@ def _files(
 ) -> tuple[Source, ...]:
     """Return the files that a key names, in its order, each once."""
     if key not in settings:
+        if not default:
+            return ()
         return tuple(Source(path) for path in _glob(root, default))
     found: dict[Source, None] = {}
     for pattern in settings[key]:

@@ -29,9 +29,14 @@ from devpi_warmup.inputs.requirement_lines import (
     show,
 )
 from devpi_warmup.inputs.requirements import Limit, RequirementSet, RootRequirement
+from devpi_warmup.inputs.sdists import Sdists
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from packaging.requirements import Requirement
+
+    from devpi_warmup.inputs.own_wheels import OwnWheel
 
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
@@ -51,6 +56,9 @@ class Reader:
         self.constraints: list[RootRequirement] = []
         self.problems: list[Problem] = []
         self.limits: list[Limit] = []
+        self.wheels: tuple[OwnWheel, ...] = ()
+        self.sdists: tuple[Requirement, ...] = ()
+        self._build_constraints: list[RootRequirement] = []
         self._lines: list[tuple[str, ...]] = []
         self._root = root
         self._environ = environ
@@ -63,10 +71,18 @@ class Reader:
             ("limit", limit.where, limit.python, *map(str, limit.environments))
             for limit in self.limits
         ]
-        wanted = json.dumps([[*self._lines, *limits], [root.known for root in roots]])
+        own = [("wheel", wheel.path.name, wheel.sha256) for wheel in self.wheels]
+        own += [("sdist", str(line), "") for line in self.sdists]
+        own += [("build", str(root), "") for root in self._build_constraints]
+        wanted = json.dumps([[*self._lines, *limits, *own], [root.known for root in roots]])
         digest = hashlib.sha256(wanted.encode()).hexdigest()
         return RequirementSet(
-            tuple(self.requirements), tuple(self.constraints), digest, tuple(self.limits)
+            tuple(self.requirements),
+            tuple(self.constraints),
+            digest,
+            tuple(self.limits),
+            self.wheels,
+            Sdists(self.sdists, tuple(self._build_constraints)),
         )
 
     def show(self, path: Path) -> str:
@@ -125,6 +141,19 @@ class Reader:
             self._require(specification, options, where, raw, constraint=constraint)
             return
         self._option_line(path, where, options)
+
+    def build_constraint(self, line: str) -> None:
+        """Take a constraint on what builds require."""
+        try:
+            root = root_requirement(line, (), "build-constraints", line)
+        except LineError as error:
+            self._problem("build-constraints", error.message, error.hint)
+            return
+        if root.requirement.extras or root.url is not None:
+            hint = "constrain the version alone"
+            self._problem("build-constraints", f"{line!r} has extras or a URL", hint)
+            return
+        self._build_constraints.append(root)
 
     def _require(
         self,

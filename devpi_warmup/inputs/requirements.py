@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
+from devpi_warmup.inputs.sdists import Sdists
 from devpi_warmup.inputs.urls import redact
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from packaging.markers import Marker
 
+    from devpi_warmup.inputs.own_wheels import OwnWheel
     from devpi_warmup.inputs.targets import Target
 
 
@@ -90,12 +92,16 @@ class RequirementSet:
     :param digest: sha256 of the lines as written, and of what ``${VARIABLES}`` make of them,
         users and passwords in URLs aside
     :param limits: what the files are for
+    :param wheels: of the user's own; they require nothing by themselves
+    :param sdists: which may be built
     """
 
     requirements: tuple[RootRequirement, ...]
     constraints: tuple[RootRequirement, ...]
     digest: str
     limits: tuple[Limit, ...] = ()
+    wheels: tuple[OwnWheel, ...] = ()
+    sdists: Sdists = field(default_factory=Sdists)
 
 
 @dataclass(frozen=True)
@@ -104,12 +110,16 @@ class TargetRequirements:
 
     :param markers: every marker that was evaluated to know that
     :param limits: what the files are for
+    :param wheels: of the user's own
+    :param sdists: which may be built
     """
 
     requirements: tuple[RootRequirement, ...]
     constraints: tuple[RootRequirement, ...]
     markers: tuple[Marker, ...]
     limits: tuple[Limit, ...] = ()
+    wheels: tuple[OwnWheel, ...] = ()
+    sdists: Sdists = field(default_factory=Sdists)
 
 
 def for_target(requirements: RequirementSet, target: Target) -> TargetRequirements:
@@ -120,6 +130,8 @@ def for_target(requirements: RequirementSet, target: Target) -> TargetRequiremen
         _applying(requirements.constraints, target),
         tuple(root.requirement.marker for root in lines if root.requirement.marker is not None),
         requirements.limits,
+        requirements.wheels,
+        requirements.sdists,
     )
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from devpi_warmup.errors import InvalidInputError, Problem
 from devpi_warmup.inputs import pylock, pyproject
+from devpi_warmup.inputs.own_wheels import read_wheels
 from devpi_warmup.inputs.requirement_files import Reader
+from devpi_warmup.inputs.sdists import read_sdists
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,12 +38,18 @@ class Sources:
     :param root: the folder of ``pyproject.toml``; paths in messages are relative to it
     :param groups: dependency groups (PEP 735) of that file
     :param constraints: constraint files
+    :param wheels: of the user's own, beside those of the index
+    :param sdists: projects that may be built, as lines
+    :param build_constraints: which versions are allowed of what a build requires, as lines
     """
 
     root: Path
     requirements: tuple[Source, ...]
     groups: tuple[str, ...] = ()
     constraints: tuple[Path, ...] = ()
+    wheels: tuple[Path, ...] = ()
+    sdists: tuple[str, ...] = ()
+    build_constraints: tuple[str, ...] = ()
 
 
 def load(sources: Sources, *, environ: Mapping[str, str] = os.environ) -> RequirementSet:
@@ -76,4 +84,8 @@ def read(
         files = ", ".join(reader.show(source.path) for source in sources.requirements)
         hint = "write one requirement a line"
         reader.problems.append(Problem("nothing is required", files, hint))
+    reader.wheels = read_wheels(sources.wheels, reader.problems)
+    reader.sdists = read_sdists(sources.sdists, reader.problems)
+    for line in sources.build_constraints:
+        reader.build_constraint(line)
     return reader.found(), tuple(reader.problems)

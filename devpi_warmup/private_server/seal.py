@@ -21,10 +21,15 @@ from devpi_warmup.prove.server import Locked, LockedFile, cold, download_all, lo
 from devpi_warmup.wheelhouse.files import digest
 from devpi_warmup.wheelhouse.lock import install_command
 from devpi_warmup.wheelhouse.manifest import NAME
+from devpi_warmup.wheelhouse.origins import Origin
 
 if TYPE_CHECKING:
     from devpi_warmup.inputs.config import Config
     from devpi_warmup.inputs.urls import IndexUrl
+
+
+# What the private server does not have: it mirrors, and nobody uploads to it.
+BESIDE = frozenset({Origin.LOCAL, Origin.BUILT})
 
 
 def seal(loaded: Config, *, python: str) -> str:
@@ -35,7 +40,7 @@ def seal(loaded: Config, *, python: str) -> str:
     """
     server = _server(loaded, python)
     found = locked(loaded)
-    files = found.files
+    files = [file for file in found.files if file.origin not in BESIDE]
     try:
         index = server.start()
         transport = Transport(index)
@@ -60,11 +65,21 @@ def seal(loaded: Config, *, python: str) -> str:
         "  devpi-server --serverdir data --offline-mode --host 0.0.0.0 --port 3141\n"
         "  pip install --trusted-host devpi.example.com "
         "--index-url http://devpi.example.com:3141/root/pypi/+simple/ "
+        f"{_beside(found)}"
         f"--require-hashes -r {loaded.wheelhouse_shown}/locks/{loaded.cells[0].id}.txt\n"
         "It serves the targets of this configuration, and nothing else.\n"
         f"To change that server you need {FOLDER}/root-password; to use it you do not.\n"
         "Seal it again after each warmup."
     )
+
+
+def _beside(found: Locked) -> str:
+    """Return pip's option for the wheels that no index has, where the first lock has some."""
+    cell = found.cells[0]
+    names = found.coverage.entry(cell).files
+    if not any(file.origin in BESIDE and file.filename in names for file in found.files):
+        return ""
+    return f"--find-links {found.coverage.wheelhouse.shown}/locks/{cell.id}.html "
 
 
 def _install_server(found: Locked) -> str:
@@ -95,7 +110,7 @@ def serve_offline(loaded: Config, *, python: str) -> None:
     try:
         index = server.start()
         environ = {"PIP_INDEX_URL": index.simple, "no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
-        download_all(found, environ, pip=Pip(python, process.run))
+        download_all(found, environ, pip=Pip(python, process.run), beside=BESIDE)
     finally:
         server.stop()
 

@@ -70,14 +70,16 @@ class Pip:
         markers: Mapping[str, str],
         folder: Path,
         environ: Mapping[str, str],
+        *more: str,
     ) -> Completed:
         """Download a lock from an index into ``folder/files``, with dependencies.
 
         :param environ: says where the index is, and how to connect
+        :param more: further options
         """
         argv = [
             *(self.python, "-I", *self._foreign(markers, folder), "download", *_FROM_LOCK),
-            *(f"--dest={folder / 'files'}", *target.pip_flags, "-r", str(lock)),
+            *(f"--dest={folder / 'files'}", *target.pip_flags, *more, "-r", str(lock)),
         ]
         return self.runner(argv, env=clean_environment() | dict(environ))
 

@@ -19,7 +19,8 @@ from devpi_warmup.index.transport import SMALL_CONNECTIONS, Transport
 from devpi_warmup.inputs import sources
 from devpi_warmup.wheelhouse.coverage import Coverage
 from devpi_warmup.wheelhouse.files import Wheelhouse
-from devpi_warmup.wheelhouse.manifest import DIRECT
+from devpi_warmup.wheelhouse.lock import LINKS_FOOT, LINKS_HEAD, link
+from devpi_warmup.wheelhouse.origins import Origin
 from devpi_warmup.wheelhouse.warmth import Proof, Warmth
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from devpi_warmup.prove.pip import Pip
 
 _PIP_LINES = 5  # of pip's own words; a wrong hash takes so many
-NO_INDEX_SERVES = "it is from a direct URL, which no index serves"
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class LockedFile:
     """A file of a lock, which devpi must hold.
 
     :param size: bytes
-    :param from_url: whether a requirement names it by URL, past the index
+    :param origin: where it comes from
     """
 
     project: NormalizedName
     filename: str
     sha256: str
     size: int
-    from_url: bool
+    origin: Origin
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,10 @@ def locked(config: Config) -> Locked:
             f"not every target is covered:\n{indented(missing)}",
             hint="run nox -s warmup first, or exclude these targets",
         )
-    names = {name for cell in config.cells for name in coverage.entry(cell).files}
+    names = {name for cell in config.cells for name in coverage.entry(cell).carried}
     known = {name: coverage.manifest.files[name] for name in sorted(names)}
     files = (
-        LockedFile(
-            canonicalize_name(file.project), name, file.sha256, file.size, file.origin == DIRECT
-        )
+        LockedFile(canonicalize_name(file.project), name, file.sha256, file.size, file.origin)
         for name, file in known.items()
     )
     return Locked(coverage, config.cells, tuple(files))
@@ -91,7 +89,8 @@ def problems(
     """Return what is the matter with each file, several asked for at once; "" is nothing."""
 
     def look(file: LockedFile) -> str:
-        return NO_INDEX_SERVES if file.from_url else problem(file)
+        why = problem(file)
+        return _past(file) if why and file.origin is not Origin.INDEX else why
 
     pool = ThreadPoolExecutor(SMALL_CONNECTIONS)
     try:
@@ -102,6 +101,18 @@ def problems(
     finally:
         pool.shutdown(cancel_futures=True)
     return [f"{file.filename}: {why}" for file, why in zip(files, found, strict=True) if why]
+
+
+def _page(files: Sequence[LockedFile], wheelhouse: Wheelhouse, folder: Path) -> str:
+    """Write a page of links to files of the wheelhouse alone; return pip's option for it."""
+    page = folder / "beside.html"
+    links = [link(file.filename, file.sha256, wheelhouse.path.as_uri()) for file in files]
+    page.write_text("\n".join([LINKS_HEAD, *links, LINKS_FOOT]), encoding="utf-8")
+    return f"--find-links={page}"
+
+
+def _past(file: LockedFile) -> str:
+    return f"it {file.origin.told}, which this index does not serve"
 
 
 def cold(proof: Proof) -> str:
@@ -136,7 +147,7 @@ def prove_served(config: Config, url: IndexUrl, settings: PipConfig, *, pip: Pip
 
 
 def _prove_held(found: Locked, transport: Transport) -> None:
-    projects = sorted({file.project for file in found.files if not file.from_url})
+    projects = sorted({file.project for file in found.files if file.origin is Origin.INDEX})
     opened = open_index(transport.url, None, projects, transport=transport)
     devpi = opened.devpi
     if devpi is None:
@@ -159,15 +170,18 @@ def _prove_held(found: Locked, transport: Transport) -> None:
         )
 
 
-def download_all(found: Locked, environ: Mapping[str, str], *, pip: Pip) -> None:
+def download_all(
+    found: Locked, environ: Mapping[str, str], *, pip: Pip, beside: frozenset[Origin] = frozenset()
+) -> None:
     """Have pip resolve and download every lock as its target would.
 
     :param environ: says where the index is, and how to connect
+    :param beside: files of which origin come from the wheelhouse, since no index has them
     :raises ServerError: a target fails; all that do are named
     """
     wrong: dict[str, str] = {}
     for cell in found.cells:
-        problem = _download(found, cell, environ, pip)
+        problem = _download(found, cell, environ, pip, beside)
         console.say(f"{cell.id}: {problem or 'every file of its lock comes from devpi'}")
         if problem:
             wrong[cell.id] = problem
@@ -178,19 +192,26 @@ def download_all(found: Locked, environ: Mapping[str, str], *, pip: Pip) -> None
         raise ServerError(f"devpi does not serve: {', '.join(wrong)}", hint=hint)
 
 
-def _download(found: Locked, cell: Cell, environ: Mapping[str, str], pip: Pip) -> str:
+def _download(
+    found: Locked,
+    cell: Cell,
+    environ: Mapping[str, str],
+    pip: Pip,
+    beside: frozenset[Origin],
+) -> str:
     """Return why a lock cannot be downloaded from the index with its dependencies, or ""."""
     names = found.coverage.entry(cell).files
-    past = {file.filename for file in found.files if file.from_url}
-    if direct := [name for name in names if name in past]:
-        return f"{', '.join(direct)}: {NO_INDEX_SERVES}"
     lock = found.coverage.wheelhouse.lock_path(cell.id)
+    here = [f for f in found.files if f.origin in beside and f.filename in names]
     for markers in cell.target.environments:
         with tempfile.TemporaryDirectory(prefix="devpi-warmup-") as folder:
-            done = pip.download_lock(lock, cell.target, markers, Path(folder), environ)
+            more = (_page(here, found.coverage.wheelhouse, Path(folder)),) if here else ()
+            done = pip.download_lock(lock, cell.target, markers, Path(folder), environ, *more)
             if done.returncode != 0:
-                # pip hides the password of its index itself.
-                return done.last_lines(_PIP_LINES)
+                past = [f for f in found.files if f.origin is not Origin.INDEX]
+                if direct := [f"{f.filename}: {_past(f)}" for f in past if f.filename in names]:
+                    return "; ".join(direct)
+                return done.last_lines(_PIP_LINES)  # pip hides the password of its index itself
             got = {path.name for path in Path(folder, "files").iterdir()}
         if got != set(names):
             return "pip downloaded other files than the lock names"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from devpi_warmup.console import megabytes
 from devpi_warmup.errors import SEVERAL
-from devpi_warmup.wheelhouse.manifest import INDEX
+from devpi_warmup.wheelhouse.origins import Origin
 from devpi_warmup.wheelhouse.warmth import Proof, Warmth
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ class Row:
     """One line of the coverage table.
 
     :param patches: the patch releases of Python that its lock serves
-    :param warm: how many files devpi is shown to hold
+    :param size: of everything that it carries, in bytes
+    :param warm: how many files devpi is shown to hold, what builds require among them
     :param shown: how many it could be asked for
     :param reason: why it is missing, or not warm
     :param details: the same in full, where it has more than a line and stands in no other row
@@ -82,8 +83,8 @@ def rows(
 
 def _covered(coverage: Coverage, cell: Cell, asked: str | None) -> Row:
     entry = coverage.entry(cell)
-    files = [coverage.manifest.files[name] for name in entry.files]
-    indexed = [file for file in files if file.origin == INDEX]
+    files = [coverage.manifest.files[name] for name in entry.carried]
+    indexed = [file for file in files if file.origin is Origin.INDEX]
     if asked not in {None, coverage.manifest.index}:
         elsewhere = f"{coverage.manifest.index} was asked, not {asked}"
         indexed = [replace(f, proof=Proof(Warmth.COLD, elsewhere)) for f in indexed]
@@ -92,13 +93,13 @@ def _covered(coverage: Coverage, cell: Cell, asked: str | None) -> Row:
     judged = {Warmth.COLD, Warmth.UNKNOWN} if warm else {Warmth.COLD}
     cold = [file for file in indexed if file.proof.warmth in judged]
     unshown = [f.proof.reason for f in indexed if f.proof.warmth is Warmth.UNKNOWN]
-    unshown += [f"{f.project} comes from a direct URL" for f in files if f.origin != INDEX]
+    unshown += [f"{f.project} {f.origin.told}" for f in files if f.origin is not Origin.INDEX]
     unshown += [entry.unshown] if entry.unshown else []
     return Row(
         cell=cell.id,
         state="covered",
         patches=str(entry.patches),
-        pins=len(files),
+        pins=len(entry.files),
         size=sum(file.size for file in files),
         warm=len(warm),
         shown=len(warm) + len(cold),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 
 from devpi_warmup.errors import ResolutionError
+from devpi_warmup.index.pages import Wheel
 from devpi_warmup.inputs.urls import redact
 from devpi_warmup.resolve.requirement import PYTHON, Candidate, ResolverRequirement, split
 from devpi_warmup.wheelhouse.wheels import DamagedWheelError
@@ -39,7 +40,7 @@ def dependencies(
             extra = _extra(requirement, extras, target)
         except (UndefinedComparison, UndefinedEnvironmentName):
             problem = f"has a marker that cannot be evaluated: {requirement}"
-            assert candidate.wheel is not None  # noqa: S101 - Python requires nothing
+            assert isinstance(candidate.wheel, Wheel)  # noqa: S101 - what is built is one
             raise DamagedWheelError(candidate.wheel, problem) from None
         if extra is None:
             continue

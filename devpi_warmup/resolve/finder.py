@@ -1,49 +1,68 @@
-"""Which wheels of a project fit a target, best first, by pip's rules.
+"""Which wheels of a project fit a target, and which sdists may, best first, by pip's rules.
 
 Those of pip/_internal/index/package_finder.py, release 26.3, and of PEP 592.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+from devpi_warmup.index.pages import IndexFile, parse_sdist, parse_wheel
 from devpi_warmup.index.single_flight import SingleFlight
+from devpi_warmup.inputs.sdists import Sdists
+from devpi_warmup.wheelhouse.origins import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from packaging.specifiers import SpecifierSet
     from packaging.utils import NormalizedName
     from packaging.version import Version
 
     from devpi_warmup.index.fetcher import Fetcher
-    from devpi_warmup.index.pages import IndexFile, Wheel
+    from devpi_warmup.index.pages import Page, Sdist, Wheel
+    from devpi_warmup.inputs.own_wheels import OwnWheel
     from devpi_warmup.inputs.targets import Target
 
 Hashes: TypeAlias = "frozenset[str] | None"  # None: any digest will do
+Distribution: TypeAlias = "Wheel | Sdist"
 
 
 class Finder:
     """Finds wheels for one target. Thread-safe."""
 
-    def __init__(self, target: Target, fetcher: Fetcher, broken: Mapping[IndexFile, str]) -> None:
-        """Look among the files of one index.
+    def __init__(
+        self,
+        target: Target,
+        fetcher: Fetcher,
+        broken: Mapping[IndexFile, str],
+        own: Sequence[OwnWheel] = (),
+        sdists: Sdists | None = None,
+    ) -> None:
+        """Look among the files of one index, and wheels of the user's own.
 
         :param broken: wheels that were opened and are no good
+        :param own: wheels of the user's own
+        :param sdists: which may be built
         """
+        self._sdists = sdists or Sdists()
         self._target = target
         self._fetcher = fetcher
         self._broken = broken
-        self._usable: SingleFlight[NormalizedName, list[tuple[int, Wheel]]] = SingleFlight(
+        self._own: dict[NormalizedName, dict[str, Wheel]] = {}
+        for wheel in filter(None, map(_own_wheel, own)):
+            self._own.setdefault(wheel.project, {})[wheel.file.filename] = wheel
+        self._usable: SingleFlight[NormalizedName, list[tuple[int, Distribution]]] = SingleFlight(
             self._rank_all
         )
-        self._matching: dict[tuple[NormalizedName, SpecifierSet, Hashes], list[Wheel]] = {}
+        self._matching: dict[tuple[NormalizedName, SpecifierSet, Hashes], list[Distribution]] = {}
 
     def search(
         self, project: NormalizedName, specifier: SpecifierSet, hashes: Hashes
-    ) -> list[Wheel]:
-        """Return the wheels that satisfy a specifier and hashes, best first, one a version."""
+    ) -> list[Distribution]:
+        """Return what satisfies a specifier and hashes, best first, one a version."""
         key = (project, specifier, hashes)
         if key not in self._matching:
             self._matching[key] = self._search(*key)
@@ -51,7 +70,7 @@ class Finder:
 
     def _search(
         self, project: NormalizedName, specifier: SpecifierSet, hashes: Hashes
-    ) -> list[Wheel]:
+    ) -> list[Distribution]:
         ranked = list(specifier.filter(self._usable(project), key=lambda pair: pair[1].version))
         if hashes is not None:
             ranked = [pair for pair in ranked if self._digest(pair[1]) in hashes]
@@ -59,15 +78,46 @@ class Finder:
         # PEP 592: a yanked file serves only a requirement that pins what only yanked files have.
         only_yanked = all(wheel.file.yanked for _, wheel in ranked)
         yanked_too = only_yanked and _is_pinned(specifier)
-        best: dict[Version, Wheel] = {}
+        best: dict[Version, Distribution] = {}
         for _, wheel in ranked:
             if yanked_too or not wheel.file.yanked:
                 best.setdefault(wheel.version, wheel)
         return list(best.values())
 
-    def _rank_all(self, project: NormalizedName) -> list[tuple[int, Wheel]]:
-        wheels = self._fetcher.page(project).wheels
-        return [(rank, wheel) for wheel in wheels if (rank := self._rank(wheel)) is not None]
+    def _rank_all(self, project: NormalizedName) -> list[tuple[int, Distribution]]:
+        page = self.page(project)
+        ranked = ((self._rank(wheel), wheel) for wheel in page.wheels)
+        found: list[tuple[int, Distribution]]
+        found = [(rank, wheel) for rank, wheel in ranked if rank is not None]
+        if self._sdists.mentions(project):
+            last = len(self._target.tags)  # of one version, a wheel comes first
+            found += [(last, sdist) for sdist in self._admitted(page)]
+        return found
+
+    def _admitted(self, page: Page) -> Iterator[Sdist]:
+        """Yield the sdists that may be built; of one version pip takes the last on the page."""
+        for file in reversed(page.others):
+            sdist = parse_sdist(page.project, file)
+            if (
+                sdist is not None
+                and self._sdists.admits(page.project, sdist.version, self._target)
+                and self._target.fits_python(file.requires_python)
+            ):
+                yield sdist
+
+    def page(self, project: NormalizedName) -> Page:
+        """Return what there is of a project: the index's files, and the user's own wheels.
+
+        Of a file that both have, the index's counts where it is the same, and else the user's.
+        """
+        page = self._fetcher.page(project)
+        own = self._own.get(project)
+        if not own:
+            return page
+        same = {w.file.filename for w in page.wheels if w.file.sha256 == _sha256_of(own, w)}
+        mine = [wheel for name, wheel in own.items() if name not in same]
+        listed = [w for w in page.wheels if w.file.filename in same or w.file.filename not in own]
+        return replace(page, known=True, wheels=(*mine, *listed))
 
     def _rank(self, wheel: Wheel) -> int | None:
         """Return how well the tags of a wheel fit (0 is best); None where it cannot be used."""
@@ -76,12 +126,23 @@ class Finder:
             return None
         return rank if self._target.fits_python(wheel.file.requires_python) else None
 
-    def _digest(self, wheel: Wheel) -> str:
+    def _digest(self, wheel: Distribution) -> str:
         # A page that gives no hash leaves nothing but the file itself to compare with --hash.
         return wheel.file.sha256 or self._fetcher.file(wheel.file).sha256
 
 
-def _sort_key(hashes: Hashes, pair: tuple[int, Wheel]) -> tuple[bool, bool, Version, int, object]:
+def _own_wheel(own: OwnWheel) -> Wheel | None:
+    file = IndexFile(own.path.name, "", own.sha256, origin=Origin.LOCAL, path=str(own.path))
+    return parse_wheel(own.project, file)
+
+
+def _sha256_of(own: Mapping[str, Wheel], wheel: Wheel) -> str:
+    return own[wheel.file.filename].file.sha256 if wheel.file.filename in own else "none"
+
+
+def _sort_key(
+    hashes: Hashes, pair: tuple[int, Distribution]
+) -> tuple[bool, bool, Version, int, object]:
     # pip/_internal/index/package_finder.py, CandidateEvaluator._sort_key
     rank, wheel = pair
     allowed = hashes is not None and wheel.file.sha256 in hashes

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from devpi_warmup.index.pages import IndexFile
     from devpi_warmup.inputs.targets import Target
     from devpi_warmup.resolve.explain import Cause, Known
+    from devpi_warmup.resolve.finder import Finder
     from devpi_warmup.resolve.requirement import ResolverRequirement
     from devpi_warmup.resolve.roots import Roots
 
@@ -39,6 +40,7 @@ def impossible(  # noqa: PLR0917 - each names another side of it
     roots: Roots,
     target: Target,
     fetcher: Fetcher,
+    finder: Finder,
     broken: Mapping[IndexFile, str],
 ) -> ImpossibleError:
     """Say what cannot be had together, who wants it, and why nothing fits.
@@ -60,7 +62,14 @@ def impossible(  # noqa: PLR0917 - each names another side of it
             wants = [(cause.requirement, explain.who(cause, known)) for cause in own]
             wants += limits
             together = combine([wanted for wanted, _ in wants])
-            reasons = unfit.why_none(fetcher.page(project), wants, together, target, broken)
+            reasons = unfit.why_none(
+                finder.page(project),
+                wants,
+                together,
+                target,
+                broken,
+                listed=roots.sdists.mentions(project),
+            )
             block += [reasons.nearest, *reasons.lines]
     projects = list(blocks)
     if len(projects) == 1 and reasons is not None:

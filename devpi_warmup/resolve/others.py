@@ -5,13 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from packaging.utils import (
-    InvalidSdistFilename,
-    InvalidWheelFilename,
-    parse_sdist_filename,
-    parse_wheel_filename,
-)
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion
+
+from devpi_warmup.index.pages import IndexFile, parse_sdist
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
@@ -20,6 +17,9 @@ if TYPE_CHECKING:
 
     from devpi_warmup.index.pages import Page
     from devpi_warmup.inputs.targets import Target
+
+
+SDIST = "an sdist"
 
 
 def newest_without_wheel(
@@ -47,9 +47,8 @@ def newest_without_wheel(
 
 def other_version(filename: str, project: NormalizedName) -> tuple[Version, str] | None:
     """Return the version of a file that is not a plain wheel of a project, and what it is."""
-    with suppress(InvalidSdistFilename, InvalidVersion):
-        name, version = parse_sdist_filename(filename)
-        return (version, "an sdist, and nothing is built here") if name == project else None
+    if sdist := parse_sdist(project, IndexFile(filename, "")):
+        return sdist.version, SDIST
     stem, _, label = filename.removesuffix(".whl").rpartition("-")
     if filename.endswith(".whl") and label:
         with suppress(InvalidWheelFilename, InvalidVersion):

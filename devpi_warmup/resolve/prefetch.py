@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from devpi_warmup.index.pages import Sdist, Wheel
 from devpi_warmup.resolve.dependencies import dependencies
 from devpi_warmup.resolve.requirement import PYTHON, Candidate, combine
 
@@ -53,10 +54,12 @@ class Prefetch:
             return None
         constraint = self._roots.constraint(wanted.project)
         for wheel in self._finder.search(wanted.project, *combine([constraint, wanted])):
+            if isinstance(wheel, Sdist):
+                return None  # nothing is built on a guess
             return Candidate(wanted.project, wanted.extras, wheel.version, wheel)
         return None
 
     def _follow(self, candidate: Candidate) -> None:
-        if not self._stopped and candidate.wheel is not None:
+        if not self._stopped and isinstance(candidate.wheel, Wheel):
             metadata = self._fetcher.metadata(candidate.wheel)
             self.look(list(dependencies(candidate, metadata, self._target)))

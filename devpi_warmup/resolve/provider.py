@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from packaging.version import Version
@@ -16,6 +17,7 @@ from resolvelib import AbstractProvider
 from resolvelib.resolvers import RequirementInformation
 
 from devpi_warmup.errors import ResolutionError, indented
+from devpi_warmup.index.pages import Wheel
 from devpi_warmup.resolve import explain
 from devpi_warmup.resolve.dependencies import dependencies
 from devpi_warmup.resolve.finder import Finder
@@ -29,8 +31,10 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
 
     from devpi_warmup.index.fetcher import Fetcher
-    from devpi_warmup.index.pages import IndexFile, Wheel
+    from devpi_warmup.index.pages import IndexFile
     from devpi_warmup.inputs.targets import Target
+    from devpi_warmup.resolve.builds import Builds
+    from devpi_warmup.resolve.finder import Distribution
     from devpi_warmup.resolve.roots import Roots
 
 # Wheels of one project that may be opened for one target. "boto3 botocore aiobotocore" takes
@@ -54,13 +58,16 @@ class Provider(AbstractProvider[ResolverRequirement, Candidate, str]):
         given_up: AbstractSet[NormalizedName] = frozenset(),
         *,
         shallow: bool = False,
+        builds: Builds | None = None,
     ) -> None:
         """Serve one attempt of a resolution.
 
         :param broken: wheels that were opened and are no good, and why
         :param given_up: projects of which it is known that nothing fits; anything does, here
         :param shallow: look no further than what the user requires
+        :param builds: builds the sdists that may be built
         """
+        self._builds = builds
         self.shallow = shallow
         self._given_up = given_up
         self.opening: Wheel | None = None
@@ -77,8 +84,8 @@ class Provider(AbstractProvider[ResolverRequirement, Candidate, str]):
         self._promoted: set[str] = set()
         self._information: dict[str, Causes] = {}  # of what is open, for the budget
         self._opened: defaultdict[NormalizedName, set[IndexFile]] = defaultdict(set)
-        self._finder = Finder(target, fetcher, broken)
-        self.prefetch = Prefetch(roots, target, self._finder, fetcher)
+        self.finder = Finder(target, fetcher, broken, roots.own, roots.sdists)
+        self.prefetch = Prefetch(roots, target, self.finder, fetcher)
 
     def identify(self, requirement_or_candidate: ResolverRequirement | Candidate) -> str:
         return requirement_or_candidate.identifier
@@ -167,7 +174,7 @@ class Provider(AbstractProvider[ResolverRequirement, Candidate, str]):
             ]
         return [
             candidate
-            for wheel in self._finder.search(project, *combine([constraint, *own, *base]))
+            for wheel in self.finder.search(project, *combine([constraint, *own, *base]))
             if (candidate := Candidate(project, extras, wheel.version, wheel)) not in rejected
         ]
 
@@ -183,14 +190,24 @@ class Provider(AbstractProvider[ResolverRequirement, Candidate, str]):
         if candidate.wheel is None or self.shallow:
             return []
         self._spend(candidate.wheel)
-        self.opening = candidate.wheel
-        metadata = self._fetcher.metadata(candidate.wheel)
-        wants = list(dependencies(candidate, metadata, self._target))
+        wheel = self.opening = self.wheel_of(candidate.wheel)
+        metadata = self._fetcher.metadata(wheel)
+        wants = list(dependencies(replace(candidate, wheel=wheel), metadata, self._target))
         for wanted in wants:
             self.wanters[wanted.identifier].append(RequirementInformation(wanted, candidate))
         return wants
 
-    def _spend(self, wheel: Wheel) -> None:
+    def wheel_of(self, distribution: Distribution) -> Wheel:
+        """Return a wheel itself, and of an sdist the wheel that is built of it.
+
+        :raises WarmupError: it cannot be built, or not for this target
+        """
+        if isinstance(distribution, Wheel):
+            return distribution
+        assert self._builds is not None  # noqa: S101 - no sdist is found without
+        return self._builds.wheel(distribution, self._target, self._roots.sdists)
+
+    def _spend(self, wheel: Distribution) -> None:
         opened = self._opened[wheel.project]
         opened.add(wheel.file)
         if len(opened) > BUDGET:

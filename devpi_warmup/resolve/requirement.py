@@ -14,21 +14,20 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
     from packaging.version import Version
 
-    from devpi_warmup.index.pages import Wheel
     from devpi_warmup.inputs.requirements import RootRequirement
-    from devpi_warmup.resolve.finder import Hashes
+    from devpi_warmup.resolve.finder import Distribution, Hashes
 
 PYTHON = NormalizedName("<python>")  # no project can have this name
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One wheel, possibly with extras; without a wheel, the target's Python itself."""
+    """One wheel or sdist, possibly with extras; without one, the target's Python itself."""
 
     project: NormalizedName
     extras: frozenset[str]
     version: Version
-    wheel: Wheel | None
+    wheel: Distribution | None
 
     @property
     def identifier(self) -> str:

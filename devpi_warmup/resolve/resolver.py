@@ -14,14 +14,16 @@ from resolvelib import BaseReporter, ResolutionImpossible, Resolver
 from resolvelib.resolvers import ResolutionTooDeep, Result
 
 from devpi_warmup.errors import ResolutionError, WarmupError, together
+from devpi_warmup.index.pages import Wheel
 from devpi_warmup.inputs.patches import served_by
 from devpi_warmup.inputs.requirements import for_target
 from devpi_warmup.resolve.impossible import ImpossibleError, impossible
-from devpi_warmup.resolve.others import newest_without_wheel
+from devpi_warmup.resolve.others import SDIST, newest_without_wheel
 from devpi_warmup.resolve.provider import Provider
 from devpi_warmup.resolve.requirement import PYTHON, Candidate, ResolverRequirement
 from devpi_warmup.resolve.roots import Roots, roots_of
 from devpi_warmup.wheelhouse.lock import Lock, Pin
+from devpi_warmup.wheelhouse.origins import Origin
 from devpi_warmup.wheelhouse.wheels import BrokenWheelError
 
 if TYPE_CHECKING:
@@ -32,17 +34,24 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
 
     from devpi_warmup.index.fetcher import Fetcher
-    from devpi_warmup.index.pages import IndexFile, Wheel
+    from devpi_warmup.index.pages import IndexFile
     from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.inputs.requirements import RequirementSet, TargetRequirements
     from devpi_warmup.inputs.targets import Target
+    from devpi_warmup.resolve.builds import Builds
+    from devpi_warmup.resolve.finder import Distribution
+    from devpi_warmup.wheelhouse.lock import Build
 
 _MAX_ROUNDS = 200_000
 _UNKNOWABLE = ("platform_release", "platform_version")
 
 
-def resolve(requirements: RequirementSet, cell: Cell, fetcher: Fetcher) -> Lock:
+def resolve(
+    requirements: RequirementSet, cell: Cell, fetcher: Fetcher, builds: Builds | None = None
+) -> Lock:
     """Choose one file for every project the cell needs, and fetch the files.
+
+    :param builds: builds the sdists that may be built
 
     :raises ResolutionError: there is no such set; says why, for this target
     :raises SeveralError: for several reasons: what cannot be had is left out, and the rest tried
@@ -50,22 +59,30 @@ def resolve(requirements: RequirementSet, cell: Cell, fetcher: Fetcher) -> Lock:
     :raises IndexAccessError: the index does not answer
     """
     own = for_target(requirements, cell.target)
-    result, roots, broken, problems = _attempt(own, cell.target, fetcher)
+    result, roots, broken, problems = _attempt(own, cell.target, fetcher, builds)
     if result is None or problems:
         raise together(problems)
-    return _Chosen(result, fetcher).lock(cell, roots, own, broken)
+    chosen = _Chosen(result, fetcher, cell.target, roots, builds)
+    return chosen.lock(cell, roots, own, broken)
 
 
 def survey(
     requirements: RequirementSet, target: Target, fetcher: Fetcher
 ) -> tuple[WarmupError, ...]:
     """Return what is wrong with the requirements by what the index has; no wheel is opened."""
-    _, _, _, problems = _attempt(for_target(requirements, target), target, fetcher, shallow=True)
+    _, _, _, problems = _attempt(
+        for_target(requirements, target), target, fetcher, None, shallow=True
+    )
     return tuple(problems)
 
 
 def _attempt(
-    own: TargetRequirements, target: Target, fetcher: Fetcher, *, shallow: bool = False
+    own: TargetRequirements,
+    target: Target,
+    fetcher: Fetcher,
+    builds: Builds | None,
+    *,
+    shallow: bool = False,
 ) -> tuple[
     Result[ResolverRequirement, Candidate, str] | None,
     Roots,
@@ -84,7 +101,9 @@ def _attempt(
     broken: dict[IndexFile, str] = {}
     given_up = set(roots.refused)
     while True:
-        provider = Provider(roots, target, fetcher, broken, given_up, shallow=shallow)
+        provider = Provider(
+            roots, target, fetcher, broken, given_up, shallow=shallow, builds=builds
+        )
         try:
             result = _solve(provider, roots, target, fetcher, broken)
         except ImpossibleError as error:
@@ -130,7 +149,7 @@ def _solve(
         return resolver.resolve(roots.wants, max_rounds=_MAX_ROUNDS)
     except ResolutionImpossible as error:
         raise impossible(
-            list(error.causes), provider.wanters, roots, target, fetcher, broken
+            list(error.causes), provider.wanters, roots, target, fetcher, provider.finder, broken
         ) from None
     except ResolutionTooDeep:
         raise ResolutionError(
@@ -143,9 +162,15 @@ class _Chosen:
     """What the resolver has chosen: a wheel for each project, for which extras, and for whom."""
 
     def __init__(
-        self, result: Result[ResolverRequirement, Candidate, str], fetcher: Fetcher
+        self,
+        result: Result[ResolverRequirement, Candidate, str],
+        fetcher: Fetcher,
+        target: Target,
+        roots: Roots,
+        builds: Builds | None,
     ) -> None:
         self._fetcher = fetcher
+        self._built: dict[str, Build] = {}
         self._extras: defaultdict[NormalizedName, set[str]] = defaultdict(set)
         self._via: defaultdict[NormalizedName, set[str]] = defaultdict(set)
         self._wheels: dict[NormalizedName, Wheel] = {}
@@ -154,7 +179,7 @@ class _Chosen:
             if candidate.wheel is None:
                 continue
             project = candidate.project
-            self._wheels[project] = candidate.wheel
+            self._wheels[project] = self._wheel(candidate.wheel, target, roots, builds)
             self._extras[project] |= candidate.extras
             for requirement, parent in result.criteria[identifier].information:
                 self._specifiers[project] &= requirement.specifier
@@ -163,6 +188,16 @@ class _Chosen:
                 elif parent is not None and parent.project != project:
                     self._via[project].add(parent.project)
         self._metadata = {p: fetcher.metadata(wheel) for p, wheel in self._wheels.items()}
+
+    def _wheel(
+        self, chosen: Distribution, target: Target, roots: Roots, builds: Builds | None
+    ) -> Wheel:
+        if isinstance(chosen, Wheel):
+            return chosen
+        assert builds is not None  # noqa: S101 - no sdist is chosen without
+        wheel = builds.wheel(chosen, target, roots.sdists)
+        self._built[wheel.file.filename] = builds.record(wheel)
+        return wheel
 
     def lock(
         self,
@@ -176,7 +211,7 @@ class _Chosen:
         :param own: the user's own lines
         :param broken: wheels that were opened and are no good, and why
         """
-        pins = tuple(self._pins(roots))
+        pins = tuple(self._pins())
         notes = dict.fromkeys(self._notes(pins, cell.target, roots, broken))
         evaluated = [(marker, ("",)) for marker in own.markers]
         patches = served_by(
@@ -187,9 +222,9 @@ class _Chosen:
                 *(limit.python for limit in own.limits if limit.marker is None),
             ],
         )
-        return Lock(cell, pins, patches, tuple(notes))
+        return Lock(cell, pins, patches, tuple(notes), tuple(self._built.values()))
 
-    def _pins(self, roots: Roots) -> Iterator[Pin]:
+    def _pins(self) -> Iterator[Pin]:
         projects = sorted(self._wheels)
         stored = self._fetcher.files([self._wheels[project].file for project in projects])
         for project, file in zip(projects, stored, strict=True):
@@ -203,7 +238,6 @@ class _Chosen:
                 extras=tuple(sorted(self._extras[project])),
                 via=tuple(sorted(self._via[project])),
                 requires_python=str(self._metadata[project].requires_python),
-                from_url=project in roots.from_urls,
             )
 
     def _notes(
@@ -218,7 +252,7 @@ class _Chosen:
                 if extra not in self._metadata[pin.project].extras:
                     wanters = ", ".join(pin.via)
                     yield f"{pin.project} {pin.version} has no extra {extra!r}, wanted by {wanters}"
-            if not pin.from_url:
+            if pin.file.origin is not Origin.DIRECT:
                 yield from self._older_than_it_could_be(pin, target, roots)
             yield from self._unknowable(pin, target)
         for file, problem in broken.items():
@@ -230,6 +264,8 @@ class _Chosen:
         newer = newest_without_wheel(self._fetcher.page(pin.project), admitted, target)
         if newer is not None and newer[0] > pin.version:
             only = f"{newer[0]} exists only as {newer[1]}"
+            if newer[1] == SDIST and not roots.sdists.mentions(pin.project):
+                only += f', which sdists = ["{pin.project}"] would have built'
             yield f"{pin.project} {pin.version} is not the newest: {only}"
 
     def _unknowable(self, pin: Pin, target: Target) -> Iterator[str]:

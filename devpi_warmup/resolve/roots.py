@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from packaging.utils import NormalizedName
 
 from devpi_warmup.errors import ResolutionError
 from devpi_warmup.index.pages import IndexFile, parse_wheel
+from devpi_warmup.inputs.sdists import Sdists
 from devpi_warmup.inputs.urls import redact, url_filename
 from devpi_warmup.resolve.requirement import (
     Candidate,
@@ -18,11 +19,13 @@ from devpi_warmup.resolve.requirement import (
     extras_of,
     split,
 )
+from devpi_warmup.wheelhouse.origins import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from devpi_warmup.errors import WarmupError
+    from devpi_warmup.inputs.own_wheels import OwnWheel
     from devpi_warmup.inputs.requirements import RootRequirement, TargetRequirements
     from devpi_warmup.inputs.targets import Target
 
@@ -36,6 +39,8 @@ class Roots:
     :param from_urls: the wheels that are named by URL
     :param limits: every constraint line
     :param refused: projects that a line names by a URL which will not do
+    :param own: wheels of the user's own
+    :param sdists: which may be built
     """
 
     wants: tuple[ResolverRequirement, ...]
@@ -43,6 +48,8 @@ class Roots:
     from_urls: Mapping[NormalizedName, Candidate]
     limits: tuple[ResolverRequirement, ...]
     refused: frozenset[NormalizedName] = frozenset()
+    own: tuple[OwnWheel, ...] = ()
+    sdists: Sdists = field(default_factory=Sdists)
 
     @property
     def names(self) -> frozenset[NormalizedName]:
@@ -104,7 +111,15 @@ def roots_of(
     # As pip does: bases first, so that what has extras meets fewer candidates.
     wants.sort(key=lambda wanted: bool(wanted.extras))
     limits = tuple(next(split(root.requirement, root)) for root in requirements.constraints)
-    return Roots(tuple(wants), order, from_urls, limits, frozenset(refused))
+    return Roots(
+        tuple(wants),
+        order,
+        from_urls,
+        limits,
+        frozenset(refused),
+        requirements.wheels,
+        requirements.sdists,
+    )
 
 
 def _from_url(root: RootRequirement, url: str, target: Target) -> Candidate:
@@ -114,7 +129,9 @@ def _from_url(root: RootRequirement, url: str, target: Target) -> Candidate:
             f"{root.where}: {root} has {len(root.hashes)} hashes for one file",
             hint="leave the one that is right",
         )
-    wheel = parse_wheel(root.name, IndexFile(filename, url, next(iter(root.hashes), "")))
+    wheel = parse_wheel(
+        root.name, IndexFile(filename, url, next(iter(root.hashes), ""), origin=Origin.DIRECT)
+    )
     if wheel is None or target.rank(wheel.tags) is None:
         raise ResolutionError(
             f"{root.where}: {redact(url)} is not a wheel for this target",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devpi_warmup.resolve.explain import SHOWN
-from devpi_warmup.resolve.others import newest_without_wheel
+from devpi_warmup.resolve.others import SDIST, newest_without_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 _EXCLUDE = "exclude the target in [tool.devpi-warmup]"
 RELAX = f"relax one of these requirements, or {_EXCLUDE}"
 _SPELLING = "check how it is spelled, and the address of the index"
+_WHEEL = f"require a version that has one, bring one of your own (wheels = [...]), or {_EXCLUDE}"
 _BUILD = (
-    "require a version that has one, or upload a wheel of your own to a devpi of your own "
-    f"(DEVPI_INDEX), or {_EXCLUDE}"
+    'sdists = ["{project}"] in [tool.devpi-warmup] has it built here, which runs its code; else '
+    + _WHEEL
 )
 
 # How near a wheel is to a fit: nearest first; and what a person can do.
@@ -58,12 +59,15 @@ def why_none(
     together: tuple[SpecifierSet, frozenset[str] | None],
     target: Target,
     broken: Mapping[IndexFile, str],
+    *,
+    listed: bool = False,
 ) -> Reasons:
     """Say which versions exist and why each class of them does not fit.
 
     :param wants: what is required or constrained, and by whom
     :param together: the specifier of all of it, and the sha256 digests it allows; None: any
     :param broken: wheels that were opened and are no good, and why
+    :param listed: whether the user has allowed some of its sdists to be built
     """
     specifier, hashes = together
     if not page.known:
@@ -73,9 +77,11 @@ def why_none(
         )
     other = newest_without_wheel(page, specifier, target)
     kinds = [f"{other[0]} exists only as {other[1]}"] if other else []
+    to_build = other is not None and other[1] == SDIST and not listed
+    hint = _BUILD.format(project=page.project) if to_build else _WHEEL
     if not page.wheels:
         what = kinds[0] if kinds else "and nothing that could be built"
-        return Reasons(f"the index has no wheel of it, {what}", (), _BUILD)
+        return Reasons(f"the index has no wheel of it, {what}", (), hint)
     versions = sorted({wheel.version for wheel in page.wheels})
     classes = _classes(page.wheels, hashes, target, broken)
     asked = sorted(specifier.filter(versions))
@@ -97,7 +103,7 @@ def why_none(
     best = min(classes.values(), key=lambda found: found.rank)
     if best.rank != _FITS:
         lines.append(f"and the others do not fit the target: {best.text}")
-    return Reasons(nearest, tuple(lines), _BUILD if kinds else RELAX)
+    return Reasons(nearest, tuple(lines), hint if kinds else RELAX)
 
 
 def _excluded(

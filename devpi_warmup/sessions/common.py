@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 _LIBRARIES = (
-    *("mousebender", "requests", "resolvelib", "rich", "tomli_w", "truststore", "urllib3"),
+    *("build", "mousebender", "requests", "resolvelib", "rich", "tomli_w", "truststore", "urllib3"),
     "virtualenv",
 )
 

@@ -54,7 +54,7 @@ class Coverage:
             )
         if entry.requirements_sha256 != requirements_digest:
             return "the requirements have changed since its warmup"
-        return self.changed(entry.locks) or self.changed(entry.files)
+        return self.changed(entry.locks) or self.changed(entry.carried)
 
     def changed(self, expected: Mapping[str, str]) -> str:
         """Return which file is not what it should be, or "".
@@ -72,7 +72,7 @@ class Coverage:
         """Return the wheels that no covered cell names, of this configuration or of another."""
         entries = self.manifest.cells
         ids = {cell.id for cell in cells} | {i for i, e in entries.items() if e.covered}
-        named = {name for id_ in ids if id_ in entries for name in entries[id_].files}
+        named = {name for id_ in ids if id_ in entries for name in entries[id_].carried}
         return sorted(
             path.name for path in self.wheelhouse.path.glob("*.whl") if path.name not in named
         )

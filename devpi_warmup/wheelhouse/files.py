@@ -117,13 +117,17 @@ class Wheelhouse:
         text, page, pylock = (self.path / name for name in lock_names(cell_id))
         return text, page, pylock
 
+    def build_lock_paths(self, cell_id: str) -> tuple[Path, Path, Path]:
+        """Return the files that say what building for a cell took, where something was built."""
+        return self.lock_paths(f"{cell_id}.build")
+
     def set_lock_aside(self, cell_id: str) -> None:
         """Move the lock of a cell, if there is one, where no command looks for it.
 
         :raises WheelhouseError: it cannot be moved
         """
         folder = self.path / LOCKS / OUTDATED
-        for path in self.lock_paths(cell_id):
+        for path in (*self.lock_paths(cell_id), *self.build_lock_paths(cell_id)):
             try:
                 if not path.exists():
                     continue
@@ -134,7 +138,7 @@ class Wheelhouse:
 
     def drop_outdated(self, cell_id: str) -> None:
         """Remove the lock of a cell that was set aside, if there is one: it has another now."""
-        for path in self.lock_paths(cell_id):
+        for path in (*self.lock_paths(cell_id), *self.build_lock_paths(cell_id)):
             (path.parent / OUTDATED / path.name).unlink(missing_ok=True)
         with suppress(OSError):  # there is none, or it is of other targets
             (self.path / LOCKS / OUTDATED).rmdir()
@@ -142,6 +146,11 @@ class Wheelhouse:
     def lock_path(self, cell_id: str) -> Path:
         """Return where the lock of a cell lies, as text that any pip reads."""
         return self.path / LOCKS / f"{cell_id}.txt"
+
+
+def build_lock_names(cell_id: str) -> tuple[str, str, str]:
+    """Return the names of the files that say what building for a cell took."""
+    return lock_names(f"{cell_id}.build")
 
 
 def lock_names(cell_id: str) -> tuple[str, str, str]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from devpi_warmup.wheelhouse import manifest
 from devpi_warmup.wheelhouse.coverage import UNFINISHED, Coverage
 from devpi_warmup.wheelhouse.files import digest
-from devpi_warmup.wheelhouse.manifest import COVERED, DIRECT, INDEX, MISSING, CellEntry, FileEntry
+from devpi_warmup.wheelhouse.manifest import COVERED, MISSING, CellEntry, FileEntry
+from devpi_warmup.wheelhouse.origins import Origin
 from devpi_warmup.wheelhouse.warmth import NO_DEVPI, UNSWEPT, Proof, Warmth
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.wheelhouse.files import Wheelhouse
     from devpi_warmup.wheelhouse.lock import Lock
-
-_FROM_URL = Proof(Warmth.UNKNOWN, "it comes from a direct URL")
 
 
 class ManifestJournal:
@@ -41,7 +40,7 @@ class ManifestJournal:
         elsewhere = Proof(Warmth.COLD, f"warmed through another index, {before.index}")
         files = {
             name: replace(file, proof=elsewhere)
-            if file.origin == INDEX and before.index != index
+            if file.origin is Origin.INDEX and before.index != index
             else file
             for name, file in before.files.items()
         }
@@ -51,6 +50,7 @@ class ManifestJournal:
         """Strike out the cells that this lock is about to change something of."""
         own = lock.cell.id
         new = {pin.file.filename: pin.sha256 for pin in lock.pins}
+        sources = {f.filename: sha256 for build in lock.builds for f, sha256 in build.files}
         changes = {}
         for id_, entry in self.manifest.cells.items():
             if not entry.covered:
@@ -58,7 +58,8 @@ class ManifestJournal:
             if id_ == own:
                 reason = "" if self._is_unchanged(entry, lock, new) else UNFINISHED
             else:
-                replaced = [n for n, sha256 in entry.files.items() if new.get(n, sha256) != sha256]
+                carried = {**sources, **new}
+                replaced = [n for n, s in entry.carried.items() if carried.get(n, s) != s]
                 files = ", ".join(replaced)
                 reason = f"{files} was replaced for {own}: warm it up again" if replaced else ""
             if reason:
@@ -84,7 +85,10 @@ class ManifestJournal:
         """
         locks = {
             path.relative_to(self._wheelhouse.path).as_posix(): digest(path)
-            for path in self._wheelhouse.lock_paths(lock.cell.id)
+            for path in (
+                *self._wheelhouse.lock_paths(lock.cell.id),
+                *(self._wheelhouse.build_lock_paths(lock.cell.id) if lock.builds else ()),
+            )
         }
         entry = replace(
             self._entry(lock.cell, COVERED),
@@ -92,29 +96,56 @@ class ManifestJournal:
             pip=pip_version,
             locks=locks,
             files={pin.file.filename: pin.sha256 for pin in lock.pins},
+            sources={f.filename: sha256 for build in lock.builds for f, sha256 in build.files},
             notes=lock.notes,
             unshown=unshown,
         )
-        files = {}
+        files = self._sources(lock, proofs)
+        records = {build.wheel: build.record for build in lock.builds}
         for pin in lock.pins:
             file = FileEntry(
                 project=pin.project,
                 version=str(pin.version),
                 sha256=pin.sha256,
                 size=pin.size,
-                origin=DIRECT if pin.from_url else INDEX,
-                proof=_FROM_URL if pin.from_url else _unswept(proofs.get(pin.file)),
+                origin=pin.file.origin,
+                proof=_unswept(proofs.get(pin.file))
+                if pin.file.indexed
+                else Proof(Warmth.UNKNOWN, f"it {pin.file.origin.told}"),
                 pip=pip_version,
                 warnings=judged[pin.file.filename],
+                built=records.get(pin.file.filename),
             )
             before = self.manifest.files.get(pin.file.filename)
-            if before is not None and before.origin == INDEX and before.sha256 == file.sha256:
+            if (
+                before is not None
+                and before.origin is Origin.INDEX
+                and before.sha256 == file.sha256
+            ):
                 # One target has it from a direct URL, another from the index: devpi must hold it.
-                proof = before.proof if pin.from_url else file.proof
-                file = replace(file, origin=INDEX, proof=proof)
+                proof = file.proof if file.origin is Origin.INDEX else before.proof
+                file = replace(file, origin=Origin.INDEX, proof=proof)
             files[pin.file.filename] = file
         self._write({lock.cell.id: entry}, files)
         self._wheelhouse.drop_outdated(lock.cell.id)
+
+    def _sources(self, lock: Lock, proofs: Mapping[IndexFile, Proof]) -> dict[str, FileEntry]:
+        """Return the entries of sdists and build requirements, as far as they have none yet."""
+        files = {}
+        for build in lock.builds:
+            (own,) = (pin for pin in lock.pins if pin.file.filename == build.wheel)
+            whats = [(own.project, str(own.version), build.sdist, build.sha256, build.size)]
+            whats += [(p.project, str(p.version), p.file, p.sha256, p.size) for p in build.requires]
+            for project, version, file, sha256, size in whats:
+                known = self.manifest.files.get(file.filename)
+                pip, warnings = ("", ()) if known is None else (known.pip, known.warnings)
+                if known is not None and known.sha256 != sha256:
+                    pip, warnings = "", ()
+                proof = _unswept(proofs.get(file))
+                files[file.filename] = FileEntry(
+                    project, version, sha256, size, file.origin, proof, pip, warnings
+                )
+        return files
 
     def notes(self, cell: Cell) -> tuple[str, ...]:
         """Return what the user may want to know of a covered cell."""

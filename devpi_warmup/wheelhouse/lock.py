@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.inputs.patches import Patches
     from devpi_warmup.inputs.targets import Target
+    from devpi_warmup.wheelhouse.manifest import BuildRecord
 
 
 # The oldest pip with which every Python was seen to install every lock (docs/installers.md).
@@ -59,7 +60,6 @@ class Pin:
     :param size: bytes
     :param extras: extras somebody wants of it
     :param via: who wants it: projects, or requirement files as ``-r requirements/main.txt``
-    :param from_url: whether a requirement names the file by URL, past the index
     """
 
     project: NormalizedName
@@ -70,11 +70,34 @@ class Pin:
     extras: tuple[str, ...]
     via: tuple[str, ...]
     requires_python: str
-    from_url: bool = False
 
     def __str__(self) -> str:
         extras = f"[{','.join(self.extras)}]" if self.extras else ""
         return f"{self.project}{extras}=={self.version}"
+
+
+@dataclass(frozen=True)
+class Build:
+    """How a wheel was built here.
+
+    :param wheel: its filename
+    :param sdist: the file that it was built of, and its sha256
+    :param size: of the sdist, in bytes
+    :param requires: what the build required, as exact files
+    :param record: what the manifest says of it
+    """
+
+    wheel: str
+    sdist: IndexFile
+    sha256: str
+    size: int
+    requires: tuple[Pin, ...]
+    record: BuildRecord
+
+    @property
+    def files(self) -> tuple[tuple[IndexFile, str], ...]:
+        """Every file that building it again takes, with its sha256."""
+        return ((self.sdist, self.sha256), *((pin.file, pin.sha256) for pin in self.requires))
 
 
 @dataclass(frozen=True)
@@ -83,12 +106,14 @@ class Lock:
 
     :param patches: the patch releases of Python that it serves
     :param notes: what the user may want to know, such as an extra that does not exist
+    :param builds: how the wheels among them were built that were built here
     """
 
     cell: Cell
     pins: tuple[Pin, ...]
     patches: Patches
     notes: tuple[str, ...] = ()
+    builds: tuple[Build, ...] = ()
 
     @property
     def target(self) -> Target:
@@ -123,11 +148,17 @@ class Lock:
 
     def to_links(self) -> str:
         """Write a page of links, relative to ``locks/``, with the hash of each file (PEP 503)."""
-        lines = ["<!DOCTYPE html>", f"<html><head><title>{self.cell.id}</title></head><body>"]
-        for pin in self.pins:
-            name = pin.file.filename
-            lines.append(f'<a href="../{quote(name)}#sha256={pin.sha256}">{name}</a><br>')
-        return "\n".join([*lines, "</body></html>"]) + "\n"
+        lines = [link(pin.file.filename, pin.sha256) for pin in self.pins]
+        return "\n".join([LINKS_HEAD.format(title=self.cell.id), *lines, LINKS_FOOT])
+
+
+LINKS_HEAD = "<!DOCTYPE html>\n<html><head><title>{title}</title></head><body>"
+LINKS_FOOT = "</body></html>\n"
+
+
+def link(filename: str, sha256: str, folder: str = "..") -> str:
+    """Return a link to a file with its hash, as a page of links has it (PEP 503)."""
+    return f'<a href="{folder}/{quote(filename)}#sha256={sha256}">{filename}</a><br>'
 
 
 class LockError(ValueError):

@@ -11,11 +11,12 @@ from packaging.version import InvalidVersion, Version
 
 from devpi_warmup import __version__
 from devpi_warmup.inputs.patches import Patches
-from devpi_warmup.wheelhouse.files import lock_names, write_text
+from devpi_warmup.wheelhouse.files import build_lock_names, lock_names, write_text
+from devpi_warmup.wheelhouse.origins import Origin
 from devpi_warmup.wheelhouse.warmth import Proof, Warmth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from devpi_warmup.wheelhouse.files import Wheelhouse
 
@@ -23,7 +24,6 @@ NAME = "manifest.json"
 FORMAT = 2
 COVERED, MISSING = "covered", "missing"
 _FILENAME = re.compile(r"(locks/)?[A-Za-z0-9_][A-Za-z0-9_.+!-]{0,250}")
-INDEX, DIRECT = "index", "direct URL"
 
 
 class ManifestError(ValueError):
@@ -31,24 +31,66 @@ class ManifestError(ValueError):
 
 
 @dataclass(frozen=True)
+class BuildRecord:
+    """How a wheel was built here.
+
+    :param sdist: the file that it was built of, and ``sha256`` its digest
+    :param python: the version of the interpreter, on ``platform``
+    :param pip: the version of the pip that built it, with ``backend``
+    :param requires: the files that the build required, and their sha256
+    :param constraints: the user's own, on what builds require
+    :param isolation: how the network was kept away
+    """
+
+    sdist: str
+    sha256: str
+    python: str
+    platform: str
+    pip: str
+    backend: str
+    requires: Mapping[str, str]
+    constraints: tuple[str, ...]
+    isolation: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {**vars(self), "requires": dict(self.requires), "constraints": [*self.constraints]}
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any], where: str) -> BuildRecord:
+        """Read what :meth:`to_dict` wrote.
+
+        :raises ManifestError: a key is missing or is of another type
+        """
+        names = ("sdist", "sha256", "python", "platform", "pip", "backend", "isolation")
+        return cls(
+            **{name: _get(table, name, str, where) for name in names},
+            requires=_digests(table, "requires", where),
+            constraints=tuple(map(str, _get(table, "constraints", list, where))),
+        )
+
+
+@dataclass(frozen=True)
 class FileEntry:
     """One file of the wheelhouse.
 
     :param size: bytes
-    :param origin: :data:`INDEX`, or :data:`DIRECT` where a requirement names it by URL
+    :param origin: where it comes from
     :param proof: whether devpi holds it
     :param pip: the version of the pip that has unpacked it, as it would be installed
     :param warnings: what that pip warned of
+    :param built: how it was built here, if it was
     """
 
     project: str
     version: str
     sha256: str
     size: int
-    origin: str
+    origin: Origin
     proof: Proof
     pip: str
     warnings: tuple[str, ...] = ()
+    built: BuildRecord | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -57,11 +99,12 @@ class FileEntry:
             "version": self.version,
             "sha256": self.sha256,
             "size": self.size,
-            "origin": self.origin,
+            "origin": self.origin.value,
             "warm": self.proof.warmth.value,
             "warm_reason": self.proof.reason,
             "pip": self.pip,
             "pip_warnings": list(self.warnings),
+            **({"built": self.built.to_dict()} if self.built else {}),
         }
 
     @classmethod
@@ -78,10 +121,13 @@ class FileEntry:
             version=_get(table, "version", str, where),
             sha256=_get(table, "sha256", str, where),
             size=_get(table, "size", int, where),
-            origin=_get(table, "origin", str, where),
+            origin=_origin(_get(table, "origin", str, where), where),
             proof=Proof(Warmth(warm), _get(table, "warm_reason", str, where)),
             pip=_get(table, "pip", str, where),
             warnings=tuple(map(str, _get(table, "pip_warnings", list, where))),
+            built=BuildRecord.from_dict(_get(table, "built", dict, where), f"{where}.built")
+            if "built" in table
+            else None,
         )
 
 
@@ -98,6 +144,7 @@ class CellEntry:
     :param pip: the version of the pip that accepts the lock
     :param locks: the files of its lock, and their sha256
     :param files: its wheels, and their sha256
+    :param sources: sdists that some of them were built of, and what that took, and their sha256
     :param notes: what the user may want to know
     :param unshown: why it cannot be shown that every base of the index has answered
     """
@@ -112,8 +159,14 @@ class CellEntry:
     pip: str = ""
     locks: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     unshown: str = ""
+
+    @property
+    def carried(self) -> dict[str, str]:
+        """Everything of it that crosses the gap beside its lock, and its sha256."""
+        return {**self.sources, **self.files}
 
     @property
     def covered(self) -> bool:
@@ -134,6 +187,7 @@ class CellEntry:
             "pip": self.pip,
             "locks": dict(self.locks),
             "files": dict(self.files),
+            **({"sources": dict(self.sources)} if self.sources else {}),
             "notes": list(self.notes),
             "bases": self.unshown,
         }
@@ -156,13 +210,14 @@ class CellEntry:
             pip=_get(table, "pip", str, where),
             locks=_digests(table, "locks", where),
             files=_digests(table, "files", where),
+            sources=_digests(table, "sources", where) if "sources" in table else {},
             notes=tuple(map(str, _get(table, "notes", list, where))),
             unshown=_get(table, "bases", str, where),
         )
         if entry.state not in {COVERED, MISSING}:
             raise ManifestError(f"{where}.state is {entry.state!r}")
         id_ = where.partition(".")[2]
-        if entry.covered and (entry.patches is None or set(entry.locks) != set(lock_names(id_))):
+        if entry.covered and (entry.patches is None or not _are_locks(entry.locks, id_)):
             raise ManifestError(f"{where} is covered without a lock")
         return entry
 
@@ -189,7 +244,7 @@ class Manifest:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON has it; of the files, those that a cell names."""
-        named = {name for entry in self.cells.values() for name in entry.files}
+        named = {name for entry in self.cells.values() for name in entry.carried}
         return {
             "format": FORMAT,
             "tool": f"devpi-warmup {__version__}",
@@ -211,7 +266,7 @@ class Manifest:
         files = _entries(table, "files", FileEntry.from_dict)
         targets = _entries(table, "targets", CellEntry.from_dict)
         for id_, entry in targets.items():
-            for name, sha256 in entry.files.items():
+            for name, sha256 in entry.carried.items():
                 if name not in files or files[name].sha256 != sha256:
                     raise ManifestError(f"targets.{id_}.files.{name} is not that of files")
         return cls(_get(table, "index", str, ""), targets, files)
@@ -236,6 +291,19 @@ def write(wheelhouse: Wheelhouse, manifest: Manifest) -> None:
     """
     text = json.dumps(manifest.to_dict(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     write_text(wheelhouse.path / NAME, text)
+
+
+def _are_locks(names: Iterable[str], id_: str) -> bool:
+    """Whether names are those of the files of a lock, perhaps with those of its builds."""
+    plain = {*lock_names(id_)}
+    return {*names} in (plain, {*plain, *build_lock_names(id_)})
+
+
+def _origin(value: str, where: str) -> Origin:
+    try:
+        return Origin(value)
+    except ValueError:
+        raise ManifestError(f"{where}.origin is {value!r}") from None
 
 
 def _patches(oldest: str, newest: str, where: str) -> Patches | None:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 import requests
-from catalogue import Catalogue, served
+from catalogue import Catalogue, make_wheel, served
 from projects import (
     NO_SETTINGS,
+    OWN_PLATFORM,
+    OWN_PYTHON,
     ROOT,
     Devpi,
     Project,
@@ -21,6 +23,7 @@ from projects import (
     new_project,
     upstream_of,
 )
+from sdist import make_sdist
 
 from devpi_warmup.errors import ServerError
 from devpi_warmup.inputs.pip_config import clean_environment
@@ -92,6 +95,34 @@ def test_sealed_copied_and_served_offline(warm: Project, make_server: Make, tmp_
     assert done.returncode == 1
     assert "devpi does not serve: cp313-win_amd64" in done.stderr
     assert "Traceback" not in done.output
+
+
+def test_what_no_index_has_goes_with_the_wheelhouse(make_server: Make, tmp_path: Path) -> None:
+    """What was built here, and wheels of the user's own, beside the private server's files."""
+    project = new_project(tmp_path / "project")
+    upstream = Catalogue()
+    upstream.add("move-kit", "1.0")
+    upstream.upload("move-source", make_sdist("move-source", "1.0", static=("move-kit",)))
+    filename, data = make_wheel("move-own", "1.0", requires=("move-source",))
+    (project.root / "dist").mkdir()
+    (project.root / "dist" / filename).write_bytes(data)
+    more = 'sdists = ["move-source"]\nwheels = ["dist/*.whl"]'
+    project.write("move-own", pythons=(OWN_PYTHON,), platforms=(OWN_PLATFORM,), more=more)
+    with upstream_of(make_server(project.root / ".devpi"), upstream):
+        done = project.nox("-s", "warmup")
+        assert done.returncode == 0, done.output
+    sealed = project.nox("-s", "seal")
+    assert sealed.returncode == 0, sealed.output
+    assert "2 files are in .devpi/data" in sealed.stdout  # the sdist and its kit
+    assert "--find-links wheelhouse/locks/" in sealed.stdout
+    served = project.nox("-s", "verify-devpi")
+    assert served.returncode == 0, served.output
+    assert project.nox("-s", "verify").returncode == 0
+    for path in (project.root / ".devpi" / "data").rglob("move_kit-*.whl"):
+        path.unlink()
+    again = project.nox("-s", "seal")
+    assert again.returncode == 1
+    assert "move_kit-1.0-py3-none-any.whl: " in again.stderr
 
 
 def test_nothing_is_sealed_while_a_file_is_missing(warm: Project) -> None:
@@ -179,7 +210,7 @@ def test_what_no_index_holds_is_not_passed_over(project: Project, make_server: M
         for session in ("seal", "verify-devpi"):
             done = project.nox("-s", session)
             assert done.returncode == 1, done.output
-            assert "is from a direct URL, which no index serves" in done.stderr
+            assert "it comes from a direct URL, which this index does not serve" in done.stderr
         pyproject = project.root / "pyproject.toml"
         pyproject.write_text(f"{pyproject.read_text()}require-warm = true\n")
         done = project.nox("-s", "warmup")

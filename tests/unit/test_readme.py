@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from catalogue import make_wheel
 from readme import ROOT, Block, blocks, run_here
 
 from devpi_warmup.inputs import config, environments, sources
@@ -45,6 +46,9 @@ def test_every_table_can_be_used(tmp_path: Path, table: str) -> None:
     for names in re.findall(r"requirements = (\[.*\])", table):
         for name in json.loads(names):
             (tmp_path / name).write_text("six\n")
+    filename, data = make_wheel("mine", "1.0")
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / filename).write_bytes(data)
     (tmp_path / "pyproject.toml").write_text(table, encoding="utf-8")
     found = config.load(tmp_path, {})
     assert found.cells

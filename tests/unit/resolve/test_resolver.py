@@ -206,7 +206,7 @@ def test_a_direct_wheel_url(catalogue: Catalogue, lock: Resolve) -> None:
     url = f"https://me:s3cret@other.example.com/files/{special.filename}?token=s3cret"
     found = lock(f"lib[a] @ {url} --hash=sha256:{special.digest}", "app")
     assert pins(found) == ["app==1", "lib[a]==1.5", "x==1"]
-    assert [pin.from_url for pin in found.pins] == [False, True, False]
+    assert [pin.file.origin.value for pin in found.pins] == ["index", "direct URL", "index"]
     assert "s3cret" not in found.to_requirements("wheelhouse") + to_pylock(found)
     assert pins(lock(url)) == ["lib==1.5"]
 
@@ -324,10 +324,9 @@ def test_why_no_wheel_of_this_interpreter(catalogue: Catalogue, lock: Resolve) -
 
 def test_why_only_sdists(catalogue: Catalogue, lock: Resolve) -> None:
     catalogue.upload("lib", Upload("lib-1.0.tar.gz", b"x"))
-    assert (
-        "the index has no wheel of it, 1.0 exists only as an sdist, and nothing is built here"
-        in why(lock, "lib")
-    )
+    text = why(lock, "lib")
+    assert "the index has no wheel of it, 1.0 exists only as an sdist\n" in text
+    assert 'sdists = ["lib"] in [tool.devpi-warmup] has it built here' in text
 
 
 def test_why_names_the_nearest_class_first(catalogue: Catalogue, lock: Resolve) -> None:
@@ -364,7 +363,8 @@ def test_an_old_wheel_beside_newer_sdists_or_variants_has_a_note(
     catalogue.upload("other", Upload("other-1.0.tar.gz", b""))
     catalogue.upload("other", Upload("other-0.9.tar.gz", b""))
     note = (
-        "seqeval 0.0.10 is not the newest: 1.2.2 exists only as an sdist, and nothing is built here"
+        "seqeval 0.0.10 is not the newest: 1.2.2 exists only as an sdist, which "
+        'sdists = ["seqeval"] would have built'
     )
     assert lock("seqeval", "other").notes == (note,)
     assert lock("seqeval<1").notes == ()

@@ -13,8 +13,13 @@ from devpi_warmup.inputs.targets import Target
 from devpi_warmup.resolve.lock_files import write_lock
 from devpi_warmup.wheelhouse import manifest
 from devpi_warmup.wheelhouse.files import Wheelhouse
-from devpi_warmup.wheelhouse.lock import Lock
+from devpi_warmup.wheelhouse.lock import Lock, Pin
+from devpi_warmup.wheelhouse.origins import Origin
 from devpi_warmup.wheelhouse.warmth import Proof, Warmth
+
+
+def by_url(pin: Pin) -> Pin:
+    return replace(pin, file=replace(pin.file, origin=Origin.DIRECT))
 
 
 def test_a_target_is_struck_out_before_anything_of_it_changes(
@@ -113,7 +118,7 @@ def test_a_direct_url_and_silent_bases_are_not_passed_over(
     wheelhouse: Wheelhouse, small: Lock
 ) -> None:
     app, lib = small.pins
-    lock = replace(small, pins=(replace(app, from_url=True), lib))
+    lock = replace(small, pins=(by_url(app), lib))
     own = journal(wheelhouse)
     own.begin(lock)
     write_lock(lock, wheelhouse)
@@ -133,14 +138,14 @@ def test_a_file_of_the_index_for_one_target_is_of_the_index(
     direct = replace(
         small,
         cell=Cell(Target("3.9", "win_amd64")),
-        pins=tuple(replace(pin, from_url=True) for pin in small.pins),
+        pins=tuple(map(by_url, small.pins)),
     )
     cold = {pin.file: Proof(Warmth.COLD, "not committed") for pin in small.pins}
     for lock in (direct, small) if direct_first else (small, direct):
         enter(journal(wheelhouse), lock, cold)
     assert proofs_of(wheelhouse) == {"not warm: not committed"}
     files = manifest.read(wheelhouse).files.values()
-    assert {file.origin for file in files} == {"index"}
+    assert {file.origin for file in files} == {Origin.INDEX}
 
 
 def test_a_failure_that_touched_nothing_leaves_what_was_covered(

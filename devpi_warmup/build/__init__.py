@@ -1,0 +1,1 @@
+"""Sdists of projects that are listed become wheels, once, offline."""

@@ -1,0 +1,308 @@
+"""sdist → wheel: what it requires is resolved and fetched, real pip builds it, offline."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from packaging.utils import canonicalize_name
+
+from devpi_warmup import console
+from devpi_warmup.build import failure, sandbox
+from devpi_warmup.build.archive import unpack
+from devpi_warmup.build.backend import Backend
+from devpi_warmup.build.host import host_target
+from devpi_warmup.errors import WarmupError, indented
+from devpi_warmup.index.pages import IndexFile, parse_wheel
+from devpi_warmup.inputs.cells import Cell
+from devpi_warmup.inputs.requirement_files import Reader
+from devpi_warmup.inputs.requirements import RequirementSet
+from devpi_warmup.resolve.resolver import resolve
+from devpi_warmup.wheelhouse.files import digest
+from devpi_warmup.wheelhouse.lock import LINKS_FOOT, LINKS_HEAD, Build, Pin, link
+from devpi_warmup.wheelhouse.manifest import BuildRecord
+from devpi_warmup.wheelhouse.origins import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from devpi_warmup.index.fetcher import Fetcher
+    from devpi_warmup.index.pages import Sdist, Wheel
+    from devpi_warmup.inputs.sdists import Sdists
+    from devpi_warmup.inputs.targets import Target
+    from devpi_warmup.prove.pip import Pip
+    from devpi_warmup.wheelhouse.manifest import FileEntry
+
+_OLDEST_TIME = 315_532_800  # 1980-01-01: a zip file knows nothing before
+_LARGE = 100_000_000  # bytes of an sdist that is worth a word before it is built
+LOGS = "build-logs"
+
+
+class BuildError(WarmupError):
+    """An sdist cannot be built here, or its wheel does not serve the target."""
+
+
+@dataclass
+class Builder:
+    """Builds the sdists of a run, each once.
+
+    :param pip: of the environment of the session
+    :param known: files of former runs, of which some were built
+    """
+
+    fetcher: Fetcher
+    pip: Pip
+    known: Mapping[str, FileEntry]
+    built: int = 0  # builds of this run
+    _done: dict[tuple[IndexFile, Sdists], Build | BuildError] = field(default_factory=dict)
+    _wheels: dict[str, Wheel] = field(default_factory=dict)
+    _builds: dict[str, Build] = field(default_factory=dict)
+    _open: list[Sdist] = field(default_factory=list)
+
+    def wheel(self, sdist: Sdist, target: Target, sdists: Sdists) -> Wheel:
+        """Return the wheel that is built of an sdist, for a target that it serves.
+
+        :raises WarmupError: it cannot be built, or the wheel is not for that target
+        """
+        key = (sdist.file, sdists)
+        if key not in self._done:
+            try:
+                self._done[key] = self._reused(sdist, sdists) or self._build(sdist, sdists)
+            except BuildError as error:
+                self._done[key] = error
+        build = self._done[key]
+        if isinstance(build, BuildError):
+            raise build
+        wheel = self._wheels[build.wheel]
+        if target.rank(wheel.tags) is None:
+            tags = ", ".join(sorted(map(str, wheel.tags)))
+            raise BuildError(
+                f"{sdist.project} {sdist.version}: the wheel that is built of its sdist is for "
+                f"{tags}, and not for this target",
+                hint="build a wheel of it on such a machine, and name it in wheels of "
+                "[tool.devpi-warmup]; or require a version that has one",
+            )
+        return wheel
+
+    def record(self, wheel: Wheel) -> Build:
+        """Return how a wheel was built."""
+        return self._builds[wheel.file.filename]
+
+    def _build(self, sdist: Sdist, sdists: Sdists) -> Build:
+        name = f"{sdist.project} {sdist.version}"
+        if sdist in self._open:
+            way = " → ".join(f"{s.project} {s.version}" for s in (*self._open, sdist))
+            raise BuildError(
+                f"{name} needs itself to be built: {way}",
+                hint="one of them must have a wheel: require another version of it",
+            )
+        host = host_target()
+        if not host.fits_python(sdist.file.requires_python):
+            raise BuildError(
+                f"{name} needs Python {sdist.file.requires_python} to be built, and nox runs on "
+                f"{host.full_version}",
+                hint="run nox with such a Python, or allow another version in sdists",
+            )
+        self._open.append(sdist)
+        try:
+            with _folder() as folder:
+                return self._build_in(folder, sdist, sdists, name)
+        except subprocess.TimeoutExpired:
+            raise BuildError(
+                f"{name} was not built within {sandbox.TIMEOUT / 60:.0f} minutes",
+                hint="leave it out of sdists, or require a version that has a wheel",
+            ) from None
+        finally:
+            self._open.pop()
+
+    def _build_in(self, folder: Path, sdist: Sdist, sdists: Sdists, name: str) -> Build:
+        stored = self.fetcher.file(sdist.file)
+        size = f" ({console.megabytes(stored.size)})" if stored.size > _LARGE else ""
+        console.say(f"{name} has no wheel that fits: building it of {sdist.file.filename}{size}")
+        source = unpack(stored.path, sdist.file.filename, _made(folder / "source"))
+        box = sandbox.Sandbox(folder, _epoch(source), self.pip.runner)
+        try:
+            backend = Backend(source, self.pip.python, box)
+            wants = backend.static()
+            pins = self._resolve(wants, sdists, name)
+            page = self._page(folder, pins)
+            more = backend.dynamic(pins, page, _made(folder / "venv"))
+            if more - wants:
+                pins = self._resolve(wants | more, sdists, name)
+        except failure.HookError as error:
+            raise self._failed(name, sdist, error.output, "says what it requires") from None
+        page = self._page(folder, pins, (sdist.file.filename, stored.sha256, stored.path))
+        limits = folder / "constraints.txt"
+        limits.write_text("".join(f"{p.project}=={p.version}\n" for p in pins), encoding="utf-8")
+        out = _made(folder / "out")
+        done = box.run(
+            [
+                *(self.pip.python, "-I", "-m", "pip", "wheel", "--no-deps", "--no-cache-dir"),
+                *(f"--no-binary={sdist.project}", "--no-index", f"--find-links={page}"),
+                *(f"--build-constraint={limits}", f"--wheel-dir={out}", "--progress-bar=off"),
+                f"{sdist.project}=={sdist.version}",
+            ],
+        )
+        if done.returncode != 0:
+            raise self._failed(name, sdist, done.stdout + done.stderr, "is built")
+        self.built += 1
+        return self._taken(out, sdist, stored.sha256, stored.size, pins, sdists, backend.name)
+
+    def _taken(  # noqa: PLR0917 - each is another part of the record
+        self,
+        out: Path,
+        sdist: Sdist,
+        sha256: str,
+        size: int,
+        pins: tuple[Pin, ...],
+        sdists: Sdists,
+        backend: str,
+    ) -> Build:
+        name = f"{sdist.project} {sdist.version}"
+        (path,) = out.glob("*.whl")
+        place = self.fetcher.wheelhouse.staging / f"{uuid4().hex}.built"
+        shutil.move(path, place)
+        file = IndexFile(path.name, "", digest(place), origin=Origin.BUILT, path=str(place))
+        wheel = parse_wheel(sdist.project, file)
+        if wheel is None or wheel.version != sdist.version:
+            raise BuildError(
+                f"{sdist.file.filename} gives {path.name}, which is not {name}",
+                hint="require another version",
+            )
+        version = self.pip.run("-m", "pip", "--version").stdout.split()
+        record = BuildRecord(
+            sdist=sdist.file.filename,
+            sha256=sha256,
+            python=host_target().full_version,
+            platform=host_target().platform,
+            pip=version[1] if len(version) > 1 else "",
+            backend=backend,
+            requires={pin.file.filename: pin.sha256 for pin in pins},
+            constraints=tuple(map(str, sdists.constraints)),
+            isolation=sandbox.name(),
+        )
+        console.say(f"{name}: built, {path.name}, with {', '.join(map(str, pins)) or 'nothing'}")
+        return self._enter(wheel, Build(path.name, sdist.file, sha256, size, pins, record))
+
+    def _enter(self, wheel: Wheel, build: Build) -> Build:
+        self._wheels[build.wheel] = wheel
+        self._builds[build.wheel] = build
+        return build
+
+    def _reused(self, sdist: Sdist, sdists: Sdists) -> Build | None:
+        """Return the build of a former run, where everything that went into it is the same."""
+        wanted = (
+            sdist.file.filename,
+            host_target().full_version,
+            host_target().platform,
+            tuple(map(str, sdists.constraints)),
+        )
+        for filename, entry in self.known.items():
+            record = entry.built
+            if record is None or wanted != (
+                *(record.sdist, record.python, record.platform, record.constraints),
+            ):
+                continue
+            if sdist.file.sha256 not in {"", record.sha256}:
+                continue
+            path = self.fetcher.wheelhouse.path / filename
+            file = IndexFile(filename, "", entry.sha256, origin=Origin.BUILT, path=str(path))
+            wheel = parse_wheel(sdist.project, file)
+            if wheel is None or self.fetcher.wheelhouse.find(filename, entry.sha256) is None:
+                continue
+            pins = [self._pin_again(name, sha) for name, sha in record.requires.items()]
+            stored = self.fetcher.file(sdist.file)
+            if stored.sha256 == record.sha256 and None not in pins:
+                found = tuple(pin for pin in pins if pin is not None)
+                build = Build(filename, sdist.file, stored.sha256, stored.size, found, record)
+                return self._enter(wheel, build)
+        return None
+
+    def _pin_again(self, filename: str, sha256: str) -> Pin | None:
+        """Return a build requirement of a former run, where the index still has that file."""
+        project = canonicalize_name(filename.split("-", maxsplit=1)[0])
+        for wheel in self.fetcher.page(project).wheels:
+            if wheel.file.filename == filename:
+                stored = self.fetcher.file(wheel.file)
+                if stored.sha256 == sha256:
+                    version = wheel.version
+                    return Pin(project, version, wheel.file, sha256, stored.size, (), (), "")
+        return None
+
+    def _resolve(self, wants: Iterable[str], sdists: Sdists, name: str) -> tuple[Pin, ...]:
+        """Resolve what a build requires, for this machine and all together."""
+        reader = Reader(Path(), {})
+        for want in sorted(wants):
+            reader.line(want, f"{name} (to be built)")
+        if reader.problems:
+            lines = indented(map(str, reader.problems))
+            raise BuildError(f"{name} requires to be built what cannot be had:\n{lines}")
+        found = reader.found()
+        if not found.requirements:
+            return ()
+        both = RequirementSet(found.requirements, sdists.constraints, "", sdists=sdists)
+        try:
+            lock = resolve(both, Cell(host_target()), self.fetcher, self)
+        except WarmupError as error:
+            raise BuildError(
+                f"{name}: what it requires to be built cannot be had\n{error.args[0]}",
+                hint=error.hint,
+            ) from None
+        return lock.pins
+
+    def _page(self, folder: Path, pins: Iterable[Pin], *more: tuple[str, str, Path]) -> Path:
+        """Write a page of links with hashes, which pip believes also of what builds require."""
+        files = _made(folder / "files")
+        links = []
+        for filename, sha256, path in (
+            *((p.file.filename, p.sha256, self.fetcher.file(p.file).path) for p in pins),
+            *more,
+        ):
+            there = files / filename
+            if not there.exists():
+                _link(path, there)
+            links.append(link(filename, sha256, "files"))
+        page = folder / "page.html"
+        page.write_text("\n".join([LINKS_HEAD, *links, LINKS_FOOT]), encoding="utf-8")
+        return page
+
+    def _failed(self, name: str, sdist: Sdist, output: str, when: str) -> BuildError:
+        logs = _made(self.fetcher.wheelhouse.path / LOGS)
+        log = logs / f"{sdist.project}-{sdist.version}.txt"
+        log.write_text(output, encoding="utf-8", errors="replace")
+        shown = f"{self.fetcher.wheelhouse.shown}/{LOGS}/{log.name}"
+        lines = failure.lines_that_matter(output)
+        return BuildError(
+            f"{name} fails when its sdist {when}; the whole output is {shown}:\n{indented(lines)}",
+            hint=failure.hint(output, sdist.project),
+        )
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="devpi-warmup-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def _made(path: Path) -> Path:
+    path.mkdir(exist_ok=True)
+    return path
+
+
+def _link(path: Path, there: Path) -> None:
+    try:
+        there.symlink_to(path)
+    except OSError:  # Windows, without the privilege
+        shutil.copyfile(path, there)
+
+
+def _epoch(source: Path) -> int:
+    """Return the time of the newest file of an sdist, in seconds since 1970."""
+    times = [path.stat().st_mtime for path in source.rglob("*") if path.is_file()]
+    return max(_OLDEST_TIME, *(int(time) for time in times), _OLDEST_TIME)

@@ -1,0 +1,75 @@
+"""The output of a build that failed: the lines that matter, and what can be done."""
+
+from __future__ import annotations
+
+import re
+
+_SHOWN = 6
+_FRAME = " │╰─>\N{MULTIPLICATION SIGN}"  # what pip draws around the output of others
+_MATTERS = re.compile(
+    r"(\w*(Error|Exception|Interrupt): |^error: |fatal error: |ERROR: |command not found"
+    r"|is not installed|not found$|No matching distribution)",
+    re.IGNORECASE,
+)
+_NOISE = re.compile(
+    r"(subprocess-exited-with-error|This error originates|See above for|metadata-generation-failed"
+    r"|Failed to build|did not run successfully|^\s*File |CalledProcessError|SetuptoolsDeprecation"
+    r"|hint: |note: |BackendUnavailable$)"
+)
+_HINTS = (
+    (
+        r"No module named 'pkg_resources'",
+        'build-constraints = ["setuptools<82"], which still has it',
+    ),
+    (r"use_2to3 is invalid", "this version is for Python 2: require a newer one, or a fork of it"),
+    (r"cython_sources|Cython\.Compiler\.Errors", 'build-constraints = ["Cython<3"]'),
+    (
+        r"numpy\.distutils|Compiler\.__init__\(\) takes",
+        'build-constraints = ["numpy<2", "setuptools<60"]',
+    ),
+    (
+        r"fatal error: \S+\.h: No such file|pkg-config|krb5-config|Dependency \"\S+\" not found",
+        (
+            "a library of the system is missing: install it with its headers, or require a "
+            "project that has wheels"
+        ),
+    ),
+    (
+        r"(crates|cargo|rustc|maturin|setuptools.rust)",
+        (
+            "it fetches more while it is built (crates of Rust, say), which cannot be carried: "
+            "require a version that has a wheel"
+        ),
+    ),
+    (r"No module named pip\b", "its setup.py fetches more by itself, which cannot be carried"),
+    (r"(gcc|cc|cl\.exe|x86_64-linux-gnu-gcc)\S*: .*not found", "a compiler is missing"),
+)
+
+
+class HookError(Exception):
+    """A hook of a backend fails.
+
+    :param output: what it wrote
+    """
+
+    def __init__(self, output: str) -> None:
+        super().__init__(output)
+        self.output = output
+
+
+def lines_that_matter(output: str) -> list[str]:
+    """Return the lines that say why a build failed; the last ones where none does."""
+    lines = [line.strip(_FRAME) for line in output.splitlines()]
+    lines = [line for line in lines if line and not _NOISE.search(line)]
+    telling = list(dict.fromkeys(line for line in lines if _MATTERS.search(line)))
+    return [line[:300] for line in (telling or lines)[-_SHOWN:]]
+
+
+def hint(output: str, project: str) -> str:
+    """Return what can be done about a build that failed."""
+    for pattern, text in _HINTS:
+        if re.search(pattern, output):
+            return text
+    return (
+        f"require a version of {project} that has a wheel, or bring one of your own: wheels = […]"
+    )

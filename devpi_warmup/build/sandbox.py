@@ -1,0 +1,85 @@
+"""Where foreign code runs: no network, an environment made from nothing, and an end in time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from devpi_warmup import process
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from devpi_warmup.process import Completed, Runner
+
+TIMEOUT = 1800.0  # seconds, for one build
+# What a build may need of the machine; of tokens and passwords there is nothing among it.
+_PASSED = ("PATH", "SYSTEMROOT", "WINDIR", "COMSPEC", "PATHEXT", "NUMBER_OF_PROCESSORS")
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """Runs programs of one build.
+
+    :param folder: holds HOME and TMPDIR
+    :param epoch: seconds since 1970 that stand for now, so that a build is the same tomorrow
+    """
+
+    folder: Path
+    epoch: int
+    runner: Runner
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        first_on_path: Path | None = None,
+        more: Mapping[str, str] | None = None,
+    ) -> Completed:
+        """Run a program without network; its children end with it where Linux allows that.
+
+        :param first_on_path: a folder of programs
+        :raises subprocess.TimeoutExpired: after it was killed
+        """
+        env = {name: os.environ[name] for name in _PASSED if name in os.environ}
+        if first_on_path is not None:
+            env["PATH"] = f"{first_on_path}{os.pathsep}{env.get('PATH', os.defpath)}"
+        for name, place in (("HOME", "home"), ("TMPDIR", "tmp"), ("TEMP", "tmp"), ("TMP", "tmp")):
+            (self.folder / place).mkdir(exist_ok=True)
+            env[name] = str(self.folder / place)
+        env |= {
+            "LANG": "C.UTF-8",
+            "PYTHONUTF8": "1",
+            "PYTHONHASHSEED": "0",
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PIP_NO_INPUT": "1",
+            "SOURCE_DATE_EPOCH": str(self.epoch),
+            "CFLAGS": "-g0",
+            "CXXFLAGS": "-g0",
+        }
+        env |= {**dict(process.isolation().env), **(more or {})}
+        return self.runner([*_prefix(), *argv], env=env, timeout=TIMEOUT)
+
+
+def name() -> str:
+    """Return how the network is kept away from a build."""
+    return process.isolation().name
+
+
+@cache
+def _prefix() -> tuple[str, ...]:
+    plain = process.isolation().prefix
+    unshare = shutil.which("unshare") if sys.platform == "linux" and plain else None
+    if unshare is None:
+        return plain
+    # With a namespace of processes nothing of a build outlives it, grandchildren neither.
+    prefix = (unshare, "-r", "-n", "-p", "-f", "--kill-child", "--")
+    done = subprocess.run([*prefix, "true"], capture_output=True, check=False)
+    return prefix if done.returncode == 0 else plain

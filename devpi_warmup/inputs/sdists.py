@@ -1,0 +1,67 @@
+"""Consent to run the code of projects that have only sdists: ``sdists = ["docopt"]``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import NormalizedName, canonicalize_name
+
+from devpi_warmup.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from packaging.version import Version
+
+    from devpi_warmup.inputs.requirements import RootRequirement
+    from devpi_warmup.inputs.targets import Target
+
+
+@dataclass(frozen=True)
+class Sdists:
+    """Which sdists may be built, and with what.
+
+    :param allowed: project, the versions whose sdist may be used, and the targets
+    :param constraints: which versions are allowed of what a build requires
+    """
+
+    allowed: tuple[Requirement, ...] = ()
+    constraints: tuple[RootRequirement, ...] = ()
+
+    def mentions(self, project: NormalizedName) -> bool:
+        """Whether there is a line about a project."""
+        return any(canonicalize_name(line.name) == project for line in self.allowed)
+
+    def admits(self, project: NormalizedName, version: Version, target: Target) -> bool:
+        """Whether the sdist of a version may be built for a target."""
+        return any(
+            canonicalize_name(line.name) == project
+            and line.specifier.contains(version, prereleases=True)
+            and target.admits(line.marker)
+            for line in self.allowed
+        )
+
+
+def read_sdists(lines: Iterable[str], problems: list[Problem]) -> tuple[Requirement, ...]:
+    """Read the lines of ``sdists``: a name each, perhaps with versions and a marker.
+
+    :param problems: takes those that are something else
+    """
+    found = []
+    for text in lines:
+        hint = 'write the project, like "docopt", "pyspark==3.5.*", "x; sys_platform == \'linux\'"'
+        try:
+            line = Requirement(text)
+        except InvalidRequirement:
+            if ":all:" in text:
+                hint = "each project is named: to build it is to run its code"
+            problems.append(Problem(f"{text!r} is no project", "sdists", hint))
+            continue
+        if line.extras or line.url:
+            what = "extras" if line.extras else "a URL"
+            problems.append(Problem(f"{line.name} cannot have {what} here", "sdists", hint))
+            continue
+        found.append(line)
+    return tuple(found)
