@@ -219,8 +219,10 @@ class Builder:
             pins = [self._pin_again(name, sha) for name, sha in record.requires.items()]
             stored = self.fetcher.file(sdist.file)
             if stored.sha256 == record.sha256 and None not in pins:
-                found = tuple(pin for pin in pins if pin is not None)
-                build = Build(filename, sdist.file, stored.sha256, stored.size, found, record)
+                found = sorted((pin for pin in pins if pin is not None), key=_by_project)
+                build = Build(
+                    filename, sdist.file, stored.sha256, stored.size, tuple(found), record
+                )
                 return self._enter(wheel, build)
         return None
 
@@ -231,8 +233,9 @@ class Builder:
             if wheel.file.filename == filename:
                 stored = self.fetcher.file(wheel.file)
                 if stored.sha256 == sha256:
-                    version = wheel.version
-                    return Pin(project, version, wheel.file, sha256, stored.size, (), (), "")
+                    needs = str(self.fetcher.metadata(wheel).requires_python)
+                    version, size = wheel.version, stored.size
+                    return Pin(project, version, wheel.file, sha256, size, (), (), needs)
         return None
 
     def _resolve(self, wants: Iterable[str], sdists: Sdists, name: str) -> tuple[Pin, ...]:
@@ -282,6 +285,10 @@ class Builder:
             f"{name} fails when its sdist {when}; the whole output is {shown}:\n{indented(lines)}",
             hint=failure.hint(output, sdist.project),
         )
+
+
+def _by_project(pin: Pin) -> str:
+    return pin.project
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def write(project: Project, *lines: str, sdists: tuple[str, ...] = (), more: str
 
 @linux_only
 def test_built_once_for_all_and_never_again(warmed: Project, devpi: Devpi) -> None:
-    devpi.upstream.add("sd-tool", "1.0")
+    devpi.upstream.add("sd-tool", "1.0", requires_python=">=3.8")
     devpi.upstream.add("sd-extra", "1.0")
     devpi.upstream.add("sd-lib", "1.0")
     code = 'import sd_tool; print("the backend has its tool")'
