@@ -23,6 +23,7 @@ from devpi_warmup.index.pages import IndexFile, parse_wheel
 from devpi_warmup.inputs.cells import Cell
 from devpi_warmup.inputs.requirement_files import Reader
 from devpi_warmup.inputs.requirements import RequirementSet
+from devpi_warmup.resolve.impossible import ImpossibleError
 from devpi_warmup.resolve.resolver import resolve
 from devpi_warmup.wheelhouse.files import digest
 from devpi_warmup.wheelhouse.lock import LINKS_FOOT, LINKS_HEAD, Build, Pin, link
@@ -44,8 +45,15 @@ _LARGE = 100_000_000  # bytes of an sdist that is worth a word before it is buil
 LOGS = "build-logs"
 
 
-class BuildError(WarmupError):
-    """An sdist cannot be built here, or its wheel does not serve the target."""
+class BuildError(ImpossibleError):
+    """An sdist cannot be built here, or its wheel does not serve the target.
+
+    As for pip, that is final: no older version is tried in its place.
+    """
+
+    def __init__(self, sdist: Sdist, message: str, *, hint: str = "") -> None:
+        """Name the sdist that it is about."""
+        super().__init__(message, hint=hint, projects=[sdist.project])
 
 
 @dataclass
@@ -83,6 +91,7 @@ class Builder:
         if target.rank(wheel.tags) is None:
             tags = ", ".join(sorted(map(str, wheel.tags)))
             raise BuildError(
+                sdist,
                 f"{sdist.project} {sdist.version}: the wheel that is built of its sdist is for "
                 f"{tags}, and not for this target",
                 hint="build a wheel of it on such a machine, and name it in wheels of "
@@ -99,12 +108,14 @@ class Builder:
         if sdist in self._open:
             way = " → ".join(f"{s.project} {s.version}" for s in (*self._open, sdist))
             raise BuildError(
+                sdist,
                 f"{name} needs itself to be built: {way}",
                 hint="one of them must have a wheel: require another version of it",
             )
         host = host_target()
         if not host.fits_python(sdist.file.requires_python):
             raise BuildError(
+                sdist,
                 f"{name} needs Python {sdist.file.requires_python} to be built, and nox runs on "
                 f"{host.full_version}",
                 hint="run nox with such a Python, or allow another version in sdists",
@@ -115,6 +126,7 @@ class Builder:
                 return self._build_in(folder, sdist, sdists, name)
         except subprocess.TimeoutExpired:
             raise BuildError(
+                sdist,
                 f"{name} was not built within {sandbox.TIMEOUT / 60:.0f} minutes",
                 hint="leave it out of sdists, or require a version that has a wheel",
             ) from None
@@ -130,11 +142,11 @@ class Builder:
         try:
             backend = Backend(source, self.pip.python, box)
             wants = backend.static()
-            pins = self._resolve(wants, sdists, name)
+            pins = self._resolve(wants, sdists, sdist)
             page = self._page(folder, pins)
             more = backend.dynamic(pins, page, _made(folder / "venv"))
             if more - wants:
-                pins = self._resolve(wants | more, sdists, name)
+                pins = self._resolve(wants | more, sdists, sdist)
         except failure.HookError as error:
             raise self._failed(name, sdist, error.output, "says what it requires") from None
         page = self._page(folder, pins, (sdist.file.filename, stored.sha256, stored.path))
@@ -172,6 +184,7 @@ class Builder:
         wheel = parse_wheel(sdist.project, file)
         if wheel is None or wheel.version != sdist.version:
             raise BuildError(
+                sdist,
                 f"{sdist.file.filename} gives {path.name}, which is not {name}",
                 hint="require another version",
             )
@@ -238,14 +251,15 @@ class Builder:
                     return Pin(project, version, wheel.file, sha256, size, (), (), needs)
         return None
 
-    def _resolve(self, wants: Iterable[str], sdists: Sdists, name: str) -> tuple[Pin, ...]:
+    def _resolve(self, wants: Iterable[str], sdists: Sdists, sdist: Sdist) -> tuple[Pin, ...]:
         """Resolve what a build requires, for this machine and all together."""
+        name = f"{sdist.project} {sdist.version}"
         reader = Reader(Path(), {})
         for want in sorted(wants):
             reader.line(want, f"{name} (to be built)")
         if reader.problems:
             lines = indented(map(str, reader.problems))
-            raise BuildError(f"{name} requires to be built what cannot be had:\n{lines}")
+            raise BuildError(sdist, f"{name} requires to be built what cannot be had:\n{lines}")
         found = reader.found()
         if not found.requirements:
             return ()
@@ -254,6 +268,7 @@ class Builder:
             lock = resolve(both, Cell(host_target()), self.fetcher, self)
         except WarmupError as error:
             raise BuildError(
+                sdist,
                 f"{name}: what it requires to be built cannot be had\n{error.args[0]}",
                 hint=error.hint,
             ) from None
@@ -280,9 +295,11 @@ class Builder:
         log = logs / f"{sdist.project}-{sdist.version}.txt"
         log.write_text(output, encoding="utf-8", errors="replace")
         shown = f"{self.fetcher.wheelhouse.shown}/{LOGS}/{log.name}"
-        lines = failure.lines_that_matter(output)
+        *more, last = failure.lines_that_matter(output) or ["it says nothing"]
+        more.append(f"the whole output is in {shown}")
         return BuildError(
-            f"{name} fails when its sdist {when}; the whole output is {shown}:\n{indented(lines)}",
+            sdist,
+            f"{name} cannot be built: {last}\n{indented([f'(when its sdist {when})', *more])}",
             hint=failure.hint(output, sdist.project),
         )
 

@@ -14,7 +14,7 @@ _MATTERS = re.compile(
 _NOISE = re.compile(
     r"(subprocess-exited-with-error|This error originates|See above for|metadata-generation-failed"
     r"|Failed to build|did not run successfully|^\s*File |CalledProcessError|SetuptoolsDeprecation"
-    r"|hint: |note: |BackendUnavailable$)"
+    r"|hint: |note: |Backend operation failed|Backend '\S+' is not available|BackendUnavailable$)"
 )
 _HINTS = (
     (

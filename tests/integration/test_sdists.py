@@ -124,22 +124,22 @@ def test_what_fails_to_build_says_why_once(warmed: Project, devpi: Devpi) -> Non
     done = warmed.nox("-s", "warmup")
     assert done.returncode == 1
     assert done.stderr.count("building it of sd_old-1.0.tar.gz") == 1
-    assert done.stderr.count("ModuleNotFoundError: No module named 'pkg_resources'") == 1
+    assert "sd-old 1.0 cannot be built: ModuleNotFoundError: No module named" in done.stderr
     assert 'hint: build-constraints = ["setuptools<82"]' in done.stderr
-    assert "the whole output is wheelhouse/build-logs/sd-old-1.0.txt" in done.stderr
+    assert "the whole output is in wheelhouse/build-logs/sd-old-1.0.txt" in done.stderr
     assert "pkg_resources" in (warmed.wheelhouse / "build-logs" / "sd-old-1.0.txt").read_text()
-    assert done.stdout.count("sd-old 1.0 fails when its sdist says what it requires") == 1
+    assert done.stdout.count("sd-old 1.0 cannot be built: ModuleNotFoundError") == 1
     assert "Traceback" not in done.output
 
 
 @pytest.mark.parametrize(
     ("name", "more", "message"),
     [
-        ("sd-lie", {"built_as": ("sd-lie", "2.0")}, "sd-lie 1.0 fails when its sdist is built"),
+        ("sd-lie", {"built_as": ("sd-lie", "2.0")}, "sd-lie 1.0 cannot be built: "),
         (
             "sd-other",
             {"built_as": ("another", "1.0")},
-            "sd-other 1.0 fails when its sdist is built",
+            "sd-other 1.0 cannot be built: ",
         ),
         ("sd-lack", {"static": ("sd-nowhere>=1",)}, "what it requires to be built cannot be had"),
         (
@@ -151,7 +151,7 @@ def test_what_fails_to_build_says_why_once(warmed: Project, devpi: Devpi) -> Non
         ),
         ("sd-new", {"requires_python": ">=3.99"}, "sd-new"),
         ("sd-urls", {"static": ("x @ https://files.example.com/x.whl",)}, "cannot be had"),
-        ("sd-boom", {"build": "os._exit(3)"}, "sd-boom 1.0 fails when its sdist is built"),
+        ("sd-boom", {"build": "os._exit(3)"}, "sd-boom 1.0 cannot be built: "),
     ],
 )
 def test_what_cannot_be_covered(
