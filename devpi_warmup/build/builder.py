@@ -18,6 +18,7 @@ from devpi_warmup.build import failure, sandbox
 from devpi_warmup.build.archive import unpack
 from devpi_warmup.build.backend import Backend
 from devpi_warmup.build.host import host_target
+from devpi_warmup.digests import digest
 from devpi_warmup.errors import WarmupError, indented
 from devpi_warmup.index.pages import IndexFile, parse_wheel
 from devpi_warmup.inputs.cells import Cell
@@ -25,7 +26,6 @@ from devpi_warmup.inputs.requirement_files import Reader
 from devpi_warmup.inputs.requirements import RequirementSet
 from devpi_warmup.resolve.impossible import ImpossibleError
 from devpi_warmup.resolve.resolver import resolve
-from devpi_warmup.wheelhouse.files import digest
 from devpi_warmup.wheelhouse.lock import LINKS_FOOT, LINKS_HEAD, Build, Pin, link
 from devpi_warmup.wheelhouse.manifest import BuildRecord
 from devpi_warmup.wheelhouse.origins import Origin

@@ -12,12 +12,13 @@ from uuid import uuid4
 
 from packaging.utils import NormalizedName
 
+from devpi_warmup.digests import digest
 from devpi_warmup.errors import FileError, WarmupError
 from devpi_warmup.index.single_flight import SingleFlight
 from devpi_warmup.index.transport import FILE_CONNECTIONS, SMALL_CONNECTIONS
 from devpi_warmup.inputs.urls import redact
 from devpi_warmup.wheelhouse import members
-from devpi_warmup.wheelhouse.files import StoredFile, Wheelhouse, digest, write_error
+from devpi_warmup.wheelhouse.files import StoredFile, Wheelhouse, write_error
 from devpi_warmup.wheelhouse.warmth import Warmth
 from devpi_warmup.wheelhouse.wheels import Metadata, parse_metadata, read_metadata
 

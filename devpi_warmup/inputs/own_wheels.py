@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename, NormalizedName, parse_wheel_filename
 
+from devpi_warmup.digests import digest
 from devpi_warmup.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
-
-_BLOCK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ def read_wheels(paths: Iterable[Path], problems: list[Problem]) -> tuple[OwnWhee
     for path in paths:
         try:
             project = parse_wheel_filename(path.name)[0]
-            own = OwnWheel(path, project, _digest(path))
+            own = OwnWheel(path, project, digest(path))
         except InvalidWheelFilename:
             hint = "build it with pip wheel or python -m build, and keep the name it gets"
             problems.append(Problem(f"{path.name} is not the name of a wheel", "wheels", hint))
@@ -52,11 +50,3 @@ def read_wheels(paths: Iterable[Path], problems: list[Problem]) -> tuple[OwnWhee
             message = f"{path.name} is two different files"
             problems.append(Problem(message, "wheels", "name one of them"))
     return tuple(found.values())
-
-
-def _digest(path: Path) -> str:
-    sha256 = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            sha256.update(block)
-    return sha256.hexdigest()

@@ -12,7 +12,6 @@ from devpi_warmup.errors import Problem
 from devpi_warmup.inputs.pyproject import limit_python
 from devpi_warmup.inputs.requirement_lines import show
 from devpi_warmup.inputs.requirements import Limit
-from devpi_warmup.inputs.toml import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,9 +42,7 @@ def read_pylock(path: Path, extras: Iterable[str], reader: Reader) -> None:
     from packaging.pylock import Pylock, PylockValidationError  # noqa: PLC0415
 
     shown = reader.show(path)
-    table = read_toml(path, shown)
-    if isinstance(table, Problem):
-        reader.problems.append(table)
+    if (table := reader.toml(path)) is None:
         return
     try:
         lock = Pylock.from_dict(table)

@@ -18,7 +18,6 @@ from packaging.utils import canonicalize_name
 from devpi_warmup.errors import Problem
 from devpi_warmup.inputs.requirement_lines import show
 from devpi_warmup.inputs.requirements import Limit
-from devpi_warmup.inputs.toml import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -41,9 +40,7 @@ def read_project(path: Path, extras: Iterable[str], reader: Reader) -> None:
     :param reader: takes the requirements, and the problems
     """
     shown = reader.show(path)
-    table = read_toml(path, shown)
-    if isinstance(table, Problem):
-        reader.problems.append(table)
+    if (table := reader.toml(path)) is None:
         return
     project = table.get("project")
     if not isinstance(project, dict):
@@ -60,9 +57,7 @@ def read_groups(path: Path, groups: Iterable[str], reader: Reader) -> None:
     :param reader: takes the requirements, and the problems
     """
     shown = reader.show(path)
-    table = read_toml(path, shown)
-    if isinstance(table, Problem):
-        reader.problems.append(table)
+    if (table := reader.toml(path)) is None:
         return
     tables = table.get("dependency-groups", {})
     if not isinstance(tables, dict):

@@ -16,7 +16,7 @@ import re
 import shlex
 import tokenize
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from devpi_warmup.errors import Problem
@@ -30,6 +30,7 @@ from devpi_warmup.inputs.requirement_lines import (
 )
 from devpi_warmup.inputs.requirements import Limit, RequirementSet, RootRequirement
 from devpi_warmup.inputs.sdists import Sdists
+from devpi_warmup.inputs.toml import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -90,6 +91,14 @@ class Reader:
         if path.is_relative_to(self._root):
             return path.relative_to(self._root).as_posix()
         return path.name
+
+    def toml(self, path: Path) -> dict[str, Any] | None:
+        """Return the table of a file; None where there is none, and a problem says why."""
+        table = read_toml(path, self.show(path))
+        if isinstance(table, Problem):
+            self.problems.append(table)
+            return None
+        return table
 
     def read(self, path: Path, *, constraint: bool, included: str = "") -> None:
         """Read a requirement or constraint file, with everything it includes.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from devpi_warmup import console, process
+from devpi_warmup.digests import digest
 from devpi_warmup.errors import ServerError, WarmupError, indented
 from devpi_warmup.index.devpi import Devpi
 from devpi_warmup.index.pages import IndexFile
@@ -18,7 +19,6 @@ from devpi_warmup.private_server.environment import REQUIREMENT
 from devpi_warmup.private_server.server import FOLDER, PrivateServer
 from devpi_warmup.prove.pip import Pip
 from devpi_warmup.prove.server import Locked, LockedFile, cold, download_all, locked, problems
-from devpi_warmup.wheelhouse.files import digest
 from devpi_warmup.wheelhouse.lock import install_command
 from devpi_warmup.wheelhouse.manifest import NAME
 from devpi_warmup.wheelhouse.origins import Origin

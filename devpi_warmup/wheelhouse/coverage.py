@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from devpi_warmup.digests import digest
 from devpi_warmup.wheelhouse import manifest
-from devpi_warmup.wheelhouse.files import digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from devpi_warmup.digests import digest
 from devpi_warmup.errors import WheelhouseError
 from devpi_warmup.holding import HeldError, Hold
 
@@ -22,7 +22,6 @@ LOCKS = "locks"
 OUTDATED = "outdated"  # locks that serve other requirements than those of today
 _STAGING = ".staging"
 _LOCK = ".lock"
-_BLOCK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -160,15 +159,6 @@ def lock_names(cell_id: str) -> tuple[str, str, str]:
         f"{LOCKS}/{cell_id}.html",
         f"{LOCKS}/pylock.{cell_id}.toml",
     )
-
-
-def digest(path: Path) -> str:
-    """Return the sha256 of a file's bytes."""
-    sha256 = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            sha256.update(block)
-    return sha256.hexdigest()
 
 
 def write_text(path: Path, text: str) -> None:

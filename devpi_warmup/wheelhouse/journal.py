@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from devpi_warmup.digests import digest
 from devpi_warmup.wheelhouse import manifest
 from devpi_warmup.wheelhouse.coverage import UNFINISHED, Coverage
-from devpi_warmup.wheelhouse.files import digest
 from devpi_warmup.wheelhouse.manifest import COVERED, MISSING, CellEntry, FileEntry
 from devpi_warmup.wheelhouse.origins import Origin
 from devpi_warmup.wheelhouse.warmth import NO_DEVPI, UNSWEPT, Proof, Warmth

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from catalogue import Catalogue, served
-from projects import OWN_PLATFORM, OWN_PYTHON, Devpi, Done, Project, linux_only
+from projects import OWN_PLATFORM, OWN_PYTHON, Devpi, Project, linux_only
 
 FOREIGN = """
 import nox
@@ -44,21 +43,6 @@ def foreign(warmed: Project, devpi: Devpi) -> Project:
 
 def register(project: Project, call: str = "devpi_warmup.register()", after: str = "") -> None:
     (project.root / "noxfile.py").write_text(f"{FOREIGN}{call}\n{after}\n")
-
-
-def command(project: Project, *arguments: str, cwd: Path | None = None, **environ: str) -> Done:
-    """Run ``devpi-warmup``."""
-    done = subprocess.run(
-        [sys.executable, "-m", "devpi_warmup", *arguments],
-        cwd=cwd or project.root,
-        env=project.env(**environ),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    return Done(done.returncode, done.stdout, done.stderr)
 
 
 def names(listing: str) -> list[str]:
@@ -174,31 +158,31 @@ def test_what_stands_after_the_dashes_is_not_ignored(foreign: Project, session: 
 @linux_only
 def test_the_command_needs_no_noxfile(foreign: Project) -> None:
     (foreign.root / "noxfile.py").unlink()
-    early = command(foreign, f"verify({cell()})")
+    early = foreign.devpi_warmup(f"verify({cell()})")
     assert early.returncode == 1
     assert f'devpi-warmup "warmup({cell()})"' in early.stderr
-    done = command(foreign, "warmup", "-p", OWN_PYTHON)
+    done = foreign.devpi_warmup("warmup", "-p", OWN_PYTHON)
     assert done.returncode == 0, done.output
     assert "2 of 2 targets covered" in done.stdout
     assert (foreign.root / ".nox").is_dir()
-    assert command(foreign, "verify", "-p", OWN_PYTHON).returncode == 0
-    assert command(foreign, "report").returncode == 0
-    listing = command(foreign, "warmup", "-l", "--json", NOX_SCRIPT_MODE="").stdout
+    assert foreign.devpi_warmup("verify", "-p", OWN_PYTHON).returncode == 0
+    assert foreign.devpi_warmup("report").returncode == 0
+    listing = foreign.devpi_warmup("warmup", "-l", "--json", NOX_SCRIPT_MODE="").stdout
     assert names(listing) == [f"warmup({id_})" for id_ in foreign.states()]
 
 
 def test_the_command_alone_lists_and_never_passes_for_a_run(foreign: Project) -> None:
-    alone = command(foreign)
+    alone = foreign.devpi_warmup()
     assert alone.returncode == 0
     assert "devpi-warmup warmup -p 3.13" in alone.stdout
     assert f"warmup({cell()})" in alone.stdout
     for options in (("-p", OWN_PYTHON), ("-x",), ("--", "x")):
-        done = command(foreign, *options)
+        done = foreign.devpi_warmup(*options)
         assert done.returncode not in {0, None}, options
         assert "name a session" in done.stderr
-    assert "usage: devpi-warmup SESSION" in command(foreign, "--help").stdout
-    assert command(foreign, "--version").stdout.startswith("devpi-warmup 0.")
-    unknown = command(foreign, "warmpu")
+    assert "usage: devpi-warmup SESSION" in foreign.devpi_warmup("--help").stdout
+    assert foreign.devpi_warmup("--version").stdout.startswith("devpi-warmup 0.")
+    unknown = foreign.devpi_warmup("warmpu")
     assert unknown.returncode == 3
     assert "Sessions not found: warmpu" in unknown.stderr
 
@@ -225,7 +209,7 @@ def test_an_environment_of_another_kind_is_never_a_success(
         register(foreign, call)
     runs = [foreign.nox("-s", session, *options)]
     if force != "noxfile":  # the command has its own
-        runs.append(command(foreign, session, *options))
+        runs.append(foreign.devpi_warmup(session, *options))
     for done in runs:
         assert done.returncode not in {0, None}, done.output
     assert not foreign.wheelhouse.exists()
@@ -245,7 +229,7 @@ def test_an_environment_of_another_kind_is_never_a_success(
     ],
 )
 def test_the_command_never_succeeds_at_nothing(foreign: Project, words: tuple[str, ...]) -> None:
-    done = command(foreign, *words)
+    done = foreign.devpi_warmup(*words)
     assert done.returncode not in {0, None}, done.output
     assert not foreign.wheelhouse.exists()
 
@@ -272,7 +256,7 @@ def test_fewer_than_all_is_said(foreign: Project) -> None:
 
 def test_the_command_says_what_is_wrong_with_the_table(foreign: Project) -> None:
     foreign.write("adopt-app", more="requirments = []")
-    done = command(foreign, "warmup")
+    done = foreign.devpi_warmup("warmup")
     assert done.returncode == 1
     assert "did you mean 'requirements'?" in done.stderr
 
@@ -432,10 +416,10 @@ def test_inside_nox_and_the_wheel_alone_are_enough(
     ):
         (block / f"{name}.py").write_text("raise ImportError(f'no {__name__} here', name=__name__)")
     environ = {"PYTHONPATH": str(block)}
-    done = command(foreign, "verify", "-p", OWN_PYTHON, **environ)
+    done = foreign.devpi_warmup("verify", "-p", OWN_PYTHON, **environ)
     assert done.returncode == 0, done.output
-    assert command(foreign, "report", **environ).returncode == 0
-    lacking = command(foreign, "warmup", **environ)
+    assert foreign.devpi_warmup("report", **environ).returncode == 0
+    lacking = foreign.devpi_warmup("warmup", **environ)
     assert lacking.returncode == 1
     assert "libraries of the engine are missing: " in lacking.stderr
     assert "Traceback" not in lacking.output

@@ -16,12 +16,13 @@ import pytest
 from catalogue import Catalogue, Upload, make_zip
 from projects import Devpi, Project, linux_only
 
+from devpi_warmup.digests import digest
 from devpi_warmup.errors import WheelhouseError
 from devpi_warmup.index.pages import IndexFile
 from devpi_warmup.process import run
 from devpi_warmup.prove.judge import judge
 from devpi_warmup.prove.pip import Pip
-from devpi_warmup.wheelhouse.files import Wheelhouse, digest
+from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.lock import Pin
 
 NAME = "x-1.0-py3-none-any.whl"

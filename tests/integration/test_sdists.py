@@ -17,7 +17,7 @@ from sdist import make_sdist
 from devpi_warmup import process
 from devpi_warmup.build.host import host_target
 from devpi_warmup.build.sandbox import Sandbox
-from devpi_warmup.wheelhouse.files import digest
+from devpi_warmup.digests import digest
 
 CELL = f"cp{OWN_PYTHON.replace('.', '')}-{OWN_PLATFORM}"
 

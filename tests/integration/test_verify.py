@@ -15,10 +15,10 @@ import pytest
 from catalogue import make_wheel
 from projects import OWN_PLATFORM, OWN_PYTHON, ROOT, Devpi, Project, linux_only
 
+from devpi_warmup.digests import digest
 from devpi_warmup.inputs.pip_config import clean_environment
 from devpi_warmup.inputs.targets import Target
 from devpi_warmup.process import isolation
-from devpi_warmup.wheelhouse.files import digest
 
 pytestmark = linux_only
 

@@ -11,9 +11,9 @@ from catalogue import Catalogue, served
 from packaging.pylock import Pylock
 from projects import Devpi, Project, upstream_of
 
+from devpi_warmup.digests import digest
 from devpi_warmup.holding import Hold
 from devpi_warmup.private_server.server import PrivateServer
-from devpi_warmup.wheelhouse.files import digest
 
 
 def fill(upstream: Catalogue, prefix: str) -> None:

@@ -23,9 +23,9 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 from servers import devpi_server
 
 from devpi_warmup import process
+from devpi_warmup.digests import digest
 from devpi_warmup.inputs import pip_config
 from devpi_warmup.private_server.server import PrivateServer
-from devpi_warmup.wheelhouse.files import digest
 
 
 def run(scripts: Path) -> str:

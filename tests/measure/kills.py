@@ -18,7 +18,7 @@ import time
 
 from indexes import ROOT
 
-from devpi_warmup.wheelhouse.files import digest
+from devpi_warmup.digests import digest
 
 WHEELHOUSE = ROOT / "wheelhouse"
 COMMAND = [sys.executable, "-m", "nox", "-s", "warmup"]

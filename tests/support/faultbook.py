@@ -15,6 +15,7 @@ from unittest import mock
 from catalogue import Upload
 from projects import ROOT
 
+from devpi_warmup.digests import digest
 from devpi_warmup.errors import FileError, WarmupError
 from devpi_warmup.index import simple
 from devpi_warmup.index.transport import Transport
@@ -28,7 +29,7 @@ from devpi_warmup.inputs.urls import parse_index_url
 from devpi_warmup.report import outcome, table
 from devpi_warmup.run import Run
 from devpi_warmup.wheelhouse.coverage import Coverage
-from devpi_warmup.wheelhouse.files import Wheelhouse, digest
+from devpi_warmup.wheelhouse.files import Wheelhouse
 
 PAGE = ROOT / "docs" / "faults.md"
 HEAD = """\

@@ -97,8 +97,15 @@ class Project:
         return env | {"NOX_SCRIPT_MODE": "none", "NOXCOLOR": "no"} | self.environ | more
 
     def nox(self, *arguments: str, **environ: str) -> Done:
+        return self.run(self.command(*arguments), **environ)
+
+    def devpi_warmup(self, *arguments: str, **environ: str) -> Done:
+        """Run the command that needs no noxfile."""
+        return self.run([sys.executable, "-m", "devpi_warmup", *arguments], **environ)
+
+    def run(self, argv: list[str], **environ: str) -> Done:
         done = subprocess.run(
-            self.command(*arguments),
+            argv,
             cwd=self.root,
             env=self.env(**environ),
             stdin=subprocess.DEVNULL,

@@ -169,3 +169,10 @@ def test_no_message_holds_what_may_be_secret(
     with pytest.raises(InvalidInputError) as caught:
         load(tmp_path, named, groups=("lint",), text=text)
     assert "s3cret" not in str(caught.value)
+
+
+def test_an_empty_file_is_no_project(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "pyproject.toml").write_text("")
+    with pytest.raises(InvalidInputError, match=r"sub/pyproject.toml: it has no table"):
+        load(tmp_path, "pyproject.toml", "sub/pyproject.toml")
