@@ -238,7 +238,10 @@ def test_an_old_wheel_beside_a_newer_sdist_has_a_note_everywhere(
     devpi.upstream.upload("oldwheel", Upload("oldwheel-1.2.tar.gz", b"x"))
     warmed.write("oldwheel", pythons=("3.13",), platforms=("win_amd64",))
     done = warmed.nox("-s", "warmup")
-    note = "oldwheel 0.1 is not the newest: 1.2 exists only as an sdist"
+    note = (
+        "oldwheel 0.1 is not the newest: 1.2 exists only as an sdist, which "
+        'sdists = ["oldwheel"] would have built'
+    )
     assert done.returncode == 0, done.output
     assert f"cp313-win_amd64: note: {note}" in done.stderr
     assert f"note: {note}" in done.stdout
