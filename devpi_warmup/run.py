@@ -48,6 +48,7 @@ class Run:
         self._requirements = {name: found for name, (found, _) in read.items()}
         self._wrong = {name: wrong for name, (_, wrong) in read.items() if wrong}
         self._wheelhouse = Wheelhouse.of(config)
+        self._root = config.root
         self._server: PrivateServer | None = None
         self._stack = ExitStack()
         try:
@@ -137,7 +138,9 @@ class Run:
 
     def _builder(self, pip: Pip) -> Builder:
         if self._builds is None:
-            self._builds = Builder(self._fetcher, pip, dict(self._journal.manifest.files))
+            self._builds = Builder(
+                self._fetcher, pip, dict(self._journal.manifest.files), self._root
+            )
         return self._builds
 
     def _resolve(self, cell: Cell, pip: Pip) -> Lock:
@@ -162,10 +165,12 @@ class Run:
 
         :raises FileError: what is in them cannot be installed together
         """
+        wanted = [pin.file for pin in lock.pins]
+        wanted += dict.fromkeys(file for build in lock.builds for file, _ in build.files)
+        for file in wanted:
+            self._fetcher.claim(file)  # before anything of another cell is struck out
         self._journal.begin(lock)
-        for pin in lock.pins:
-            self._fetcher.published(pin.file)
-        for file in {file for build in lock.builds for file, _ in build.files}:
+        for file in wanted:
             self._fetcher.published(file)
         members = {pin.file.filename: self._fetcher.members(pin.file) for pin in lock.pins}
         found = problems(members, lock.target)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import lzma
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from devpi_warmup.errors import WarmupError
@@ -34,7 +36,17 @@ def unpack(path: Path, filename: str, folder: Path) -> Path:
             _untar(path, filename, folder)
     except ArchiveError:
         raise
-    except (OSError, tarfile.TarError, zipfile.BadZipFile, ValueError, EOFError) as error:
+    except OSError as error:
+        if error.errno is not None:  # of the disk, not of the archive
+            raise WarmupError(
+                f"{filename} cannot be unpacked: {error.strerror}",
+                hint="is there room where TMPDIR points?",
+            ) from None
+        raise _refused(filename, f"cannot be unpacked: {error}") from None
+    except (
+        *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+        *(ValueError, EOFError, RuntimeError),  # a password is wanted, or the method unknown
+    ) as error:
         raise _refused(filename, f"cannot be unpacked: {error}") from None
     tops = sorted(folder.iterdir())
     if len(tops) != 1 or not tops[0].is_dir():

@@ -37,7 +37,7 @@ class Backend:
             self._builder = build.ProjectBuilder(
                 str(source), python_executable=python, runner=self._run
             )
-        except (build.BuildException, OSError) as error:
+        except (build.BuildException, OSError, ValueError) as error:
             raise HookError(str(error)) from None
 
     @property
@@ -78,7 +78,10 @@ class Backend:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of the backend, about a setup.py of others
-                return set(builder.get_requires_for_build("wheel"))
+                wants = set(builder.get_requires_for_build("wheel"))
+            if not all(isinstance(want, str) for want in wants):
+                raise ValueError("its backend requires what is no text")
+            return wants  # noqa: TRY300
         except (
             *(build.BuildException, build.BuildBackendException),
             *(pyproject_hooks.HookMissing, OSError, ValueError),  # what a hook wrote is no JSON

@@ -20,13 +20,15 @@ from devpi_warmup.build.backend import Backend
 from devpi_warmup.build.host import host_target
 from devpi_warmup.digests import digest
 from devpi_warmup.errors import WarmupError, indented
-from devpi_warmup.index.pages import IndexFile, parse_wheel
+from devpi_warmup.index.pages import IndexFile, parse_sdist, parse_wheel
 from devpi_warmup.inputs.cells import Cell
+from devpi_warmup.inputs.patches import Patches
 from devpi_warmup.inputs.requirement_files import Reader
 from devpi_warmup.inputs.requirements import RequirementSet
 from devpi_warmup.resolve.impossible import ImpossibleError
 from devpi_warmup.resolve.resolver import resolve
-from devpi_warmup.wheelhouse.lock import LINKS_FOOT, LINKS_HEAD, Build, Pin, link
+from devpi_warmup.wheelhouse.files import write_error
+from devpi_warmup.wheelhouse.lock import LINKS_FOOT, LINKS_HEAD, Build, Lock, Pin, link
 from devpi_warmup.wheelhouse.manifest import BuildRecord
 from devpi_warmup.wheelhouse.origins import Origin
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.sdists import Sdists
     from devpi_warmup.inputs.targets import Target
     from devpi_warmup.prove.pip import Pip
+    from devpi_warmup.wheelhouse.files import StoredFile
     from devpi_warmup.wheelhouse.manifest import FileEntry
 
 _OLDEST_TIME = 315_532_800  # 1980-01-01: a zip file knows nothing before
@@ -62,15 +65,17 @@ class Builder:
 
     :param pip: of the environment of the session
     :param known: files of former runs, of which some were built
+    :param root: the repository
     """
 
     fetcher: Fetcher
     pip: Pip
     known: Mapping[str, FileEntry]
+    root: Path
     built: int = 0  # builds of this run
     _done: dict[tuple[IndexFile, Sdists], Build | BuildError] = field(default_factory=dict)
-    _wheels: dict[str, Wheel] = field(default_factory=dict)
-    _builds: dict[str, Build] = field(default_factory=dict)
+    _wheels: dict[IndexFile, Wheel] = field(default_factory=dict)
+    _builds: dict[IndexFile, Build] = field(default_factory=dict)
     _open: list[Sdist] = field(default_factory=list)
 
     def wheel(self, sdist: Sdist, target: Target, sdists: Sdists) -> Wheel:
@@ -87,7 +92,7 @@ class Builder:
         build = self._done[key]
         if isinstance(build, BuildError):
             raise build
-        wheel = self._wheels[build.wheel]
+        wheel = self._wheels[build.file]
         if target.rank(wheel.tags) is None:
             tags = ", ".join(sorted(map(str, wheel.tags)))
             raise BuildError(
@@ -101,7 +106,7 @@ class Builder:
 
     def record(self, wheel: Wheel) -> Build:
         """Return how a wheel was built."""
-        return self._builds[wheel.file.filename]
+        return self._builds[wheel.file]
 
     def _build(self, sdist: Sdist, sdists: Sdists) -> Build:
         name = f"{sdist.project} {sdist.version}"
@@ -134,124 +139,157 @@ class Builder:
             self._open.pop()
 
     def _build_in(self, folder: Path, sdist: Sdist, sdists: Sdists, name: str) -> Build:
-        stored = self.fetcher.file(sdist.file)
+        stored = self.fetcher.lying(sdist.file)
         size = f" ({console.megabytes(stored.size)})" if stored.size > _LARGE else ""
         console.say(f"{name} has no wheel that fits: building it of {sdist.file.filename}{size}")
         source = unpack(stored.path, sdist.file.filename, _made(folder / "source"))
-        box = sandbox.Sandbox(folder, _epoch(source), self.pip.runner)
+        box = sandbox.Sandbox(folder, _epoch(source), self.pip.runner, self._kept(folder))
         try:
             backend = Backend(source, self.pip.python, box)
             wants = backend.static()
-            pins = self._resolve(wants, sdists, sdist)
-            page = self._page(folder, pins)
-            more = backend.dynamic(pins, page, _made(folder / "venv"))
+            tools = self._resolve(wants, sdists, sdist)
+            page = self._page(folder, tools.pins)
+            more = backend.dynamic(tools.pins, page, _made(folder / "venv"))
             if more - wants:
-                pins = self._resolve(wants | more, sdists, sdist)
+                tools = self._resolve(wants | more, sdists, sdist)
         except failure.HookError as error:
             raise self._failed(name, sdist, error.output, "says what it requires") from None
-        page = self._page(folder, pins, (sdist.file.filename, stored.sha256, stored.path))
+        page = self._page(folder, tools.pins)
         limits = folder / "constraints.txt"
-        limits.write_text("".join(f"{p.project}=={p.version}\n" for p in pins), encoding="utf-8")
+        lines = (f"{pin.project}=={pin.version}\n" for pin in tools.pins)
+        limits.write_text("".join(lines), encoding="utf-8")
+        own = folder / sdist.file.filename
+        _link(stored.path, own)
         out = _made(folder / "out")
         done = box.run(
             [
                 *(self.pip.python, "-I", "-m", "pip", "wheel", "--no-deps", "--no-cache-dir"),
-                *(f"--no-binary={sdist.project}", "--no-index", f"--find-links={page}"),
-                *(f"--build-constraint={limits}", f"--wheel-dir={out}", "--progress-bar=off"),
-                f"{sdist.project}=={sdist.version}",
+                *("--no-index", f"--find-links={page}", f"--build-constraint={limits}"),
+                *(f"--wheel-dir={out}", "--progress-bar=off", str(own)),
             ],
         )
         if done.returncode != 0:
             raise self._failed(name, sdist, done.stdout + done.stderr, "is built")
         self.built += 1
-        return self._taken(out, sdist, stored.sha256, stored.size, pins, sdists, backend.name)
+        return self._taken(out, sdist, stored, tools, sdists, backend.name)
 
     def _taken(  # noqa: PLR0917 - each is another part of the record
         self,
         out: Path,
         sdist: Sdist,
-        sha256: str,
-        size: int,
-        pins: tuple[Pin, ...],
+        stored: StoredFile,
+        tools: Lock,
         sdists: Sdists,
         backend: str,
     ) -> Build:
         name = f"{sdist.project} {sdist.version}"
-        (path,) = out.glob("*.whl")
+        made = sorted(out.iterdir())
+        if len(made) != 1:
+            raise BuildError(sdist, f"{name} is built into {len(made)} files, and not into one")
         place = self.fetcher.wheelhouse.staging / f"{uuid4().hex}.built"
-        shutil.move(path, place)
-        file = IndexFile(path.name, "", digest(place), origin=Origin.BUILT, path=str(place))
+        try:
+            shutil.move(made[0], place)
+        except OSError as error:
+            raise write_error(self.fetcher.wheelhouse.path, error) from None
+        file = IndexFile(made[0].name, "", digest(place), origin=Origin.BUILT, path=str(place))
         wheel = parse_wheel(sdist.project, file)
         if wheel is None or wheel.version != sdist.version:
             raise BuildError(
                 sdist,
-                f"{sdist.file.filename} gives {path.name}, which is not {name}",
+                f"{sdist.file.filename} gives {file.filename}, which is not {name}",
                 hint="require another version",
             )
         version = self.pip.run("-m", "pip", "--version").stdout.split()
         record = BuildRecord(
             sdist=sdist.file.filename,
-            sha256=sha256,
+            sha256=stored.sha256,
             python=host_target().full_version,
             platform=host_target().platform,
             pip=version[1] if len(version) > 1 else "",
             backend=backend,
-            requires={pin.file.filename: pin.sha256 for pin in pins},
-            constraints=tuple(map(str, sdists.constraints)),
+            requires={pin.file.filename: pin.sha256 for pin in tools.pins},
+            constraints=_told(sdists),
             isolation=sandbox.name(),
         )
-        console.say(f"{name}: built, {path.name}, with {', '.join(map(str, pins)) or 'nothing'}")
-        return self._enter(wheel, Build(path.name, sdist.file, sha256, size, pins, record))
+        console.say(f"{name}: built, {file.filename}, with {_names(tools.pins)}")
+        return self._enter(wheel, _build(sdist, stored, wheel, tools, record))
 
     def _enter(self, wheel: Wheel, build: Build) -> Build:
-        self._wheels[build.wheel] = wheel
-        self._builds[build.wheel] = build
+        self._wheels[build.file] = wheel
+        self._builds[build.file] = build
         return build
 
     def _reused(self, sdist: Sdist, sdists: Sdists) -> Build | None:
         """Return the build of a former run, where everything that went into it is the same."""
-        wanted = (
-            sdist.file.filename,
-            host_target().full_version,
-            host_target().platform,
-            tuple(map(str, sdists.constraints)),
-        )
+        host = host_target()
+        wanted = (sdist.file.filename, host.full_version, host.platform, _told(sdists))
         for filename, entry in self.known.items():
             record = entry.built
             if record is None or wanted != (
                 *(record.sdist, record.python, record.platform, record.constraints),
             ):
                 continue
-            if sdist.file.sha256 not in {"", record.sha256}:
-                continue
-            path = self.fetcher.wheelhouse.path / filename
-            file = IndexFile(filename, "", entry.sha256, origin=Origin.BUILT, path=str(path))
-            wheel = parse_wheel(sdist.project, file)
-            if wheel is None or self.fetcher.wheelhouse.find(filename, entry.sha256) is None:
-                continue
-            pins = [self._pin_again(name, sha) for name, sha in record.requires.items()]
-            stored = self.fetcher.file(sdist.file)
-            if stored.sha256 == record.sha256 and None not in pins:
-                found = sorted((pin for pin in pins if pin is not None), key=_by_project)
-                build = Build(
-                    filename, sdist.file, stored.sha256, stored.size, tuple(found), record
-                )
-                return self._enter(wheel, build)
+            if sdist.file.sha256 in {"", record.sha256} and (
+                build := self._again(filename, entry, sdist, sdists)
+            ):
+                return build
         return None
 
-    def _pin_again(self, filename: str, sha256: str) -> Pin | None:
-        """Return a build requirement of a former run, where the index still has that file."""
+    def _again(self, filename: str, entry: FileEntry, sdist: Sdist, sdists: Sdists) -> Build | None:
+        """Return a build of a former run, if its wheel and everything it took is still there."""
+        record = entry.built
+        path = self.fetcher.wheelhouse.path / filename
+        file = IndexFile(filename, "", entry.sha256, origin=Origin.BUILT, path=str(path))
+        wheel = parse_wheel(sdist.project, file)
+        if (
+            record is None
+            or wheel is None
+            or self.fetcher.wheelhouse.find(filename, entry.sha256) is None
+        ):
+            return None
+        stored = self.fetcher.lying(sdist.file)
+        if stored.sha256 != record.sha256:
+            return None
+        pins, builds = list[Pin](), list[Build]()
+        for name, sha256 in record.requires.items():
+            tool = self._tool_again(name, sha256, sdists, builds)
+            if tool is None:
+                return None
+            needs = str(self.fetcher.metadata(tool).requires_python)
+            size = self.fetcher.lying(tool.file).size
+            pins.append(Pin(tool.project, tool.version, tool.file, sha256, size, (), (), needs))
+        pins.sort(key=_by_project)
+        tools = Lock(Cell(host_target()), tuple(pins), Patches("", ""), (), tuple(builds))
+        return self._enter(wheel, _build(sdist, stored, wheel, tools, record))
+
+    def _tool_again(
+        self, filename: str, sha256: str, sdists: Sdists, builds: list[Build]
+    ) -> Wheel | None:
+        """Return what a former build required: the index still has that file, or it was built."""
         project = canonicalize_name(filename.split("-", maxsplit=1)[0])
-        for wheel in self.fetcher.page(project).wheels:
+        page = self.fetcher.page(project)
+        for wheel in page.wheels:
             if wheel.file.filename == filename:
-                stored = self.fetcher.file(wheel.file)
-                if stored.sha256 == sha256:
-                    needs = str(self.fetcher.metadata(wheel).requires_python)
-                    version, size = wheel.version, stored.size
-                    return Pin(project, version, wheel.file, sha256, size, (), (), needs)
+                return wheel if self.fetcher.file(wheel.file).sha256 == sha256 else None
+        entry = self.known.get(filename)
+        if entry is None or entry.built is None or entry.sha256 != sha256:
+            return None
+        for file in page.others:
+            if file.filename == entry.built.sdist and (sdist := parse_sdist(project, file)):
+                build = self._again(filename, entry, sdist, sdists)
+                if build is not None:
+                    builds.append(build)
+                    return self._wheels[build.file]
         return None
 
-    def _resolve(self, wants: Iterable[str], sdists: Sdists, sdist: Sdist) -> tuple[Pin, ...]:
+    def _kept(self, folder: Path) -> tuple[Path, ...]:
+        """Return what a build must not change, though it runs as the user."""
+        wheelhouse = self.fetcher.wheelhouse.path
+        environment = Path(self.pip.python).parent.parent
+        kept = (self.root, wheelhouse, environment, Path.home())
+        return tuple(p.resolve() for p in kept if not folder.resolve().is_relative_to(p.resolve()))
+
+    def _resolve(self, wants: Iterable[str], sdists: Sdists, sdist: Sdist) -> Lock:
         """Resolve what a build requires, for this machine and all together."""
         name = f"{sdist.project} {sdist.version}"
         reader = Reader(Path(), {})
@@ -261,39 +299,39 @@ class Builder:
             lines = indented(map(str, reader.problems))
             raise BuildError(sdist, f"{name} requires to be built what cannot be had:\n{lines}")
         found = reader.found()
+        nothing = Lock(Cell(host_target()), (), Patches("", ""))
         if not found.requirements:
-            return ()
+            return nothing
         both = RequirementSet(found.requirements, sdists.constraints, "", sdists=sdists)
         try:
-            lock = resolve(both, Cell(host_target()), self.fetcher, self)
+            return resolve(both, Cell(host_target()), self.fetcher, self)
         except WarmupError as error:
             raise BuildError(
                 sdist,
                 f"{name}: what it requires to be built cannot be had\n{error.args[0]}",
                 hint=error.hint,
             ) from None
-        return lock.pins
 
-    def _page(self, folder: Path, pins: Iterable[Pin], *more: tuple[str, str, Path]) -> Path:
+    def _page(self, folder: Path, pins: Iterable[Pin]) -> Path:
         """Write a page of links with hashes, which pip believes also of what builds require."""
         files = _made(folder / "files")
         links = []
-        for filename, sha256, path in (
-            *((p.file.filename, p.sha256, self.fetcher.file(p.file).path) for p in pins),
-            *more,
-        ):
-            there = files / filename
-            if not there.exists():
-                _link(path, there)
-            links.append(link(filename, sha256, "files"))
+        for pin in pins:
+            there = files / pin.file.filename
+            if not there.is_file():
+                _link(self.fetcher.lying(pin.file).path, there)
+            links.append(link(pin.file.filename, pin.sha256, "files"))
         page = folder / "page.html"
         page.write_text("\n".join([LINKS_HEAD, *links, LINKS_FOOT]), encoding="utf-8")
         return page
 
     def _failed(self, name: str, sdist: Sdist, output: str, when: str) -> BuildError:
-        logs = _made(self.fetcher.wheelhouse.path / LOGS)
-        log = logs / f"{sdist.project}-{sdist.version}.txt"
-        log.write_text(output, encoding="utf-8", errors="replace")
+        try:
+            logs = _made(self.fetcher.wheelhouse.path / LOGS)
+            log = logs / f"{sdist.project}-{sdist.version}.txt"
+            log.write_text(output, encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise write_error(self.fetcher.wheelhouse.path, error) from None
         shown = f"{self.fetcher.wheelhouse.shown}/{LOGS}/{log.name}"
         *more, last = failure.lines_that_matter(output) or ["it says nothing"]
         more.append(f"the whole output is in {shown}")
@@ -302,6 +340,22 @@ class Builder:
             f"{name} cannot be built: {last}\n{indented([f'(when its sdist {when})', *more])}",
             hint=failure.hint(output, sdist.project),
         )
+
+
+def _build(
+    sdist: Sdist, stored: StoredFile, wheel: Wheel, tools: Lock, record: BuildRecord
+) -> Build:
+    return Build(
+        wheel.file, sdist.file, stored.sha256, stored.size, tools.pins, record, tools.builds
+    )
+
+
+def _told(sdists: Sdists) -> tuple[str, ...]:
+    return tuple(str(root.requirement) for root in sdists.constraints)
+
+
+def _names(pins: Iterable[Pin]) -> str:
+    return ", ".join(map(str, pins)) or "nothing"
 
 
 def _by_project(pin: Pin) -> str:

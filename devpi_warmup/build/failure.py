@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _SHOWN = 6
+_LINE, _TAIL = 500, 200_000  # letters of a line, and of the output, that are looked at
 _FRAME = " │╰─>\N{MULTIPLICATION SIGN}"  # what pip draws around the output of others
 _MATTERS = re.compile(
     r"(\w*(Error|Exception|Interrupt): |^error: |fatal error: |ERROR: |command not found"
@@ -59,7 +60,7 @@ class HookError(Exception):
 
 def lines_that_matter(output: str) -> list[str]:
     """Return the lines that say why a build failed; the last ones where none does."""
-    lines = [line.strip(_FRAME) for line in output.splitlines()]
+    lines = [line[:_LINE].strip(_FRAME) for line in output[-_TAIL:].splitlines()]
     lines = [line for line in lines if line and not _NOISE.search(line)]
     telling = list(dict.fromkeys(line for line in lines if _MATTERS.search(line)))
     return [line[:300] for line in (telling or lines)[-_SHOWN:]]
@@ -67,8 +68,9 @@ def lines_that_matter(output: str) -> list[str]:
 
 def hint(output: str, project: str) -> str:
     """Return what can be done about a build that failed."""
+    short = "\n".join(line[:_LINE] for line in output[-_TAIL:].splitlines())
     for pattern, text in _HINTS:
-        if re.search(pattern, output):
+        if re.search(pattern, short):
             return text
     return (
         f"require a version of {project} that has a wheel, or bring one of your own: wheels = […]"

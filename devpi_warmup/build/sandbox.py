@@ -29,11 +29,13 @@ class Sandbox:
 
     :param folder: holds HOME and TMPDIR
     :param epoch: seconds since 1970 that stand for now, so that a build is the same tomorrow
+    :param kept: folders that it can read, and not write
     """
 
     folder: Path
     epoch: int
     runner: Runner
+    kept: tuple[Path, ...] = ()
 
     def run(
         self,
@@ -65,7 +67,7 @@ class Sandbox:
             "CXXFLAGS": "-g0",
         }
         env |= {**dict(process.isolation().env), **(more or {})}
-        return self.runner([*_prefix(), *argv], env=env, timeout=TIMEOUT)
+        return self.runner([*_prefix(self.kept), *argv], env=env, timeout=TIMEOUT)
 
 
 def name() -> str:
@@ -74,12 +76,37 @@ def name() -> str:
 
 
 @cache
-def _prefix() -> tuple[str, ...]:
+def _prefix(kept: tuple[Path, ...]) -> tuple[str, ...]:
+    """Return the strongest sandbox that this system allows, as what goes before an argv."""
     plain = process.isolation().prefix
     unshare = shutil.which("unshare") if sys.platform == "linux" and plain else None
     if unshare is None:
         return plain
-    # With a namespace of processes nothing of a build outlives it, grandchildren neither.
-    prefix = (unshare, "-r", "-n", "-p", "-f", "--kill-child", "--")
-    done = subprocess.run([*prefix, "true"], capture_output=True, check=False)
-    return prefix if done.returncode == 0 else plain
+    # With a namespace of processes nothing of a build outlives it, grandchildren neither; and it
+    # ends with us, however we end.
+    setpriv = shutil.which("setpriv")
+    ends = (setpriv, "--pdeathsig", "KILL", "--") if setpriv else ()
+    apart = (unshare, "-r", "-n", "-p", "-f", "--kill-child", "--")
+    mounts = (unshare, "-r", "-n", "-p", "-m", "-f", "--kill-child", "--")
+    folders = [str(folder) for folder in kept]
+    read_only = (*mounts, "sh", "-c", _READ_ONLY, "sh", str(len(folders)), *folders)
+    for prefix in ((*ends, *read_only), read_only, (*ends, *apart), apart):
+        done = subprocess.run([*prefix, "true"], capture_output=True, check=False)
+        if done.returncode == 0:
+            return prefix
+    return plain
+
+
+# Each folder over itself, read-only: within the build's own namespace of mounts.
+_READ_ONLY = """
+set -e
+n=$1
+shift
+while [ "$n" -gt 0 ]; do
+  mount --rbind "$1" "$1"
+  mount -o remount,bind,ro "$1"
+  shift
+  n=$((n - 1))
+done
+exec "$@"
+"""

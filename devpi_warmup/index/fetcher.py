@@ -102,6 +102,23 @@ class Fetcher:
 
         :raises FileError: this run has put another file under that name
         """
+        return self.wheelhouse.publish(self.claim(file), file.filename)
+
+    def lying(self, file: IndexFile) -> StoredFile:
+        """Return a file where it lies now: it moves when it gets its final name.
+
+        :raises FileError: it cannot be had
+        """
+        stored = self.file(file)
+        if stored.path.is_file():
+            return stored
+        return StoredFile(self.wheelhouse.path / file.filename, stored.sha256, stored.size)
+
+    def claim(self, file: IndexFile) -> StoredFile:
+        """Have a name for a file, which then is no other file's in this run.
+
+        :raises FileError: this run has another file of that name
+        """
         stored = self.file(file)
         folded = file.filename.casefold()
         own = (file.filename, stored.sha256)
@@ -114,11 +131,13 @@ class Fetcher:
                 hint=f"delete {other} there, or require the same file for all targets",
             )
         if sha256 != stored.sha256:
+            whence = f"of {redact(file.url)}" if file.url else f"one of which {file.origin.told}"
             raise FileError(
-                f"{file.filename} is two different files, of {redact(file.url)} and another URL",
-                hint="one wheelhouse cannot hold both: name one of them for all targets",
+                f"{file.filename} is two different files, {whence}",
+                hint="one wheelhouse cannot hold both: name one of them for all targets and "
+                "environments, or give one of them another wheelhouse",
             )
-        return self.wheelhouse.publish(stored, file.filename)
+        return stored
 
     def look_up(self, projects: Iterable[NormalizedName]) -> None:
         """Ask for pages at once; what is wrong with one comes when it is wanted."""

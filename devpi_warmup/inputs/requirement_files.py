@@ -74,7 +74,7 @@ class Reader:
         ]
         own = [("wheel", wheel.path.name, wheel.sha256) for wheel in self.wheels]
         own += [("sdist", str(line), "") for line in self.sdists]
-        own += [("build", str(root), "") for root in self._build_constraints]
+        own += [("build", str(root.requirement), "") for root in self._build_constraints]
         wanted = json.dumps([[*self._lines, *limits, *own], [root.known for root in roots]])
         digest = hashlib.sha256(wanted.encode()).hexdigest()
         return RequirementSet(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 from devpi_warmup.errors import Problem
+from devpi_warmup.inputs.targets import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from devpi_warmup.inputs.requirements import RootRequirement
-    from devpi_warmup.inputs.targets import Target
+
+_ANY = Target("3.13", "win_amd64")
 
 
 @dataclass(frozen=True)
@@ -63,5 +66,18 @@ def read_sdists(lines: Iterable[str], problems: list[Problem]) -> tuple[Requirem
             what = "extras" if line.extras else "a URL"
             problems.append(Problem(f"{line.name} cannot have {what} here", "sdists", hint))
             continue
+        if line.marker is not None and not _is_known(line.marker):
+            message = f"the marker of {line.name} cannot be evaluated"
+            problems.append(Problem(message, "sdists", hint))
+            continue
         found.append(line)
     return tuple(found)
+
+
+def _is_known(marker: Marker) -> bool:
+    """Whether a marker can be evaluated for a target, and so without an extra."""
+    try:
+        marker.evaluate(dict(_ANY.markers))
+    except (UndefinedComparison, UndefinedEnvironmentName):
+        return False
+    return "extra" not in str(marker)

@@ -158,9 +158,9 @@ def _prove_held(found: Locked, transport: Transport) -> None:
     pages = SingleFlight(opened.index.page)
 
     def problem(file: LockedFile) -> str:
-        for wheel in pages(file.project).wheels:
-            if wheel.file.filename == file.filename and wheel.file.sha256 in {"", file.sha256}:
-                return cold(devpi.holds(wheel.file, file.size))
+        for listed in pages(file.project).files:
+            if listed.filename == file.filename and listed.sha256 in {"", file.sha256}:
+                return cold(devpi.holds(listed, file.size))
         return f"it is not on the page of {file.project}"
 
     if wrong := problems(found.files, problem, transport):
@@ -208,7 +208,7 @@ def _download(
             more = (_page(here, found.coverage.wheelhouse, Path(folder)),) if here else ()
             done = pip.download_lock(lock, cell.target, markers, Path(folder), environ, *more)
             if done.returncode != 0:
-                past = [f for f in found.files if f.origin is not Origin.INDEX]
+                past = [f for f in found.files if f.origin not in {Origin.INDEX, *beside}]
                 if direct := [f"{f.filename}: {_past(f)}" for f in past if f.filename in names]:
                     return "; ".join(direct)
                 return done.last_lines(_PIP_LINES)  # pip hides the password of its index itself

@@ -119,6 +119,10 @@ def _attempt(
             # pip passes over such a wheel too; nothing chosen so far may depend on it.
             wheel = provider.opening
             assert wheel is not None  # noqa: S101
+            if wheel.file.origin is Origin.BUILT:
+                problems.append(error)
+                given_up.add(wheel.project)
+                continue
             if wheel in {candidate.wheel for candidate in roots.from_urls.values()}:
                 problems.append(error)
                 return None, roots, broken, problems

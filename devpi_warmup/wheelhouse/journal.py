@@ -63,7 +63,9 @@ class ManifestJournal:
                 files = ", ".join(replaced)
                 reason = f"{files} was replaced for {own}: warm it up again" if replaced else ""
             if reason:
-                changes[id_] = replace(entry, state=MISSING, reason=reason, locks={}, files={})
+                changes[id_] = replace(
+                    entry, state=MISSING, reason=reason, locks={}, files={}, sources={}
+                )
         if changes:
             self._write(changes)
 
@@ -101,7 +103,7 @@ class ManifestJournal:
             unshown=unshown,
         )
         files = self._sources(lock, proofs)
-        records = {build.wheel: build.record for build in lock.builds}
+        records = {b.wheel: b.record for build in lock.builds for b in build.every}
         for pin in lock.pins:
             file = FileEntry(
                 project=pin.project,
@@ -109,9 +111,7 @@ class ManifestJournal:
                 sha256=pin.sha256,
                 size=pin.size,
                 origin=pin.file.origin,
-                proof=_unswept(proofs.get(pin.file))
-                if pin.file.indexed
-                else Proof(Warmth.UNKNOWN, f"it {pin.file.origin.told}"),
+                proof=_proof(pin.file, proofs),
                 pip=pip_version,
                 warnings=judged[pin.file.filename],
                 built=records.get(pin.file.filename),
@@ -132,8 +132,11 @@ class ManifestJournal:
     def _sources(self, lock: Lock, proofs: Mapping[IndexFile, Proof]) -> dict[str, FileEntry]:
         """Return the entries of sdists and build requirements, as far as they have none yet."""
         files = {}
-        for build in lock.builds:
-            (own,) = (pin for pin in lock.pins if pin.file.filename == build.wheel)
+        builds = [build for outer in lock.builds for build in outer.every]
+        records = {build.wheel: build.record for build in builds}
+        for build in builds:
+            pins = (*lock.pins, *(pin for outer in builds for pin in outer.requires))
+            own = next(pin for pin in pins if pin.file.filename == build.wheel)
             whats = [(own.project, str(own.version), build.sdist, build.sha256, build.size)]
             whats += [(p.project, str(p.version), p.file, p.sha256, p.size) for p in build.requires]
             for project, version, file, sha256, size in whats:
@@ -141,9 +144,16 @@ class ManifestJournal:
                 pip, warnings = ("", ()) if known is None else (known.pip, known.warnings)
                 if known is not None and known.sha256 != sha256:
                     pip, warnings = "", ()
-                proof = _unswept(proofs.get(file))
                 files[file.filename] = FileEntry(
-                    project, version, sha256, size, file.origin, proof, pip, warnings
+                    project=project,
+                    version=version,
+                    sha256=sha256,
+                    size=size,
+                    origin=file.origin,
+                    proof=_proof(file, proofs),
+                    pip=pip,
+                    warnings=warnings,
+                    built=records.get(file.filename),
                 )
         return files
 
@@ -202,6 +212,12 @@ class ManifestJournal:
             files={**self.manifest.files, **(files or {})},
         )
         manifest.write(self._wheelhouse, self.manifest)
+
+
+def _proof(file: IndexFile, proofs: Mapping[IndexFile, Proof]) -> Proof:
+    if file.indexed:
+        return _unswept(proofs.get(file))
+    return Proof(Warmth.UNKNOWN, f"it {file.origin.told}")
 
 
 def _unswept(proof: Proof | None) -> Proof:

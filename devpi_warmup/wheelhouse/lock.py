@@ -80,24 +80,38 @@ class Pin:
 class Build:
     """How a wheel was built here.
 
-    :param wheel: its filename
+    :param file: the wheel
     :param sdist: the file that it was built of, and its sha256
     :param size: of the sdist, in bytes
     :param requires: what the build required, as exact files
     :param record: what the manifest says of it
+    :param builds: of those, how the ones were built that were built here, too
     """
 
-    wheel: str
+    file: IndexFile
     sdist: IndexFile
     sha256: str
     size: int
     requires: tuple[Pin, ...]
     record: BuildRecord
+    builds: tuple[Build, ...] = ()
+
+    @property
+    def wheel(self) -> str:
+        """The name of the wheel."""
+        return self.file.filename
 
     @property
     def files(self) -> tuple[tuple[IndexFile, str], ...]:
         """Every file that building it again takes, with its sha256."""
-        return ((self.sdist, self.sha256), *((pin.file, pin.sha256) for pin in self.requires))
+        tools = ((pin.file, pin.sha256) for pin in self.requires)
+        inner = (file for build in self.builds for file in build.files)
+        return ((self.sdist, self.sha256), *tools, *inner)
+
+    @property
+    def every(self) -> tuple[Build, ...]:
+        """Itself, and the builds that it required."""
+        return (self, *(inner for build in self.builds for inner in build.every))
 
 
 @dataclass(frozen=True)

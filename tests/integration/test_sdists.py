@@ -135,11 +135,15 @@ def test_what_fails_to_build_says_why_once(warmed: Project, devpi: Devpi) -> Non
 @pytest.mark.parametrize(
     ("name", "more", "message"),
     [
-        ("sd-lie", {"built_as": ("sd-lie", "2.0")}, "sd-lie 1.0 cannot be built: "),
+        (
+            "sd-lie",
+            {"built_as": ("sd-lie", "2.0")},
+            "sd_lie-1.0.tar.gz gives sd_lie-2.0-py3-none-any.whl, which is not sd-lie 1.0",
+        ),
         (
             "sd-other",
             {"built_as": ("another", "1.0")},
-            "sd-other 1.0 cannot be built: ",
+            "sd_other-1.0.tar.gz gives another-1.0-py3-none-any.whl, which is not sd-other 1.0",
         ),
         ("sd-lack", {"static": ("sd-nowhere>=1",)}, "what it requires to be built cannot be had"),
         (
@@ -301,3 +305,105 @@ def test_the_same_as_pip(warmed: Project, devpi: Devpi, listed: tuple[str, ...])
     said = subprocess.run([*argv, "sd-gamma"], capture_output=True, text=True, check=True)
     items = [item["metadata"] for item in json.loads(said.stdout)["install"]]
     assert ours == {f"{item['name']}=={item['version']}" for item in items}
+
+
+def test_cells_that_build_with_the_same(warmed: Project, devpi: Devpi) -> None:
+    """What one cell has put into the wheelhouse, another builds with."""
+    devpi.upstream.add("sd-shared", "1.0")
+    for name in ("sd-one", "sd-two"):
+        devpi.upstream.upload(name, make_sdist(name, "1.0", static=("sd-shared",)))
+    lines = ("sd-one; sys_platform == 'linux'", "sd-two; sys_platform == 'win32'")
+    write(warmed, *lines, sdists=("sd-one", "sd-two"))
+    done = warmed.nox("-s", "warmup")
+    assert done.returncode == 0, done.output
+
+
+def test_a_build_within_a_build_is_carried_and_not_done_again(
+    warmed: Project, devpi: Devpi
+) -> None:
+    devpi.upstream.upload("sd-nin", make_sdist("sd-nin", "1.0"))
+    outer = make_sdist("sd-nout", "1.0", static=("sd-nin",), build="import sd_nin")
+    devpi.upstream.upload("sd-nout", outer)
+    write(warmed, "sd-nout", sdists=("sd-nout", "sd-nin"))
+    assert warmed.nox("-s", "warmup").returncode == 0
+    assert (warmed.wheelhouse / "sd_nin-1.0.tar.gz").is_file()
+    entry = warmed.manifest()["files"]["sd_nin-1.0-py3-none-any.whl"]
+    assert entry["built"]["sdist"] == "sd_nin-1.0.tar.gz"  # type: ignore[index]
+    before = warmed.files()
+    again = warmed.nox("-s", "warmup")
+    assert again.returncode == 0, again.output
+    assert "building it" not in again.stderr
+    assert warmed.files() == before
+
+
+@linux_only
+def test_a_build_changes_nothing_of_the_user(warmed: Project, devpi: Devpi) -> None:
+    root = str(warmed.root)
+    build = (
+        "import glob\n"
+        f"places = ['{root}/noxfile.py', '{root}/wheelhouse/x.whl', '{root}/src.py']\n"
+        f"places += glob.glob('{root}/.nox/*/lib/python*/site-packages/pip/__init__.py')\n"
+        "done = []\n"
+        "for place in places:\n"
+        "    try: open(place, 'a').write('# x'); done.append(place)\n"
+        "    except OSError: pass\n"
+        "assert not done and len(places) > 3, done"
+    )
+    devpi.upstream.upload("sd-writes", make_sdist("sd-writes", "1.0", build=build))
+    write(warmed, "sd-writes", sdists=("sd-writes",))
+    done = warmed.nox("-s", "warmup")
+    assert done.returncode == 0, done.output
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "message"),
+    [
+        ("sd-wrong", {"requires": ("six>=1.*.x",)}, "sd-wrong"),
+        ("sd-digit", {"dynamic": (1,)}, "sd-digit 1.0 cannot be built: "),
+    ],
+)
+def test_what_builds_badly_ends_in_words(
+    warmed: Project, devpi: Devpi, name: str, more: dict[str, object], message: str
+) -> None:
+    devpi.upstream.upload(name, make_sdist(name, "1.0", **more))
+    write(warmed, name, sdists=(name,))
+    done = warmed.nox("-s", "warmup")
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "raised exception" not in done.stderr
+
+
+def test_a_build_with_an_older_wheel_of_itself(warmed: Project, devpi: Devpi) -> None:
+    devpi.upstream.add("sd-self", "1.0")
+    devpi.upstream.upload("sd-self", make_sdist("sd-self", "2.0", static=("sd-self<2",)))
+    write(warmed, "sd-self", sdists=("sd-self",))
+    done = warmed.nox("-s", "warmup")
+    assert done.returncode == 0, done.output
+
+
+def test_a_marker_of_a_build_constraint_counts(warmed: Project, devpi: Devpi) -> None:
+    for version in ("1.0", "2.0"):
+        devpi.upstream.add("sd-cmk", version)
+    devpi.upstream.upload("sd-cmx", make_sdist("sd-cmx", "1.0", static=("sd-cmk",)))
+    write(warmed, "sd-cmx", sdists=("sd-cmx",), more='build-constraints = ["sd-cmk<2"]')
+    assert "with sd-cmk==1.0" in warmed.nox("-s", "warmup").stderr
+    more = "build-constraints = [\"sd-cmk<2; sys_platform == 'nowhere'\"]"
+    write(warmed, "sd-cmx", sdists=("sd-cmx",), more=more)
+    assert warmed.nox("-s", "report").returncode == 1
+    assert "with sd-cmk==2.0" in warmed.nox("-s", "warmup").stderr
+
+
+def test_environments_that_need_two_files_of_one_name(warmed: Project, devpi: Devpi) -> None:
+    devpi.upstream.add("sd-dep", "1.0")
+    for folder in ("a", "b"):
+        (warmed.root / folder).mkdir()
+        filename, data = make_wheel("sd-same", "1.0", files={f"sd_same/{folder}.py": ""})
+        (warmed.root / folder / filename).write_bytes(data)
+    tables = "".join(
+        f'[tool.devpi-warmup.environments.{name}]\nwheels = ["{name}/*.whl"]\n' for name in "ab"
+    )
+    warmed.write("sd-same", pythons=("3.13",), platforms=("win_amd64",), more=tables)
+    done = warmed.nox("-s", "warmup")
+    assert done.returncode == 1
+    assert "is two different files, one of which is a wheel of your own" in done.stderr
+    assert warmed.states() == {"a-cp313-win_amd64": "covered", "b-cp313-win_amd64": "missing"}

@@ -48,3 +48,8 @@ def test_the_last_lines_where_none_does() -> None:
 )
 def test_what_can_be_done(output: str, told: str) -> None:
     assert told in hint(output, "old")
+
+
+def test_a_long_line_is_cut_before_it_is_looked_at() -> None:
+    assert lines_that_matter("A" * 3_000_000 + "\nValueError: x")[-1] == "ValueError: x"
+    assert "wheel" in hint("gcc" * 1_000_000, "old")
