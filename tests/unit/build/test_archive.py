@@ -80,10 +80,10 @@ def test_a_way_out_by_two_links(tmp_path: Path) -> None:
     links = [
         member("x-1.0/d", tarfile.DIRTYPE),
         member("x-1.0/d/up", tarfile.SYMTYPE, ".."),
-        member("x-1.0/out", tarfile.SYMTYPE, "d/up/.."),
+        member("x-1.0/out", tarfile.SYMTYPE, "d/up/../.."),
         member("x-1.0/out/evil"),
     ]
-    with pytest.raises(ArchiveError):
+    with pytest.raises(ArchiveError, match="cannot be unpacked"):
         unpack(*place(tmp_path, make_tar(GOOD, *links)))
     assert not list(tmp_path.rglob("evil"))
 
