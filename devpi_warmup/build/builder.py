@@ -11,25 +11,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from packaging.utils import canonicalize_name
-
 from devpi_warmup import console
 from devpi_warmup.build import failure, sandbox
 from devpi_warmup.build.archive import unpack
 from devpi_warmup.build.backend import Backend
+from devpi_warmup.build.former import Former, entered, told
 from devpi_warmup.build.host import host_target
 from devpi_warmup.digests import digest
 from devpi_warmup.errors import WarmupError, indented
-from devpi_warmup.index.pages import IndexFile, parse_sdist, parse_wheel
+from devpi_warmup.index.pages import IndexFile, parse_wheel
 from devpi_warmup.inputs.cells import Cell
 from devpi_warmup.inputs.patches import Patches
 from devpi_warmup.inputs.requirement_files import Reader
 from devpi_warmup.inputs.requirements import RequirementSet
 from devpi_warmup.resolve.impossible import ImpossibleError
 from devpi_warmup.resolve.resolver import resolve
+from devpi_warmup.wheelhouse.build_record import BuildRecord
 from devpi_warmup.wheelhouse.files import write_error
 from devpi_warmup.wheelhouse.lock import LINKS_FOOT, LINKS_HEAD, Build, Lock, Pin, link
-from devpi_warmup.wheelhouse.manifest import BuildRecord
 from devpi_warmup.wheelhouse.origins import Origin
 
 if TYPE_CHECKING:
@@ -86,7 +85,8 @@ class Builder:
         key = (sdist.file, sdists)
         if key not in self._done:
             try:
-                self._done[key] = self._reused(sdist, sdists) or self._build(sdist, sdists)
+                former = Former(self.fetcher, self.known).build(sdist, sdists)
+                self._done[key] = self._enter(*former) if former else self._build(sdist, sdists)
             except BuildError as error:
                 self._done[key] = error
         build = self._done[key]
@@ -208,79 +208,16 @@ class Builder:
             pip=version[1] if len(version) > 1 else "",
             backend=backend,
             requires={pin.file.filename: pin.sha256 for pin in tools.pins},
-            constraints=_told(sdists),
+            constraints=told(sdists),
             isolation=sandbox.name(),
         )
         console.say(f"{name}: built, {file.filename}, with {_names(tools.pins)}")
-        return self._enter(wheel, _build(sdist, stored, wheel, tools, record))
+        return self._enter(wheel, entered(sdist, stored, wheel, tools, record))
 
     def _enter(self, wheel: Wheel, build: Build) -> Build:
         self._wheels[build.file] = wheel
         self._builds[build.file] = build
         return build
-
-    def _reused(self, sdist: Sdist, sdists: Sdists) -> Build | None:
-        """Return the build of a former run, where everything that went into it is the same."""
-        host = host_target()
-        wanted = (sdist.file.filename, host.full_version, host.platform, _told(sdists))
-        for filename, entry in self.known.items():
-            record = entry.built
-            if record is None or wanted != (
-                *(record.sdist, record.python, record.platform, record.constraints),
-            ):
-                continue
-            if sdist.file.sha256 in {"", record.sha256} and (
-                build := self._again(filename, entry, sdist, sdists)
-            ):
-                return build
-        return None
-
-    def _again(self, filename: str, entry: FileEntry, sdist: Sdist, sdists: Sdists) -> Build | None:
-        """Return a build of a former run, if its wheel and everything it took is still there."""
-        record = entry.built
-        path = self.fetcher.wheelhouse.path / filename
-        file = IndexFile(filename, "", entry.sha256, origin=Origin.BUILT, path=str(path))
-        wheel = parse_wheel(sdist.project, file)
-        if (
-            record is None
-            or wheel is None
-            or self.fetcher.wheelhouse.find(filename, entry.sha256) is None
-        ):
-            return None
-        stored = self.fetcher.lying(sdist.file)
-        if stored.sha256 != record.sha256:
-            return None
-        pins, builds = list[Pin](), list[Build]()
-        for name, sha256 in record.requires.items():
-            tool = self._tool_again(name, sha256, sdists, builds)
-            if tool is None:
-                return None
-            needs = str(self.fetcher.metadata(tool).requires_python)
-            size = self.fetcher.lying(tool.file).size
-            pins.append(Pin(tool.project, tool.version, tool.file, sha256, size, (), (), needs))
-        pins.sort(key=_by_project)
-        tools = Lock(Cell(host_target()), tuple(pins), Patches("", ""), (), tuple(builds))
-        return self._enter(wheel, _build(sdist, stored, wheel, tools, record))
-
-    def _tool_again(
-        self, filename: str, sha256: str, sdists: Sdists, builds: list[Build]
-    ) -> Wheel | None:
-        """Return what a former build required: the index still has that file, or it was built."""
-        project = canonicalize_name(filename.split("-", maxsplit=1)[0])
-        page = self.fetcher.page(project)
-        for wheel in page.wheels:
-            if wheel.file.filename == filename:
-                return wheel if self.fetcher.file(wheel.file).sha256 == sha256 else None
-        entry = self.known.get(filename)
-        if entry is None or entry.built is None or entry.sha256 != sha256:
-            return None
-        for file in page.others:
-            if file.filename == entry.built.sdist and (sdist := parse_sdist(project, file)):
-                build = self._again(filename, entry, sdist, sdists)
-                if build is not None:
-                    builds.append(build)
-                    return self._wheels[build.file]
-        return None
 
     def _kept(self, folder: Path) -> tuple[Path, ...]:
         """Return what a build must not change, though it runs as the user."""
@@ -342,24 +279,8 @@ class Builder:
         )
 
 
-def _build(
-    sdist: Sdist, stored: StoredFile, wheel: Wheel, tools: Lock, record: BuildRecord
-) -> Build:
-    return Build(
-        wheel.file, sdist.file, stored.sha256, stored.size, tools.pins, record, tools.builds
-    )
-
-
-def _told(sdists: Sdists) -> tuple[str, ...]:
-    return tuple(str(root.requirement) for root in sdists.constraints)
-
-
 def _names(pins: Iterable[Pin]) -> str:
     return ", ".join(map(str, pins)) or "nothing"
-
-
-def _by_project(pin: Pin) -> str:
-    return pin.project
 
 
 @contextmanager

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.inputs.patches import Patches
     from devpi_warmup.inputs.targets import Target
-    from devpi_warmup.wheelhouse.manifest import BuildRecord
+    from devpi_warmup.wheelhouse.build_record import BuildRecord
 
 
 # The oldest pip with which every Python was seen to install every lock (docs/installers.md).

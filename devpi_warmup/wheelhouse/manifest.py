@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +10,10 @@ from packaging.version import InvalidVersion, Version
 
 from devpi_warmup import __version__
 from devpi_warmup.inputs.patches import Patches
+from devpi_warmup.wheelhouse.build_record import BuildRecord
 from devpi_warmup.wheelhouse.files import build_lock_names, lock_names, write_text
 from devpi_warmup.wheelhouse.origins import Origin
+from devpi_warmup.wheelhouse.reading import ManifestError, digests, get
 from devpi_warmup.wheelhouse.warmth import Proof, Warmth
 
 if TYPE_CHECKING:
@@ -23,51 +24,6 @@ if TYPE_CHECKING:
 NAME = "manifest.json"
 FORMAT = 2
 COVERED, MISSING = "covered", "missing"
-_FILENAME = re.compile(r"(locks/)?[A-Za-z0-9_][A-Za-z0-9_.+!-]{0,250}")
-
-
-class ManifestError(ValueError):
-    """A manifest that is not what this version writes; the message says where."""
-
-
-@dataclass(frozen=True)
-class BuildRecord:
-    """How a wheel was built here.
-
-    :param sdist: the file that it was built of, and ``sha256`` its digest
-    :param python: the version of the interpreter, on ``platform``
-    :param pip: the version of the pip that built it, with ``backend``
-    :param requires: the files that the build required, and their sha256
-    :param constraints: the user's own, on what builds require
-    :param isolation: how the network was kept away
-    """
-
-    sdist: str
-    sha256: str
-    python: str
-    platform: str
-    pip: str
-    backend: str
-    requires: Mapping[str, str]
-    constraints: tuple[str, ...]
-    isolation: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
-        return {**vars(self), "requires": dict(self.requires), "constraints": [*self.constraints]}
-
-    @classmethod
-    def from_dict(cls, table: Mapping[str, Any], where: str) -> BuildRecord:
-        """Read what :meth:`to_dict` wrote.
-
-        :raises ManifestError: a key is missing or is of another type
-        """
-        names = ("sdist", "sha256", "python", "platform", "pip", "backend", "isolation")
-        return cls(
-            **{name: _get(table, name, str, where) for name in names},
-            requires=_digests(table, "requires", where),
-            constraints=tuple(map(str, _get(table, "constraints", list, where))),
-        )
 
 
 @dataclass(frozen=True)
@@ -113,19 +69,19 @@ class FileEntry:
 
         :raises ManifestError: a key is missing or is of another type
         """
-        warm = _get(table, "warm", str, where)
+        warm = get(table, "warm", str, where)
         if warm not in {warmth.value for warmth in Warmth}:
             raise ManifestError(f"{where}.warm is {warm!r}")
         return cls(
-            project=_get(table, "project", str, where),
-            version=_get(table, "version", str, where),
-            sha256=_get(table, "sha256", str, where),
-            size=_get(table, "size", int, where),
-            origin=_origin(_get(table, "origin", str, where), where),
-            proof=Proof(Warmth(warm), _get(table, "warm_reason", str, where)),
-            pip=_get(table, "pip", str, where),
-            warnings=tuple(map(str, _get(table, "pip_warnings", list, where))),
-            built=BuildRecord.from_dict(_get(table, "built", dict, where), f"{where}.built")
+            project=get(table, "project", str, where),
+            version=get(table, "version", str, where),
+            sha256=get(table, "sha256", str, where),
+            size=get(table, "size", int, where),
+            origin=_origin(get(table, "origin", str, where), where),
+            proof=Proof(Warmth(warm), get(table, "warm_reason", str, where)),
+            pip=get(table, "pip", str, where),
+            warnings=tuple(map(str, get(table, "pip_warnings", list, where))),
+            built=BuildRecord.from_dict(get(table, "built", dict, where), f"{where}.built")
             if "built" in table
             else None,
         )
@@ -198,21 +154,21 @@ class CellEntry:
 
         :raises ManifestError: a key is missing or is of another type
         """
-        oldest = _get(table, "from", str, where)
+        oldest = get(table, "from", str, where)
         entry = cls(
-            python=_get(table, "python", str, where),
-            full_version=_get(table, "python_full_version", str, where),
-            platform=_get(table, "platform", str, where),
-            state=_get(table, "state", str, where),
-            reason=_get(table, "reason", str, where),
-            patches=_patches(oldest, _get(table, "to", str, where), where),
-            requirements_sha256=_get(table, "requirements_sha256", str, where),
-            pip=_get(table, "pip", str, where),
-            locks=_digests(table, "locks", where),
-            files=_digests(table, "files", where),
-            sources=_digests(table, "sources", where) if "sources" in table else {},
-            notes=tuple(map(str, _get(table, "notes", list, where))),
-            unshown=_get(table, "bases", str, where),
+            python=get(table, "python", str, where),
+            full_version=get(table, "python_full_version", str, where),
+            platform=get(table, "platform", str, where),
+            state=get(table, "state", str, where),
+            reason=get(table, "reason", str, where),
+            patches=_patches(oldest, get(table, "to", str, where), where),
+            requirements_sha256=get(table, "requirements_sha256", str, where),
+            pip=get(table, "pip", str, where),
+            locks=digests(table, "locks", where),
+            files=digests(table, "files", where),
+            sources=digests(table, "sources", where) if "sources" in table else {},
+            notes=tuple(map(str, get(table, "notes", list, where))),
+            unshown=get(table, "bases", str, where),
         )
         if entry.state not in {COVERED, MISSING}:
             raise ManifestError(f"{where}.state is {entry.state!r}")
@@ -269,7 +225,7 @@ class Manifest:
             for name, sha256 in entry.carried.items():
                 if name not in files or files[name].sha256 != sha256:
                     raise ManifestError(f"targets.{id_}.files.{name} is not that of files")
-        return cls(_get(table, "index", str, ""), targets, files)
+        return cls(get(table, "index", str, ""), targets, files)
 
 
 def read(wheelhouse: Wheelhouse) -> Manifest:
@@ -315,26 +271,6 @@ def _patches(oldest: str, newest: str, where: str) -> Patches | None:
     return Patches(oldest, newest) if oldest else None
 
 
-def _get(table: Any, key: str, kind: type, where: str) -> Any:
-    place = f"{where}.{key}" if where else key
-    if not isinstance(table, dict) or key not in table:
-        raise ManifestError(f"{place} is missing")
-    if not isinstance(table[key], kind) or isinstance(table[key], bool):
-        raise ManifestError(f"{place} is not of type {kind.__name__}")
-    if kind is str and any("\ud800" <= letter <= "\udfff" for letter in table[key]):
-        raise ManifestError(f"{place} is not text")
-    return table[key]
-
-
-def _digests(table: Mapping[str, Any], key: str, where: str) -> dict[str, str]:
-    found: dict[str, object] = _get(table, key, dict, where)
-    for name, sha256 in found.items():
-        # It is joined to the folder's path, and what lies elsewhere does not cross the gap.
-        if not isinstance(sha256, str) or not _FILENAME.fullmatch(name):
-            raise ManifestError(f"{where}.{key}.{name} is not a file and its sha256")
-    return {name: str(sha256) for name, sha256 in found.items()}
-
-
 def _entries(table: Mapping[str, Any], key: str, make: Callable[[Any, str], Any]) -> dict[str, Any]:
-    entries: dict[str, Any] = _get(table, key, dict, "")
+    entries: dict[str, Any] = get(table, key, dict, "")
     return {name: make(entry, f"{key}.{name}") for name, entry in entries.items()}

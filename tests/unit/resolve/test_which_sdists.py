@@ -18,8 +18,8 @@ from devpi_warmup.inputs.requirements import RequirementSet
 from devpi_warmup.inputs.sdists import Sdists
 from devpi_warmup.inputs.targets import Target
 from devpi_warmup.resolve.resolver import resolve
+from devpi_warmup.wheelhouse.build_record import BuildRecord
 from devpi_warmup.wheelhouse.lock import Build, Lock
-from devpi_warmup.wheelhouse.manifest import BuildRecord
 from devpi_warmup.wheelhouse.origins import Origin
 
 
