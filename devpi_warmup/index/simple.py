@@ -175,7 +175,9 @@ class Index:
             return page, answer
         said = " and ".join(dict.fromkeys(absences))
         times = f"{len(absences)} times, {began.partition(' ')[0]} to {clock()}"
-        return replace(page, absence=f"{said} ({times})"), answer
+        url = self.transport.url
+        whose = "" if url.is_loopback else f", {url.url}"  # an address that says something
+        return replace(page, absence=f"{said} ({times}){whose}"), answer
 
     def _ask(self, project: NormalizedName, simple_url: str) -> tuple[Page, Answer]:
         headers = {"Accept": simple.ACCEPT_SUPPORTED}
