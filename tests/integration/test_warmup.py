@@ -187,7 +187,8 @@ def test_a_mistake_of_the_user_is_no_traceback(
     project: Project, requirement: str, more: str, message: str
 ) -> None:
     project.write(requirement, more=more)
-    done = project.nox("-s", "warmup", DEVPI_INDEX="http://127.0.0.1:9/root/pypi")
+    nowhere = {"DEVPI_INDEX": "http://127.0.0.1:9/root/pypi", "PIP_RETRIES": "0"}
+    done = project.nox("-s", "warmup", **nowhere)
     assert done.returncode != 0
     assert message in done.output
     assert "Traceback" not in done.output
