@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import inspect
 import os
 import re
@@ -93,16 +92,21 @@ def _forced_backend() -> str:
 
     nox would pass over sessions whose Python it does not find, with status 0, and never ask us.
     """
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("-fb", "--force-venv-backend")
-    parser.add_argument("--no-venv", action="store_true")
     words = list(takewhile(lambda word: word != "--", sys.argv[1:]))
-    try:
-        asked, _ = parser.parse_known_args(words)
-    except SystemExit:  # nox says it better
-        return ""
-    own = nox.options.force_venv_backend
-    return str(asked.force_venv_backend or own or ("none" if asked.no_venv else ""))
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        name, _, value = word.partition("=")
+        if name == "-fb" or _abbreviates(name, "--force-venv-backend", "--force-v"):
+            return value or following
+        if name.startswith("-fb"):
+            return name.removeprefix("-fb")
+        if _abbreviates(name, "--no-venv", "--no-ven"):
+            return "none"
+    return str(nox.options.force_venv_backend or "")
+
+
+def _abbreviates(word: str, option: str, shortest: str) -> bool:
+    """Whether nox takes a word for an option; the shortest that no other begins with."""
+    return word.startswith(shortest) and option.startswith(word)
 
 
 class _Adding:

@@ -148,6 +148,15 @@ def test_a_missing_interpreter_is_red_in_verify_alone(foreign: Project) -> None:
     assert "3.15" in done.stderr
 
 
+@pytest.mark.parametrize("words", [("-f", "noxfile.py"), ("--noxfile=noxfile.py",), ("-r",)])
+def test_other_options_are_not_taken_for_a_forced_environment(
+    foreign: Project, words: tuple[str, ...]
+) -> None:
+    """``-f`` is what nox itself adds where it has made an environment for the noxfile."""
+    done = foreign.nox(*words, "-s", "warmup")
+    assert done.returncode == 0, done.output
+
+
 @pytest.mark.parametrize("session", ["warmup", "report", "verify", "seal", "verify-devpi"])
 def test_what_stands_after_the_dashes_is_not_ignored(foreign: Project, session: str) -> None:
     done = foreign.nox("-s", session, "--", "django")
@@ -192,6 +201,8 @@ def test_the_command_alone_lists_and_never_passes_for_a_run(foreign: Project) ->
     [
         ("warmup", "-fb"),
         ("verify", "--force-venv-backend"),
+        ("verify", "-fbvenv"),
+        ("verify", "--force-v"),
         ("warmup", "noxfile"),
         ("verify", "noxfile"),
         ("report", "--no-venv"),
@@ -202,7 +213,7 @@ def test_an_environment_of_another_kind_is_never_a_success(
 ) -> None:
     """nox passes over a Python that is not here, with status 0, before a session is asked."""
     foreign.write("adopt-app", pythons=("3.7", "3.15"), platforms=(OWN_PLATFORM,))
-    more = () if force in {"noxfile", "--no-venv"} else ("venv",)
+    more = () if force in {"noxfile", "--no-venv", "-fbvenv"} else ("venv",)
     options = () if force == "noxfile" else (force, *more)
     if force == "noxfile":
         call = "nox.options.force_venv_backend = 'venv'\ndevpi_warmup.register()"
