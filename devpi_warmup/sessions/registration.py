@@ -93,8 +93,9 @@ def _forced_backend() -> str:
     nox would pass over sessions whose Python it does not find, with status 0, and never ask us.
     """
     words = list(takewhile(lambda word: word != "--", sys.argv[1:]))
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for place, word in enumerate(words):
         name, _, value = word.partition("=")
+        following = "".join(words[place + 1 : place + 2])
         if name == "-fb" or _abbreviates(name, "--force-venv-backend", "--force-v"):
             return value or following
         if name.startswith("-fb"):
