@@ -123,7 +123,7 @@ class Run:
         :raises WarmupError: devpi does not answer
         """
         files = {pin.file for lock in self._locks for pin in lock.pins if pin.file.indexed}
-        files |= {f for lock in self._locks for b in lock.builds for f, _ in b.files if f.indexed}
+        files |= {file for lock in self._locks for file in lock.sources if file.indexed}
         self._journal.proven(self._fetcher.sweep(files))
 
     def _private_index(self, config: Config, settings: PipConfig) -> IndexUrl:
@@ -165,8 +165,7 @@ class Run:
 
         :raises FileError: what is in them cannot be installed together
         """
-        wanted = [pin.file for pin in lock.pins]
-        wanted += dict.fromkeys(file for build in lock.builds for file, _ in build.files)
+        wanted = [*(pin.file for pin in lock.pins), *lock.sources]
         for file in wanted:
             self._fetcher.claim(file)  # before anything of another cell is struck out
         self._journal.begin(lock)

@@ -71,7 +71,6 @@ class Builder:
     pip: Pip
     known: Mapping[str, FileEntry]
     root: Path
-    built: int = 0  # builds of this run
     _done: dict[tuple[IndexFile, Sdists], Build | BuildError] = field(default_factory=dict)
     _wheels: dict[IndexFile, Wheel] = field(default_factory=dict)
     _builds: dict[IndexFile, Build] = field(default_factory=dict)
@@ -97,7 +96,7 @@ class Builder:
             tags = ", ".join(sorted(map(str, wheel.tags)))
             raise BuildError(
                 sdist,
-                f"{sdist.project} {sdist.version}: the wheel that is built of its sdist is for "
+                f"{sdist}: the wheel that is built of its sdist is for "
                 f"{tags}, and not for this target",
                 hint="build a wheel of it on such a machine, and name it in wheels of "
                 "[tool.devpi-warmup]; or require a version that has one",
@@ -109,39 +108,38 @@ class Builder:
         return self._builds[wheel.file]
 
     def _build(self, sdist: Sdist, sdists: Sdists) -> Build:
-        name = f"{sdist.project} {sdist.version}"
         if sdist in self._open:
-            way = " → ".join(f"{s.project} {s.version}" for s in (*self._open, sdist))
+            way = " → ".join(map(str, (*self._open, sdist)))
             raise BuildError(
                 sdist,
-                f"{name} needs itself to be built: {way}",
+                f"{sdist} needs itself to be built: {way}",
                 hint="one of them must have a wheel: require another version of it",
             )
         host = host_target()
         if not host.fits_python(sdist.file.requires_python):
             raise BuildError(
                 sdist,
-                f"{name} needs Python {sdist.file.requires_python} to be built, and nox runs on "
+                f"{sdist} needs Python {sdist.file.requires_python} to be built, and nox runs on "
                 f"{host.full_version}",
                 hint="run nox with such a Python, or allow another version in sdists",
             )
         self._open.append(sdist)
         try:
             with _folder() as folder:
-                return self._build_in(folder, sdist, sdists, name)
+                return self._build_in(folder, sdist, sdists)
         except subprocess.TimeoutExpired:
             raise BuildError(
                 sdist,
-                f"{name} was not built within {sandbox.TIMEOUT / 60:.0f} minutes",
+                f"{sdist} was not built within {sandbox.TIMEOUT / 60:.0f} minutes",
                 hint="leave it out of sdists, or require a version that has a wheel",
             ) from None
         finally:
             self._open.pop()
 
-    def _build_in(self, folder: Path, sdist: Sdist, sdists: Sdists, name: str) -> Build:
+    def _build_in(self, folder: Path, sdist: Sdist, sdists: Sdists) -> Build:
         stored = self.fetcher.lying(sdist.file)
         size = f" ({console.megabytes(stored.size)})" if stored.size > _LARGE else ""
-        console.say(f"{name} has no wheel that fits: building it of {sdist.file.filename}{size}")
+        console.say(f"{sdist} has no wheel that fits: building it of {sdist.file.filename}{size}")
         source = unpack(stored.path, sdist.file.filename, _made(folder / "source"))
         box = sandbox.Sandbox(folder, _epoch(source), self.pip.runner, self._kept(folder))
         try:
@@ -153,7 +151,7 @@ class Builder:
             if more - wants:
                 tools = self._resolve(wants | more, sdists, sdist)
         except failure.HookError as error:
-            raise self._failed(name, sdist, error.output, "says what it requires") from None
+            raise self._failed(sdist, error.output, "says what it requires") from None
         page = self._page(folder, tools.pins)
         limits = folder / "constraints.txt"
         lines = (f"{pin.project}=={pin.version}\n" for pin in tools.pins)
@@ -169,8 +167,7 @@ class Builder:
             ],
         )
         if done.returncode != 0:
-            raise self._failed(name, sdist, done.stdout + done.stderr, "is built")
-        self.built += 1
+            raise self._failed(sdist, done.stdout + done.stderr, "is built")
         return self._taken(out, sdist, stored, tools, sdists, backend.name)
 
     def _taken(  # noqa: PLR0917 - each is another part of the record
@@ -182,10 +179,9 @@ class Builder:
         sdists: Sdists,
         backend: str,
     ) -> Build:
-        name = f"{sdist.project} {sdist.version}"
         made = sorted(out.iterdir())
         if len(made) != 1:
-            raise BuildError(sdist, f"{name} is built into {len(made)} files, and not into one")
+            raise BuildError(sdist, f"{sdist} is built into {len(made)} files, and not into one")
         place = self.fetcher.wheelhouse.staging / f"{uuid4().hex}.built"
         try:
             shutil.move(made[0], place)
@@ -196,7 +192,7 @@ class Builder:
         if wheel is None or wheel.version != sdist.version:
             raise BuildError(
                 sdist,
-                f"{sdist.file.filename} gives {file.filename}, which is not {name}",
+                f"{sdist.file.filename} gives {file.filename}, which is not {sdist}",
                 hint="require another version",
             )
         version = self.pip.run("-m", "pip", "--version").stdout.split()
@@ -211,7 +207,7 @@ class Builder:
             constraints=told(sdists),
             isolation=sandbox.name(),
         )
-        console.say(f"{name}: built, {file.filename}, with {_names(tools.pins)}")
+        console.say(f"{sdist}: built, {file.filename}, with {_names(tools.pins)}")
         return self._enter(wheel, entered(sdist, stored, wheel, tools, record))
 
     def _enter(self, wheel: Wheel, build: Build) -> Build:
@@ -228,24 +224,22 @@ class Builder:
 
     def _resolve(self, wants: Iterable[str], sdists: Sdists, sdist: Sdist) -> Lock:
         """Resolve what a build requires, for this machine and all together."""
-        name = f"{sdist.project} {sdist.version}"
         reader = Reader(Path(), {})
         for want in sorted(wants):
-            reader.line(want, f"{name} (to be built)")
+            reader.line(want, f"{sdist} (to be built)")
         if reader.problems:
             lines = indented(map(str, reader.problems))
-            raise BuildError(sdist, f"{name} requires to be built what cannot be had:\n{lines}")
+            raise BuildError(sdist, f"{sdist} requires to be built what cannot be had:\n{lines}")
         found = reader.found()
-        nothing = Lock(Cell(host_target()), (), Patches("", ""))
         if not found.requirements:
-            return nothing
+            return Lock(Cell(host_target()), (), Patches("", ""))
         both = RequirementSet(found.requirements, sdists.constraints, "", sdists=sdists)
         try:
             return resolve(both, Cell(host_target()), self.fetcher, self)
         except WarmupError as error:
             raise BuildError(
                 sdist,
-                f"{name}: what it requires to be built cannot be had\n{error.args[0]}",
+                f"{sdist}: what it requires to be built cannot be had\n{error.args[0]}",
                 hint=error.hint,
             ) from None
 
@@ -262,7 +256,7 @@ class Builder:
         page.write_text("\n".join([LINKS_HEAD, *links, LINKS_FOOT]), encoding="utf-8")
         return page
 
-    def _failed(self, name: str, sdist: Sdist, output: str, when: str) -> BuildError:
+    def _failed(self, sdist: Sdist, output: str, when: str) -> BuildError:
         try:
             logs = _made(self.fetcher.wheelhouse.path / LOGS)
             log = logs / f"{sdist.project}-{sdist.version}.txt"
@@ -274,7 +268,7 @@ class Builder:
         more.append(f"the whole output is in {shown}")
         return BuildError(
             sdist,
-            f"{name} cannot be built: {last}\n{indented([f'(when its sdist {when})', *more])}",
+            f"{sdist} cannot be built: {last}\n{indented([f'(when its sdist {when})', *more])}",
             hint=failure.hint(output, sdist.project),
         )
 
@@ -303,5 +297,5 @@ def _link(path: Path, there: Path) -> None:
 
 def _epoch(source: Path) -> int:
     """Return the time of the newest file of an sdist, in seconds since 1970."""
-    times = [path.stat().st_mtime for path in source.rglob("*") if path.is_file()]
-    return max(_OLDEST_TIME, *(int(time) for time in times), _OLDEST_TIME)
+    times = (int(path.stat().st_mtime) for path in source.rglob("*") if path.is_file())
+    return max([_OLDEST_TIME, *times])

@@ -87,6 +87,9 @@ class Sdist:
     version: Version
     file: IndexFile
 
+    def __str__(self) -> str:
+        return f"{self.project} {self.version}"
+
     @property
     def build(self) -> BuildTag:
         """Return no build tag: an sdist has none."""

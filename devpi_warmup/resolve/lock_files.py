@@ -42,7 +42,7 @@ def _build_texts(lock: Lock) -> tuple[str, str, str]:
     pins: dict[str, Pin] = {}
     lines = [f"# What the wheels of {lock.cell.id} that were built here were built with."]
     links = [LINKS_HEAD.format(title=f"{lock.cell.id}, to build")]
-    for build in [one for outer in lock.builds for one in outer.every]:
+    for build in lock.every_build:
         record = build.record
         lines.append(f"# {build.wheel}, of {build.sdist.filename}, by Python {record.python}")
         links.append(link(build.sdist.filename, build.sha256))

@@ -71,7 +71,7 @@ def check_options(
 
 
 def import_engine(session: nox.Session, module: str) -> Any:
-    """Import what needs the libraries of the engine, here and not above: see the docstring."""
+    """Import what needs the libraries of the engine; inside the gap they may not be there."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

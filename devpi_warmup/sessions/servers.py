@@ -38,20 +38,11 @@ def verify_devpi(session: nox.Session, config: Config) -> None:
     if config.index is None:
         import_engine(session, _SEAL)
         isolation = process.isolation()
-        argv = [
-            *isolation.prefix,
-            sys.executable,
-            "-m",
-            _SEAL,
-            str(config.root),
-            python_of(session),
-        ]
-        argv.append(console.spelled("nox -s warmup").removesuffix("warmup"))
-        env = (
-            os.environ
-            | dict(isolation.env)
-            | {"PYTHONPATH": str(Path(devpi_warmup.__file__).parent.parent)}
-        )
+        typed = console.spelled("nox -s warmup").removesuffix("warmup")
+        argv = [*isolation.prefix, sys.executable, "-m", _SEAL]
+        argv += [str(config.root), python_of(session), typed]
+        package = {"PYTHONPATH": str(Path(devpi_warmup.__file__).parent.parent)}
+        env = os.environ | dict(isolation.env) | package
         if subprocess.run(argv, env=env, check=False).returncode != 0:
             session.error("devpi does not serve every target; the reasons stand above")
         by = f"the private devpi-server; network kept away by {isolation.name}"

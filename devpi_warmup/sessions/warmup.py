@@ -147,7 +147,7 @@ class Warmup:
         if self._run is None:
             console.quiet_libraries()
             try:
-                # Here and not above: see the docstring of this module.
+                # Here and not above: report runs inside the gap, where nothing else is.
                 from devpi_warmup.run import Run  # noqa: PLC0415
 
                 self._run = Run(self.config, python=python_of(session))

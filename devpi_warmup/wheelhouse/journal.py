@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from devpi_warmup.index.pages import IndexFile
     from devpi_warmup.inputs.cells import Cell
+    from devpi_warmup.wheelhouse.build_record import BuildRecord
     from devpi_warmup.wheelhouse.files import Wheelhouse
     from devpi_warmup.wheelhouse.lock import Lock
 
@@ -50,7 +51,7 @@ class ManifestJournal:
         """Strike out the cells that this lock is about to change something of."""
         own = lock.cell.id
         new = {pin.file.filename: pin.sha256 for pin in lock.pins}
-        sources = {f.filename: sha256 for build in lock.builds for f, sha256 in build.files}
+        carried = {**_by_name(lock.sources), **new}
         changes = {}
         for id_, entry in self.manifest.cells.items():
             if not entry.covered:
@@ -58,7 +59,6 @@ class ManifestJournal:
             if id_ == own:
                 reason = "" if self._is_unchanged(entry, lock, new) else UNFINISHED
             else:
-                carried = {**sources, **new}
                 replaced = [n for n, s in entry.carried.items() if carried.get(n, s) != s]
                 files = ", ".join(replaced)
                 reason = f"{files} was replaced for {own}: warm it up again" if replaced else ""
@@ -98,12 +98,12 @@ class ManifestJournal:
             pip=pip_version,
             locks=locks,
             files={pin.file.filename: pin.sha256 for pin in lock.pins},
-            sources={f.filename: sha256 for build in lock.builds for f, sha256 in build.files},
+            sources=_by_name(lock.sources),
             notes=lock.notes,
             unshown=unshown,
         )
-        files = self._sources(lock, proofs)
-        records = {b.wheel: b.record for build in lock.builds for b in build.every}
+        records = {build.wheel: build.record for build in lock.every_build}
+        files = self._sources(lock, proofs, records)
         for pin in lock.pins:
             file = FileEntry(
                 project=pin.project,
@@ -129,21 +129,24 @@ class ManifestJournal:
         self._write({lock.cell.id: entry}, files)
         self._wheelhouse.drop_outdated(lock.cell.id)
 
-    def _sources(self, lock: Lock, proofs: Mapping[IndexFile, Proof]) -> dict[str, FileEntry]:
-        """Return the entries of sdists and build requirements, as far as they have none yet."""
+    def _sources(
+        self,
+        lock: Lock,
+        proofs: Mapping[IndexFile, Proof],
+        records: Mapping[str, BuildRecord],
+    ) -> dict[str, FileEntry]:
+        """Return the entries of sdists and of what builds required."""
         files = {}
-        builds = [build for outer in lock.builds for build in outer.every]
-        records = {build.wheel: build.record for build in builds}
-        for build in builds:
-            pins = (*lock.pins, *(pin for outer in builds for pin in outer.requires))
-            own = next(pin for pin in pins if pin.file.filename == build.wheel)
+        tools = (pin for build in lock.every_build for pin in build.requires)
+        pins = {pin.file: pin for pin in (*lock.pins, *tools)}
+        for build in lock.every_build:
+            own = pins[build.file]
             whats = [(own.project, str(own.version), build.sdist, build.sha256, build.size)]
             whats += [(p.project, str(p.version), p.file, p.sha256, p.size) for p in build.requires]
             for project, version, file, sha256, size in whats:
                 known = self.manifest.files.get(file.filename)
-                pip, warnings = ("", ()) if known is None else (known.pip, known.warnings)
-                if known is not None and known.sha256 != sha256:
-                    pip, warnings = "", ()
+                same = known is not None and known.sha256 == sha256
+                pip, warnings = (known.pip, known.warnings) if known and same else ("", ())
                 files[file.filename] = FileEntry(
                     project=project,
                     version=version,
@@ -212,6 +215,10 @@ class ManifestJournal:
             files={**self.manifest.files, **(files or {})},
         )
         manifest.write(self._wheelhouse, self.manifest)
+
+
+def _by_name(files: Mapping[IndexFile, str]) -> dict[str, str]:
+    return {file.filename: sha256 for file, sha256 in files.items()}
 
 
 def _proof(file: IndexFile, proofs: Mapping[IndexFile, Proof]) -> Proof:

@@ -103,10 +103,8 @@ class Build:
 
     @property
     def files(self) -> tuple[tuple[IndexFile, str], ...]:
-        """Every file that building it again takes, with its sha256."""
-        tools = ((pin.file, pin.sha256) for pin in self.requires)
-        inner = (file for build in self.builds for file in build.files)
-        return ((self.sdist, self.sha256), *tools, *inner)
+        """What building it again takes, with its sha256; of builds within it, their wheels."""
+        return ((self.sdist, self.sha256), *((pin.file, pin.sha256) for pin in self.requires))
 
     @property
     def every(self) -> tuple[Build, ...]:
@@ -133,6 +131,16 @@ class Lock:
     def target(self) -> Target:
         """What it is for."""
         return self.cell.target
+
+    @property
+    def every_build(self) -> tuple[Build, ...]:
+        """Every build that it took, those within builds among them."""
+        return tuple(inner for build in self.builds for inner in build.every)
+
+    @property
+    def sources(self) -> dict[IndexFile, str]:
+        """What its builds took, and takes to build again, each file with its sha256."""
+        return {file: sha256 for build in self.every_build for file, sha256 in build.files}
 
     def to_requirements(self, folder: str) -> str:
         """Write the lock as a requirements file with hashes, which pip and uv read.
