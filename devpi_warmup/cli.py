@@ -31,14 +31,15 @@ usage: {NAME} SESSION [SESSION ...] [options of nox] [-- arguments]
 Every option of nox can be used: nox --help lists them."""
 
 
-def _selects(options: list[str]) -> bool:
-    return any(option.partition("=")[0] in _SELECTING for option in options)
-
-
-def _values(options: list[str], option: str) -> list[str]:
-    """Return what stands after an option, up to the next one."""
-    after = options[options.index(option) + 1 :]
-    return [value for value in takewhile(lambda o: not o.startswith("-"), after) if value.strip()]
+def _selections(options: list[str]) -> list[tuple[str, bool]]:
+    """Return each option that selects sessions, and whether it names any."""
+    found = []
+    for place, option in enumerate(options):
+        name, equals, value = option.partition("=")
+        if name in _SELECTING:
+            after = takewhile(lambda word: not word.startswith("-"), options[place + 1 :])
+            found.append((name, any(word.strip() for word in ([value] if equals else after))))
+    return found
 
 
 def main() -> None:
@@ -55,13 +56,14 @@ def main() -> None:
     if not names and options == ["--version"]:
         print(f"{NAME} {__version__}")  # noqa: T201
         return
+    selections = _selections(before)
     selected = ["--session", *names] if names else []
     if not names and not options:
         selected = ["--list"]
-    elif not (names or _LIST & {*before} or _selects(before)):
+    elif not (names or selections or _LIST & {*before}):
         print(f"{_USAGE}\n\n{NAME}: name a session, such as {NAME} warmup", file=sys.stderr)  # noqa: T201
         sys.exit(2)
-    if empty := [option for option in _SELECTING & {*before} if not _values(before, option)]:
+    if empty := [name for name, names_any in selections if not names_any]:
         print(f"{NAME}: {empty[0]} selects nothing", file=sys.stderr)  # noqa: T201
         sys.exit(2)
     envdir = ["--envdir", str(ROOT / ".nox")]

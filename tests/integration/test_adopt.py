@@ -232,6 +232,8 @@ def test_an_environment_of_another_kind_is_never_a_success(
         ("-s",),
         ("-k", ""),
         ("-k",),
+        ("--keywords=",),
+        ("-k", "warmup", "-k", ""),
         ("-s", "--", "warmup"),
         ("--", "-l"),
         ("-x", "--", "-s"),
