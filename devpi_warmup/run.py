@@ -5,10 +5,14 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from devpi_warmup import console, process
 from devpi_warmup.build.builder import Builder
+from devpi_warmup.build.former import Former
+from devpi_warmup.build.host import Interpreters
 from devpi_warmup.errors import FileError, WarmupError, indented, together
 from devpi_warmup.index.fetcher import Fetcher
 from devpi_warmup.index.opening import open_index
@@ -49,6 +53,7 @@ class Run:
         self._wrong = {name: wrong for name, (_, wrong) in read.items() if wrong}
         self._wheelhouse = Wheelhouse.of(config)
         self._root = config.root
+        self._environments = config.environments
         self._server: PrivateServer | None = None
         self._stack = ExitStack()
         try:
@@ -87,9 +92,10 @@ class Run:
         """Stop every transfer and the private server; free the wheelhouse."""
         self._stack.close()
 
-    def warm(self, cell: Cell, *, python: str) -> None:
+    def warm(self, cell: Cell, *, python: str) -> WarmupError | None:
         """Gather one cell and have the pip of ``python`` confirm it.
 
+        :returns: what of it has to be built inside, where the user has not named that
         :raises WarmupError: the cell is missing, and why; the manifest says so too
         """
         lock = None
@@ -115,7 +121,32 @@ class Run:
         self._locks.append(lock)
         for note in self._journal.notes(cell):
             console.say(f"{cell.id}: note: {note}")
-        console.say(f"{cell.id}: covered, pip {verdict.pip_version} accepts the lock offline")
+        accepts = f"pip {verdict.pip_version} accepts the lock offline"
+        if not lock.to_build:
+            console.say(f"{cell.id}: covered, {accepts}")
+            return None
+        console.say(f"{cell.id}: to build, {accepts}, and what the builds require")
+        return self._left(lock)
+
+    def _left(self, lock: Lock) -> WarmupError | None:
+        """Say what of a cell has to be built inside; return that which the user has not named."""
+        (carry,) = (e.carry for e in self._environments if e.name == lock.cell.environment)
+        left = []
+        for one in lock.to_build:
+            said = f"{one.project} {one.version} is to be built inside: {one.why}"
+            if carry.admits(one.project, one.version, lock.target):
+                console.say(f"{lock.cell.id}: {said}")
+                continue
+            marker = f"sys_platform == '{lock.target.markers['sys_platform']}'"
+            left.append(
+                WarmupError(
+                    said,
+                    hint=f'carry = ["{one.project}; {marker}"] in [tool.devpi-warmup] has that '
+                    "stand: sdist and what its build requires are carried; else require a version "
+                    "that has a wheel, or bring one: wheels = […]",
+                )
+            )
+        return together(left) if left else None
 
     def sweep(self) -> None:
         """Ask devpi a last time for every file of every covered cell; note the answers.
@@ -138,9 +169,10 @@ class Run:
 
     def _builder(self, pip: Pip) -> Builder:
         if self._builds is None:
-            self._builds = Builder(
-                self._fetcher, pip, dict(self._journal.manifest.files), self._root
-            )
+            folder = TemporaryDirectory(prefix="devpi-warmup-", ignore_cleanup_errors=True)
+            interpreters = Interpreters(pip, Path(self._stack.enter_context(folder)))
+            former = Former(self._fetcher, dict(self._journal.manifest.files))
+            self._builds = Builder(self._fetcher, interpreters, former, self._root)
         return self._builds
 
     def _resolve(self, cell: Cell, pip: Pip) -> Lock:
@@ -171,7 +203,7 @@ class Run:
         self._journal.begin(lock)
         for file in wanted:
             self._fetcher.published(file)
-        members = {pin.file.filename: self._fetcher.members(pin.file) for pin in lock.pins}
+        members = {pin.file.filename: self._fetcher.members(pin.file) for pin in lock.wheels}
         found = problems(members, lock.target)
         if found.errors:
             raise FileError(
@@ -204,7 +236,7 @@ class Run:
         known = self._journal.manifest.files
         judged: dict[str, tuple[str, ...]] = {}
         todo: list[Pin] = []
-        for pin in lock.pins:
+        for pin in lock.wheels:
             before = known.get(pin.file.filename)
             if before and (before.sha256, before.pip) == (pin.sha256, pip_version):
                 judged[pin.file.filename] = before.warnings

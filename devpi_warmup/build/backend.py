@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import build
 import pyproject_hooks
 
 from devpi_warmup.build.failure import HookError
+from devpi_warmup.wheelhouse.wheels import core_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from devpi_warmup.build.sandbox import Sandbox
     from devpi_warmup.wheelhouse.lock import Pin
@@ -33,12 +35,13 @@ class Backend:
         self._box = box
         self._output = ""
         self._venv: Path | None = None
+        self._own: build.ProjectBuilder | None = None  # with the static requirements at hand
         try:
             self._builder = build.ProjectBuilder(
                 str(source), python_executable=python, runner=self._run
             )
         except (build.BuildException, OSError, ValueError) as error:
-            raise HookError(str(error)) from None
+            raise HookError(str(error), hopeless=True) from None
 
     @property
     def name(self) -> str:
@@ -75,6 +78,7 @@ class Backend:
                 raise HookError(done.stdout + done.stderr)
         self._venv = folder
         builder = build.ProjectBuilder(str(self._source), python_executable=own, runner=self._run)
+        self._own = builder
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of the backend, about a setup.py of others
@@ -90,6 +94,24 @@ class Backend:
             traceback = str(getattr(getattr(error, "exception", None), "traceback", ""))
             told = filter(None, (self._output, traceback, str(error)))
             raise HookError("\n".join(told)) from None
+
+    def prepared(self, folder: Path) -> str:
+        """Return the core metadata that the backend says before it builds, or "".
+
+        :param folder: empty, for what it writes
+        """
+        if self._own is None:
+            return ""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                place = self._own.prepare("wheel", str(folder))
+            return core_of(Path(place, "METADATA").read_bytes()) if place else ""
+        except (
+            *(build.BuildException, build.BuildBackendException, subprocess.TimeoutExpired),
+            *(pyproject_hooks.HookMissing, OSError, ValueError),
+        ):
+            return ""
 
     def _run(
         self,

@@ -1,4 +1,4 @@
-"""sdist → wheel: what it requires is resolved and fetched, real pip builds it, offline."""
+"""What becomes of an sdist for a target: a wheel that is built here, or one to be built there."""
 
 from __future__ import annotations
 
@@ -12,182 +12,228 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from devpi_warmup import console
-from devpi_warmup.build import failure, sandbox
-from devpi_warmup.build.archive import unpack
-from devpi_warmup.build.backend import Backend
-from devpi_warmup.build.former import Former, entered, told
-from devpi_warmup.build.host import host_target
+from devpi_warmup.build import failure, former, sandbox
+from devpi_warmup.build.attempt import Attempt
+from devpi_warmup.build.error import BuildError
+from devpi_warmup.build.host import is_native
+from devpi_warmup.build.tools import Tools
 from devpi_warmup.digests import digest
 from devpi_warmup.errors import WarmupError, indented
 from devpi_warmup.index.pages import IndexFile, parse_wheel
-from devpi_warmup.inputs.cells import Cell
-from devpi_warmup.inputs.patches import Patches
-from devpi_warmup.inputs.requirement_files import Reader
-from devpi_warmup.inputs.requirements import RequirementSet
-from devpi_warmup.resolve.impossible import ImpossibleError
-from devpi_warmup.resolve.resolver import resolve
-from devpi_warmup.wheelhouse.build_record import BuildRecord
+from devpi_warmup.resolve.builds import Built, Unbuilt
+from devpi_warmup.wheelhouse.build_record import BuildRecord, ToBuildRecord
 from devpi_warmup.wheelhouse.files import write_error
-from devpi_warmup.wheelhouse.lock import LINKS_FOOT, LINKS_HEAD, Build, Lock, Pin, link
+from devpi_warmup.wheelhouse.lock import Build, ToBuild
 from devpi_warmup.wheelhouse.origins import Origin
+from devpi_warmup.wheelhouse.wheels import core_of, parse_metadata, read_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator
 
+    from devpi_warmup.build.host import Interpreter, Interpreters
+    from devpi_warmup.build.repair import Repaired
     from devpi_warmup.index.fetcher import Fetcher
-    from devpi_warmup.index.pages import Sdist, Wheel
+    from devpi_warmup.index.pages import Sdist
     from devpi_warmup.inputs.sdists import Sdists
     from devpi_warmup.inputs.targets import Target
-    from devpi_warmup.prove.pip import Pip
-    from devpi_warmup.wheelhouse.files import StoredFile
-    from devpi_warmup.wheelhouse.manifest import FileEntry
 
-_OLDEST_TIME = 315_532_800  # 1980-01-01: a zip file knows nothing before
 _LARGE = 100_000_000  # bytes of an sdist that is worth a word before it is built
 LOGS = "build-logs"
 
 
-class BuildError(ImpossibleError):
-    """An sdist cannot be built here, or its wheel does not serve the target.
+@dataclass(frozen=True)
+class _Tried:
+    """What one interpreter has made of an sdist.
 
-    As for pip, that is final: no older version is tried in its place.
+    :param built: the wheel, if there is one
+    :param error: why there is none
+    :param record: what is known for whoever builds it elsewhere; None: not enough
+    :param problem: why the wheel is for this machine alone, or ""
     """
 
-    def __init__(self, sdist: Sdist, message: str, *, hint: str = "") -> None:
-        """Name the sdist that it is about."""
-        super().__init__(message, hint=hint, projects=[sdist.project])
+    built: Built | None
+    error: BuildError | None
+    record: ToBuildRecord | None
+    problem: str = ""
 
 
 @dataclass
 class Builder:
-    """Builds the sdists of a run, each once.
+    """Builds the sdists of a run, each once by an interpreter.
 
-    :param pip: of the environment of the session
-    :param known: files of former runs, of which some were built
+    :param interpreters: the Pythons that can build
+    :param former: what was built before
     :param root: the repository
     """
 
     fetcher: Fetcher
-    pip: Pip
-    known: Mapping[str, FileEntry]
+    interpreters: Interpreters
+    former: former.Former
     root: Path
-    _done: dict[tuple[IndexFile, Sdists], Build | BuildError] = field(default_factory=dict)
-    _wheels: dict[IndexFile, Wheel] = field(default_factory=dict)
-    _builds: dict[IndexFile, Build] = field(default_factory=dict)
-    _open: list[Sdist] = field(default_factory=list)
+    _tried: dict[tuple[IndexFile, Sdists, Target], _Tried] = field(default_factory=dict)
+    _before: dict[tuple[IndexFile, Sdists], tuple[Built, ...]] = field(default_factory=dict)
 
-    def wheel(self, sdist: Sdist, target: Target, sdists: Sdists) -> Wheel:
-        """Return the wheel that is built of an sdist, for a target that it serves.
+    def __post_init__(self) -> None:
+        """Have what builds require resolved, which may take builds itself."""
+        self._tools = Tools(self.fetcher, self)
 
-        :raises WarmupError: it cannot be built, or the wheel is not for that target
+    def made(self, sdist: Sdist, target: Target, sdists: Sdists) -> Built | Unbuilt:
+        """Return what becomes of an sdist for a target.
+
+        :raises WarmupError: it can be built neither here nor, as far as is known, elsewhere
         """
-        key = (sdist.file, sdists)
-        if key not in self._done:
-            try:
-                former = Former(self.fetcher, self.known).build(sdist, sdists)
-                self._done[key] = self._enter(*former) if former else self._build(sdist, sdists)
-            except BuildError as error:
-                self._done[key] = error
-        build = self._done[key]
-        if isinstance(build, BuildError):
-            raise build
-        wheel = self._wheels[build.file]
-        if target.rank(wheel.tags) is None:
-            tags = ", ".join(sorted(map(str, wheel.tags)))
-            raise BuildError(
-                sdist,
-                f"{sdist}: the wheel that is built of its sdist is for "
-                f"{tags}, and not for this target",
-                hint="build a wheel of it on such a machine, and name it in wheels of "
-                "[tool.devpi-warmup]; or require a version that has one",
-            )
-        return wheel
-
-    def record(self, wheel: Wheel) -> Build:
-        """Return how a wheel was built."""
-        return self._builds[wheel.file]
-
-    def _build(self, sdist: Sdist, sdists: Sdists) -> Build:
-        if sdist in self._open:
-            way = " → ".join(map(str, (*self._open, sdist)))
-            raise BuildError(
-                sdist,
-                f"{sdist} needs itself to be built: {way}",
-                hint="one of them must have a wheel: require another version of it",
-            )
-        host = host_target()
-        if not host.fits_python(sdist.file.requires_python):
+        own = self.interpreters.own.target
+        for built in self._former(sdist, sdists):
+            if target.rank(built.wheel.tags) is not None:
+                return built
+        native = is_native(target)
+        if not native and (record := self.former.to_build(sdist, sdists, own)):
+            return self._unbuilt(sdist, target, record, "")
+        able = self.interpreters.able(sdist.file.requires_python)
+        if able is None:
             raise BuildError(
                 sdist,
                 f"{sdist} needs Python {sdist.file.requires_python} to be built, and nox runs on "
-                f"{host.full_version}",
-                hint="run nox with such a Python, or allow another version in sdists",
+                f"{own.full_version}",
+                hint="install such a Python where nox finds it, or allow another version in sdists",
             )
-        self._open.append(sdist)
+        tried = self._try(sdist, able, sdists)
+        if tried.built and target.rank(tried.built.wheel.tags) is not None:
+            return tried.built
+        same = self.interpreters.of(target) if native else None
+        if same is not None and same is not able:
+            tried = self._try(sdist, same, sdists)
+            if tried.built and target.rank(tried.built.wheel.tags) is not None:
+                return tried.built
+        if tried.error is not None and (native or tried.record is None):
+            raise tried.error
+        assert tried.record is not None  # noqa: S101 - what is built is known
+        lacks = f"there is no Python {target.python} here to build it with"
+        why = "" if not native else lacks if same is None else tried.problem
+        return self._unbuilt(sdist, target, tried.record, why)
+
+    def carried(self, unbuilt: Unbuilt, target: Target, sdists: Sdists) -> ToBuild:
+        """Return what has to be carried to build an sdist on a target.
+
+        :raises WarmupError: what building it requires cannot be had
+        """
+        sdist = unbuilt.sdist
+        stored = self.fetcher.lying(sdist.file)
+        tools = self._tools.resolve(unbuilt.record.wants, sdists, sdist, target)
+        return ToBuild(
+            project=sdist.project,
+            version=sdist.version,
+            sdist=sdist.file,
+            sha256=stored.sha256,
+            size=stored.size,
+            requires=tools.pins,
+            builds=tools.builds,
+            why=unbuilt.why,
+            record=unbuilt.record,
+        )
+
+    def _former(self, sdist: Sdist, sdists: Sdists) -> tuple[Built, ...]:
+        key = (sdist.file, sdists)
+        if key not in self._before:
+            own = self.interpreters.own.target
+            self._before[key] = tuple(self.former.built(sdist, sdists, own))
+        return self._before[key]
+
+    def _unbuilt(self, sdist: Sdist, target: Target, record: ToBuildRecord, why: str) -> Unbuilt:
+        if record.failed:
+            why = f"here it cannot be built: {record.failed}"
+        elif not why:
+            why = f"the wheel that is built of it here is for {record.tags}"
+        why += f"; what it requires is known by {record.known_by}"
+        if record.unsure:
+            why += f", and {record.unsure}"
+        wheel = parse_wheel(sdist.project, _stand_in(sdist))
+        assert wheel is not None  # noqa: S101
         try:
-            with _folder() as folder:
-                return self._build_in(folder, sdist, sdists)
-        except subprocess.TimeoutExpired:
+            metadata = parse_metadata(record.metadata.encode(), wheel)
+        except WarmupError as error:
+            raise BuildError(sdist, f"{sdist} says of itself what cannot be: {error}") from None
+        if not target.fits_python(str(metadata.requires_python)):
             raise BuildError(
                 sdist,
-                f"{sdist} was not built within {sandbox.TIMEOUT / 60:.0f} minutes",
-                hint="leave it out of sdists, or require a version that has a wheel",
-            ) from None
-        finally:
-            self._open.pop()
+                f"{sdist} is for Python {metadata.requires_python}, the target has "
+                f"{target.full_version}",
+                hint="require another version of it for that target",
+            )
+        return Unbuilt(sdist, metadata, why, record)
 
-    def _build_in(self, folder: Path, sdist: Sdist, sdists: Sdists) -> Build:
+    def _try(self, sdist: Sdist, interpreter: Interpreter, sdists: Sdists) -> _Tried:
+        key = (sdist.file, sdists, interpreter.target)
+        if key not in self._tried:
+            with self._tools.opened(sdist):
+                self._tried[key] = self._attempt(sdist, interpreter, sdists)
+        return self._tried[key]
+
+    def _attempt(self, sdist: Sdist, interpreter: Interpreter, sdists: Sdists) -> _Tried:
         stored = self.fetcher.lying(sdist.file)
         size = f" ({console.megabytes(stored.size)})" if stored.size > _LARGE else ""
-        console.say(f"{sdist} has no wheel that fits: building it of {sdist.file.filename}{size}")
-        source = unpack(stored.path, sdist.file.filename, _made(folder / "source"))
-        box = sandbox.Sandbox(folder, _epoch(source), self.pip.runner, self._kept(folder))
-        try:
-            backend = Backend(source, self.pip.python, box)
-            wants = backend.static()
-            tools = self._resolve(wants, sdists, sdist)
-            page = self._page(folder, tools.pins)
-            more = backend.dynamic(tools.pins, page, _made(folder / "venv"))
-            if more - wants:
-                tools = self._resolve(wants | more, sdists, sdist)
-        except failure.HookError as error:
-            raise self._failed(sdist, error.output, "says what it requires") from None
-        page = self._page(folder, tools.pins)
-        limits = folder / "constraints.txt"
-        lines = (f"{pin.project}=={pin.version}\n" for pin in tools.pins)
-        limits.write_text("".join(lines), encoding="utf-8")
-        own = folder / sdist.file.filename
-        _link(stored.path, own)
-        out = _made(folder / "out")
-        done = box.run(
-            [
-                *(self.pip.python, "-I", "-m", "pip", "wheel", "--no-deps", "--no-cache-dir"),
-                *("--no-index", f"--find-links={page}", f"--build-constraint={limits}"),
-                *(f"--wheel-dir={out}", "--progress-bar=off", str(own)),
-            ],
+        own = interpreter is self.interpreters.own
+        by = "" if own else f" with Python {interpreter.target.full_version}"
+        console.say(
+            f"{sdist} has no wheel that fits: building it of {sdist.file.filename}{by}{size}"
         )
-        if done.returncode != 0:
-            raise self._failed(sdist, done.stdout + done.stderr, "is built")
-        return self._taken(out, sdist, stored, tools, sdists, backend.name)
+        with _folder() as folder:
+            attempt = Attempt(
+                sdist=stored,
+                filename=sdist.file.filename,
+                interpreter=interpreter,
+                folder=folder,
+                kept=self._kept(folder, interpreter),
+                resolve=lambda wants: self._tools.resolve(wants, sdists, sdist, interpreter.target),
+                lying=lambda pin: self.fetcher.lying(pin.file).path,
+            )
+            hopeless = False
+            try:
+                built, problem = self._taken(sdist, attempt, attempt.run(), sdists)
+            except failure.HookError as error:
+                hopeless, failed = error.hopeless, self._failed(sdist, error.output)
+            except subprocess.TimeoutExpired:
+                failed = BuildError(
+                    sdist,
+                    f"{sdist} was not built within {sandbox.TIMEOUT / 60:.0f} minutes",
+                    hint="leave it out of sdists, or require a version that has a wheel",
+                )
+            except BuildError as error:
+                failed = error
+            else:
+                tags = ", ".join(sorted(map(str, built.wheel.tags)))
+                return _Tried(built, None, self._record(attempt, sdists, tags=tags), problem)
+            known = bool(attempt.metadata) and not hopeless
+            short = str(failed.args[0]).partition("\n")[0].partition("cannot be built: ")
+            record = self._record(attempt, sdists, failed=short[2] or short[0]) if known else None
+            return _Tried(None, failed, record)
 
-    def _taken(  # noqa: PLR0917 - each is another part of the record
-        self,
-        out: Path,
-        sdist: Sdist,
-        stored: StoredFile,
-        tools: Lock,
-        sdists: Sdists,
-        backend: str,
-    ) -> Build:
-        made = sorted(out.iterdir())
-        if len(made) != 1:
-            raise BuildError(sdist, f"{sdist} is built into {len(made)} files, and not into one")
+    def _record(
+        self, attempt: Attempt, sdists: Sdists, *, tags: str = "", failed: str = ""
+    ) -> ToBuildRecord:
+        target = attempt.interpreter.target
+        return ToBuildRecord(
+            metadata=attempt.metadata,
+            known_by=attempt.known_by,
+            wants=tuple(sorted(attempt.wants)),
+            unsure=attempt.unsure,
+            failed=failed,
+            tags=tags,
+            python=target.full_version,
+            platform=target.platform,
+            constraints=former.told(sdists),
+        )
+
+    def _taken(
+        self, sdist: Sdist, attempt: Attempt, made: Repaired, sdists: Sdists
+    ) -> tuple[Built, str]:
+        """Take a wheel that was built into the staging of the wheelhouse, if it is of its sdist."""
         place = self.fetcher.wheelhouse.staging / f"{uuid4().hex}.built"
         try:
-            shutil.move(made[0], place)
+            shutil.move(made.path, place)
         except OSError as error:
             raise write_error(self.fetcher.wheelhouse.path, error) from None
-        file = IndexFile(made[0].name, "", digest(place), origin=Origin.BUILT, path=str(place))
+        file = IndexFile(made.path.name, "", digest(place), origin=Origin.BUILT, path=str(place))
         wheel = parse_wheel(sdist.project, file)
         if wheel is None or wheel.version != sdist.version:
             raise BuildError(
@@ -195,70 +241,51 @@ class Builder:
                 f"{sdist.file.filename} gives {file.filename}, which is not {sdist}",
                 hint="require another version",
             )
-        version = self.pip.run("-m", "pip", "--version").stdout.split()
+        try:
+            attempt.metadata = core_of(read_metadata(place, wheel))
+        except WarmupError as error:
+            raise BuildError(sdist, f"{sdist}: {error}") from None
+        attempt.known_by = "the wheel that is built of it here"
+        assert attempt.tools is not None  # noqa: S101 - it was built with them
+        pins, target = attempt.tools.pins, attempt.interpreter.target
         record = BuildRecord(
             sdist=sdist.file.filename,
-            sha256=stored.sha256,
-            python=host_target().full_version,
-            platform=host_target().platform,
-            pip=version[1] if len(version) > 1 else "",
-            backend=backend,
-            requires={pin.file.filename: pin.sha256 for pin in tools.pins},
-            constraints=told(sdists),
+            sha256=attempt.sdist.sha256,
+            python=target.full_version,
+            platform=target.platform,
+            pip=attempt.interpreter.pip.version,
+            backend=attempt.backend,
+            requires={pin.file.filename: pin.sha256 for pin in pins},
+            constraints=former.told(sdists),
             isolation=sandbox.name(),
+            auditwheel=made.version,
         )
-        console.say(f"{sdist}: built, {file.filename}, with {_names(tools.pins)}")
-        return self._enter(wheel, entered(sdist, stored, wheel, tools, record))
+        names = ", ".join(map(str, pins)) or "nothing"
+        console.say(f"{sdist}: built, {file.filename}, with {names}")
+        build = Build(
+            project=sdist.project,
+            version=sdist.version,
+            sdist=sdist.file,
+            sha256=attempt.sdist.sha256,
+            size=attempt.sdist.size,
+            requires=pins,
+            builds=attempt.tools.builds,
+            file=file,
+            record=record,
+        )
+        return Built(wheel, build), made.problem
 
-    def _enter(self, wheel: Wheel, build: Build) -> Build:
-        self._wheels[build.file] = wheel
-        self._builds[build.file] = build
-        return build
-
-    def _kept(self, folder: Path) -> tuple[Path, ...]:
+    def _kept(self, folder: Path, interpreter: Interpreter) -> tuple[Path, ...]:
         """Return what a build must not change, though it runs as the user."""
         wheelhouse = self.fetcher.wheelhouse.path
-        environment = Path(self.pip.python).parent.parent
+        environment = Path(interpreter.pip.python).parent.parent
         kept = (self.root, wheelhouse, environment, Path.home())
         return tuple(p.resolve() for p in kept if not folder.resolve().is_relative_to(p.resolve()))
 
-    def _resolve(self, wants: Iterable[str], sdists: Sdists, sdist: Sdist) -> Lock:
-        """Resolve what a build requires, for this machine and all together."""
-        reader = Reader(Path(), {})
-        for want in sorted(wants):
-            reader.line(want, f"{sdist} (to be built)")
-        if reader.problems:
-            lines = indented(map(str, reader.problems))
-            raise BuildError(sdist, f"{sdist} requires to be built what cannot be had:\n{lines}")
-        found = reader.found()
-        if not found.requirements:
-            return Lock(Cell(host_target()), (), Patches("", ""))
-        both = RequirementSet(found.requirements, sdists.constraints, "", sdists=sdists)
+    def _failed(self, sdist: Sdist, output: str) -> BuildError:
         try:
-            return resolve(both, Cell(host_target()), self.fetcher, self)
-        except WarmupError as error:
-            raise BuildError(
-                sdist,
-                f"{sdist}: what it requires to be built cannot be had\n{error.args[0]}",
-                hint=error.hint,
-            ) from None
-
-    def _page(self, folder: Path, pins: Iterable[Pin]) -> Path:
-        """Write a page of links with hashes, which pip believes also of what builds require."""
-        files = _made(folder / "files")
-        links = []
-        for pin in pins:
-            there = files / pin.file.filename
-            if not there.is_file():
-                _link(self.fetcher.lying(pin.file).path, there)
-            links.append(link(pin.file.filename, pin.sha256, "files"))
-        page = folder / "page.html"
-        page.write_text("\n".join([LINKS_HEAD, *links, LINKS_FOOT]), encoding="utf-8")
-        return page
-
-    def _failed(self, sdist: Sdist, output: str, when: str) -> BuildError:
-        try:
-            logs = _made(self.fetcher.wheelhouse.path / LOGS)
+            logs = self.fetcher.wheelhouse.path / LOGS
+            logs.mkdir(exist_ok=True)
             log = logs / f"{sdist.project}-{sdist.version}.txt"
             log.write_text(output, encoding="utf-8", errors="replace")
         except OSError as error:
@@ -268,34 +295,18 @@ class Builder:
         more.append(f"the whole output is in {shown}")
         return BuildError(
             sdist,
-            f"{sdist} cannot be built: {last}\n{indented([f'(when its sdist {when})', *more])}",
+            f"{sdist} cannot be built: {last}\n{indented(more)}",
             hint=failure.hint(output, sdist.project),
         )
 
 
-def _names(pins: Iterable[Pin]) -> str:
-    return ", ".join(map(str, pins)) or "nothing"
+def _stand_in(sdist: Sdist) -> IndexFile:
+    """Return the name of a wheel of an sdist that nobody has built."""
+    name = sdist.project.replace("-", "_")
+    return IndexFile(f"{name}-{sdist.version}-py3-none-any.whl", "")
 
 
 @contextmanager
 def _folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="devpi-warmup-", ignore_cleanup_errors=True) as name:
         yield Path(name)
-
-
-def _made(path: Path) -> Path:
-    path.mkdir(exist_ok=True)
-    return path
-
-
-def _link(path: Path, there: Path) -> None:
-    try:
-        there.symlink_to(path)
-    except OSError:  # Windows, without the privilege
-        shutil.copyfile(path, there)
-
-
-def _epoch(source: Path) -> int:
-    """Return the time of the newest file of an sdist, in seconds since 1970."""
-    times = (int(path.stat().st_mtime) for path in source.rglob("*") if path.is_file())
-    return max([_OLDEST_TIME, *times])

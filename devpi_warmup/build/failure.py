@@ -17,6 +17,11 @@ _NOISE = re.compile(
     r"|Failed to build|did not run successfully|^\s*File |CalledProcessError|SetuptoolsDeprecation"
     r"|hint: |note: |Backend operation failed|Backend '\S+' is not available|BackendUnavailable$)"
 )
+# It wants the network, and so it fails wherever there is none.
+_FETCHES = re.compile(
+    r"(Network is unreachable|Could not resolve host|Temporary failure in name resolution"
+    r"|Name or service not known|urlopen error|No module named pip\b|failed to (get|download) `)"
+)
 _HINTS = (
     (
         r"No module named 'pkg_resources'",
@@ -48,14 +53,16 @@ _HINTS = (
 
 
 class HookError(Exception):
-    """A hook of a backend fails.
+    """A hook of a backend, or a build, fails.
 
     :param output: what it wrote
+    :param hopeless: whether it fails on every machine that has no network
     """
 
-    def __init__(self, output: str) -> None:
+    def __init__(self, output: str, *, hopeless: bool = False) -> None:
         super().__init__(output)
         self.output = output
+        self.hopeless = hopeless or _FETCHES.search(output[-_TAIL:]) is not None
 
 
 def lines_that_matter(output: str) -> list[str]:
@@ -72,6 +79,8 @@ def hint(output: str, project: str) -> str:
     for pattern, text in _HINTS:
         if re.search(pattern, short):
             return text
+    if _FETCHES.search(short):
+        return "it fetches more while it is built, which cannot be carried: require a wheel of it"
     return (
         f"require a version of {project} that has a wheel, or bring one of your own: wheels = […]"
     )

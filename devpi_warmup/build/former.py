@@ -7,21 +7,19 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from devpi_warmup.build.host import host_target
 from devpi_warmup.index.pages import IndexFile, parse_sdist, parse_wheel
-from devpi_warmup.inputs.cells import Cell
-from devpi_warmup.inputs.patches import Patches
-from devpi_warmup.wheelhouse.lock import Build, Lock, Pin
+from devpi_warmup.resolve.builds import Built
+from devpi_warmup.wheelhouse.lock import Build, Pin
 from devpi_warmup.wheelhouse.origins import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from devpi_warmup.index.fetcher import Fetcher
     from devpi_warmup.index.pages import Sdist, Wheel
     from devpi_warmup.inputs.sdists import Sdists
-    from devpi_warmup.wheelhouse.build_record import BuildRecord
-    from devpi_warmup.wheelhouse.files import StoredFile
+    from devpi_warmup.inputs.targets import Target
+    from devpi_warmup.wheelhouse.build_record import ToBuildRecord
     from devpi_warmup.wheelhouse.manifest import FileEntry
 
 
@@ -35,23 +33,38 @@ class Former:
     fetcher: Fetcher
     known: Mapping[str, FileEntry]
 
-    def build(self, sdist: Sdist, sdists: Sdists) -> tuple[Wheel, Build] | None:
-        """Return the wheel that was built of an sdist, and how, where it would be the same."""
-        host = host_target()
-        wanted = (sdist.file.filename, host.full_version, host.platform, told(sdists))
+    def built(self, sdist: Sdist, sdists: Sdists, own: Target) -> Iterator[Built]:
+        """Yield the wheels of an sdist, and how they were built, where that would be so again.
+
+        :param own: the interpreter that builds what is not of one version of Python
+        """
+        wanted = (sdist.file.filename, own.platform, told(sdists))
         for filename, entry in self.known.items():
             record = entry.built
-            if record is None or wanted != (
-                *(record.sdist, record.python, record.platform, record.constraints),
-            ):
+            if record is None or wanted != (record.sdist, record.platform, record.constraints):
                 continue
-            if sdist.file.sha256 in {"", record.sha256} and (
-                found := self._again(filename, entry, sdist)
-            ):
-                return found
-        return None
+            if sdist.file.sha256 not in {"", record.sha256}:
+                continue
+            if record.python != own.full_version and filename.endswith("-any.whl"):
+                continue
+            if found := self._again(filename, entry, sdist):
+                yield found
 
-    def _again(self, filename: str, entry: FileEntry, sdist: Sdist) -> tuple[Wheel, Build] | None:
+    def to_build(self, sdist: Sdist, sdists: Sdists, own: Target) -> ToBuildRecord | None:
+        """Return what is known of an sdist that has to be built elsewhere, and was built here.
+
+        What failed here is tried again: the machine may have what it lacked.
+        """
+        entry = self.known.get(sdist.file.filename)
+        if entry is None or entry.to_build is None or entry.to_build.failed:
+            return None
+        record = entry.to_build
+        same = (record.python, record.platform, record.constraints) == (
+            *(own.full_version, own.platform, told(sdists)),
+        )
+        return record if same and self.fetcher.lying(sdist.file).sha256 == entry.sha256 else None
+
+    def _again(self, filename: str, entry: FileEntry, sdist: Sdist) -> Built | None:
         record, wheelhouse = entry.built, self.fetcher.wheelhouse
         path = str(wheelhouse.path / filename)
         file = IndexFile(filename, "", entry.sha256, origin=Origin.BUILT, path=path)
@@ -69,9 +82,18 @@ class Former:
             needs = str(self.fetcher.metadata(tool).requires_python)
             size = self.fetcher.lying(tool.file).size
             pins.append(Pin(tool.project, tool.version, tool.file, sha256, size, (), (), needs))
-        pins.sort(key=lambda pin: pin.project)
-        tools = Lock(Cell(host_target()), tuple(pins), Patches("", ""), (), tuple(builds))
-        return wheel, entered(sdist, stored, wheel, tools, record)
+        build = Build(
+            project=sdist.project,
+            version=sdist.version,
+            sdist=sdist.file,
+            sha256=stored.sha256,
+            size=stored.size,
+            requires=tuple(sorted(pins, key=lambda pin: pin.project)),
+            builds=tuple(builds),
+            file=file,
+            record=record,
+        )
+        return Built(wheel, build)
 
     def _tool(self, filename: str, sha256: str, builds: list[Build]) -> Wheel | None:
         """Return what a build required: the index still has that file, or it was built.
@@ -90,21 +112,9 @@ class Former:
             if file.filename == entry.built.sdist and (sdist := parse_sdist(project, file)):
                 found = self._again(filename, entry, sdist)
                 if found is not None:
-                    builds.append(found[1])
-                    return found[0]
+                    builds.append(found.build)
+                    return found.wheel
         return None
-
-
-def entered(
-    sdist: Sdist, stored: StoredFile, wheel: Wheel, tools: Lock, record: BuildRecord
-) -> Build:
-    """Return a build as locks and the manifest have it.
-
-    :param tools: what it required, resolved
-    """
-    return Build(
-        wheel.file, sdist.file, stored.sha256, stored.size, tools.pins, record, tools.builds
-    )
 
 
 def told(sdists: Sdists) -> tuple[str, ...]:

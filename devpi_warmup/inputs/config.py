@@ -26,7 +26,8 @@ _NAME = "devpi-warmup"
 _TABLE = f"[tool.{_NAME}]"
 _OF_ENVIRONMENTS = (
     *("pythons", "platforms", "exclude"),
-    *("requirements", "groups", "constraints", "wheels", "sdists", "build-constraints"),
+    *("requirements", "groups", "constraints", "wheels"),
+    *("sdists", "build-constraints", "carry"),
 )
 _STRINGS = ("index-url", "wheelhouse")
 _BOOLEANS = ("require-warm",)

@@ -6,20 +6,25 @@ import difflib
 import fnmatch
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from packaging.utils import canonicalize_name
 
 from devpi_warmup.errors import InvalidTargetError, Problem
 from devpi_warmup.inputs.cells import Cell, why_no_name
 from devpi_warmup.inputs.pylock import is_pylock
 from devpi_warmup.inputs.pyproject import NAME, is_pyproject
 from devpi_warmup.inputs.requirement_lines import show
+from devpi_warmup.inputs.sdists import Sdists, read_sdists
 from devpi_warmup.inputs.sources import Source, Sources
 from devpi_warmup.inputs.targets import Target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from packaging.requirements import Requirement
 
 TABLE = "environments"
 DEFAULT_PLATFORMS = ("manylinux_2_28_x86_64", "win_amd64", "macosx_14_0_arm64")
@@ -35,11 +40,13 @@ class Environment:
     :param name: "" where the configuration has no environments
     :param targets: the (python, platform) pairs that it is for, in the order they are listed
     :param sources: what it needs
+    :param carry: the sdists that may be left to be built where they are installed
     """
 
     name: str
     targets: tuple[Target, ...]
     sources: Sources
+    carry: Sdists = field(default_factory=Sdists)
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -103,11 +110,23 @@ def _environment(  # noqa: PLR0917 - each is another part of the table
         patterns = settings.get("exclude", [])
         here += _exclude(targets, patterns, tuple(targets) if "exclude" in own else ids)
     sources = _sources(root, settings, name, here)
+    carry = Sdists(_carry(settings, here))
     problems += [
         Problem(p.message, ", ".join(where(key) for key in p.where.split(", ")), p.hint)
         for p in here
     ]
-    return Environment(name, tuple(targets.values()), sources)
+    return Environment(name, tuple(targets.values()), sources, carry)
+
+
+def _carry(settings: Mapping[str, list[str]], problems: list[Problem]) -> tuple[Requirement, ...]:
+    """Read what may be carried; only what may be built can be."""
+    lines = read_sdists(settings.get("carry", ()), problems, key="carry")
+    allowed = Sdists(read_sdists(settings.get("sdists", ()), []))
+    for line in lines:
+        if not allowed.mentions(canonicalize_name(line.name)):
+            hint = f'sdists = ["{line.name}"] is consent to look at it, which runs its code'
+            problems.append(Problem(f"{line.name} is not among the sdists", "carry", hint))
+    return lines
 
 
 def _matrix(settings: Mapping[str, list[str]], problems: list[Problem]) -> dict[str, Target]:

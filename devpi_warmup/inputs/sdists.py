@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
 
 from devpi_warmup.errors import Problem
 from devpi_warmup.inputs.targets import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from packaging.version import Version
 
     from devpi_warmup.inputs.requirements import RootRequirement
 
@@ -46,9 +45,15 @@ class Sdists:
             for line in self.allowed
         )
 
+    def admits_named(self, project: str, version: str, target: Target) -> bool:
+        """Whether the same holds for a name and a version, as the manifest has them."""
+        return self.admits(canonicalize_name(project), Version(version), target)
 
-def read_sdists(lines: Iterable[str], problems: list[Problem]) -> tuple[Requirement, ...]:
-    """Read the lines of ``sdists``: a name each, perhaps with versions and a marker.
+
+def read_sdists(
+    lines: Iterable[str], problems: list[Problem], *, key: str = "sdists"
+) -> tuple[Requirement, ...]:
+    """Read the lines of ``sdists``, or of ``carry``: a name each, perhaps versions and a marker.
 
     :param problems: takes those that are something else
     """
@@ -60,15 +65,15 @@ def read_sdists(lines: Iterable[str], problems: list[Problem]) -> tuple[Requirem
         except InvalidRequirement:
             if ":all:" in text:
                 hint = "each project is named: to build it is to run its code"
-            problems.append(Problem(f"{text!r} is no project", "sdists", hint))
+            problems.append(Problem(f"{text!r} is no project", key, hint))
             continue
         if line.extras or line.url:
             what = "extras" if line.extras else "a URL"
-            problems.append(Problem(f"{line.name} cannot have {what} here", "sdists", hint))
+            problems.append(Problem(f"{line.name} cannot have {what} here", key, hint))
             continue
         if line.marker is not None and not _is_known(line.marker):
             message = f"the marker of {line.name} cannot be evaluated"
-            problems.append(Problem(message, "sdists", hint))
+            problems.append(Problem(message, key, hint))
             continue
         found.append(line)
     return tuple(found)

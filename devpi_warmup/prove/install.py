@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from devpi_warmup.build import failure
+from devpi_warmup.build.sandbox import Sandbox
 from devpi_warmup.errors import WarmupError, indented
 from devpi_warmup.process import isolation
 from devpi_warmup.wheelhouse import members
 from devpi_warmup.wheelhouse.lock import read_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Iterable, Sequence
 
     from devpi_warmup.inputs.cells import Cell
+    from devpi_warmup.process import Completed
     from devpi_warmup.prove.pip import Pip
     from devpi_warmup.wheelhouse.coverage import Coverage
     from devpi_warmup.wheelhouse.lock import LockedPin
@@ -46,6 +50,7 @@ class Installed:
     :param modules: how many top-level modules were imported
     :param failed_imports: module and reason; some need libraries of the system
     :param isolation: how the network was kept away
+    :param built: the projects that were built on the way
     """
 
     python: str
@@ -53,6 +58,7 @@ class Installed:
     modules: int
     failed_imports: tuple[tuple[str, str], ...]
     isolation: str
+    built: tuple[str, ...] = ()
 
 
 def check_ready(coverage: Coverage, cell: Cell, requirements_digest: str) -> CellEntry:
@@ -77,22 +83,42 @@ def install(cell: Cell, entry: CellEntry, coverage: Coverage, *, pip: Pip) -> In
     lock = coverage.wheelhouse.lock_path(cell.id)
     pins = _read(lock, coverage, entry)
     version = _check_version(entry, pip)
-    for problem, done in (
-        ("pip cannot install the lock offline", pip.install_lock(lock)),
-        ("pip check finds the installation inconsistent", pip.check()),
-    ):
-        if done.returncode != 0:
-            raise InstallError(
-                f"{problem}:\n{indented(done.last_lines().splitlines())}",
-                hint=f"the files do not fit this interpreter ({pip.python}), or were changed",
-            )
+    built = tuple(coverage.manifest.files[name].project for name in entry.to_build)
+    done = _install(lock, built, coverage, pip)
+    if done.returncode != 0 and built:
+        output = done.stdout + done.stderr
+        raise InstallError(
+            "pip cannot build and install the lock offline:\n"
+            f"{indented(failure.lines_that_matter(output))}",
+            hint=failure.hint(output, ", ".join(built)),
+        )
+    _check(done, "pip cannot install the lock offline", pip)
+    _check(pip.check(), "pip check finds the installation inconsistent", pip)
     _check_installed(pip, pins)
-    wheels = [coverage.wheelhouse.path / filename for filename in entry.files]
-    modules = sorted({module for wheel in wheels for module in importable(members.names(wheel))})
+    wheels = [coverage.wheelhouse.path / filename for filename in entry.wheels]
+    names = [*map(members.names, wheels), *map(pip.files_of, built)]
+    modules = sorted({module for files in names for module in importable(files)})
     failed = tuple(
         (module, reason) for module in modules if (reason := _import(module, pip)) is not None
     )
-    return Installed(version, len(wheels), len(modules), failed, isolation().name)
+    return Installed(version, len(entry.files), len(modules), failed, isolation().name, built)
+
+
+def _check(done: Completed, problem: str, pip: Pip) -> None:
+    if done.returncode != 0:
+        raise InstallError(
+            f"{problem}:\n{indented(done.last_lines().splitlines())}",
+            hint=f"the files do not fit this interpreter ({pip.python}), or were changed",
+        )
+
+
+def _install(lock: Path, built: Sequence[str], coverage: Coverage, pip: Pip) -> Completed:
+    """Install a lock; what of it is built runs foreign code, and so in a sandbox."""
+    if not built:
+        return pip.install_lock(lock)
+    with TemporaryDirectory(prefix="devpi-warmup-", ignore_cleanup_errors=True) as folder:
+        kept = (coverage.wheelhouse.path.resolve(),)
+        return pip.install_and_build(lock, built, Sandbox(Path(folder), 0, pip.runner, kept))
 
 
 def _check_version(entry: CellEntry, pip: Pip) -> str:

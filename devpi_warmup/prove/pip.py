@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +13,9 @@ from devpi_warmup.inputs.pip_config import clean_environment
 from devpi_warmup.process import isolation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from devpi_warmup.build.sandbox import Sandbox
     from devpi_warmup.inputs.targets import Target
     from devpi_warmup.process import Completed, Runner
 
@@ -38,6 +41,49 @@ class Pip:
             "-m", "pip", "install", "--no-index", page, *_FROM_LOCK, "-r", str(lock)
         )
 
+    def install_and_build(self, lock: Path, to_build: Iterable[str], box: Sandbox) -> Completed:
+        """Install a lock of which some is built on the way, in a sandbox, from both its pages.
+
+        :param to_build: the projects that are built; all others have wheels
+        """
+        build = lock.with_name(f"{lock.stem}.build.html")
+        limits = lock.with_name(f"{lock.stem}.build.txt")
+        constrained = (f"--build-constraint={limits}",) if self.knows_build_constraints else ()
+        return box.run(
+            [
+                *(self.python, "-I", "-m", "pip", "install", "--no-index", "--require-hashes"),
+                *(f"--find-links={lock.with_suffix('.html')}", f"--find-links={build}"),
+                *("--only-binary=:all:", f"--no-binary={','.join(to_build)}", *constrained),
+                *("--no-cache-dir", "--quiet", "-r", str(lock)),
+            ]
+        )
+
+    def build_again(
+        self, sdist: Path, lock: Path, python: str, out: Path, box: Sandbox
+    ) -> Completed:
+        """Build a wheel of an sdist, in a sandbox, from the page of what builds of a lock take.
+
+        :param lock: of the cell
+        :param python: the interpreter that builds
+        :param out: a folder for the wheel
+        """
+        page = lock.with_name(f"{lock.stem}.build.html")
+        limits = lock.with_name(f"{lock.stem}.build.txt")
+        constrained = (f"--build-constraint={limits}",) if self.knows_build_constraints else ()
+        return box.run(
+            [
+                *(self.python, "-I", "-m", "pip", f"--python={python}", "wheel", "--no-deps"),
+                *("--no-index", f"--find-links={page}", *constrained, "--no-cache-dir"),
+                *(f"--wheel-dir={out}", "--quiet", str(sdist)),
+            ]
+        )
+
+    @property
+    def knows_build_constraints(self) -> bool:
+        """Whether it is 25.3 or newer, and so holds builds to versions, too."""
+        numbers = [int(part) for part in re.findall(r"\d+", self.version)]
+        return numbers[:2] >= [25, 3]
+
     def check(self) -> Completed:
         """Have pip compare what is installed with what it requires."""
         return self.offline("-m", "pip", "check")
@@ -46,6 +92,11 @@ class Pip:
         """Return the projects in the environment, and their versions."""
         done = self.offline("-m", "pip", "list", "--format=json")
         return [(item["name"], item["version"]) for item in json.loads(done.stdout or "[]")]
+
+    def files_of(self, project: str) -> list[str]:
+        """Return the files of an installed project, as paths under site-packages."""
+        code = "import importlib.metadata as m, sys; print(*m.files(sys.argv[1]) or (), sep='\\n')"
+        return self.offline("-c", code, project).stdout.splitlines()
 
     def judge_lock(
         self, lock: Path, target: Target, markers: Mapping[str, str], folder: Path, *more: str
@@ -82,6 +133,12 @@ class Pip:
             *(f"--dest={folder / 'files'}", *target.pip_flags, *more, "-r", str(lock)),
         ]
         return self.runner(argv, env=clean_environment() | dict(environ))
+
+    @cached_property
+    def version(self) -> str:
+        """Its version, or "" where it does not say."""
+        words = self.run("-m", "pip", "--version").stdout.split()
+        return words[1] if words[1:] else ""
 
     def run(self, *arguments: str) -> Completed:
         """Run the interpreter itself, isolated from its user's settings; online."""

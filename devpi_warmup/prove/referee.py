@@ -17,6 +17,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from devpi_warmup.errors import WarmupError, indented
+from devpi_warmup.inputs.patches import Patches
+from devpi_warmup.prove import stand_in
+from devpi_warmup.wheelhouse.lock import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.requirements import RequirementSet, RootRequirement
     from devpi_warmup.prove.pip import Pip
     from devpi_warmup.wheelhouse.files import Wheelhouse
-    from devpi_warmup.wheelhouse.lock import Lock
 
 
 class RefereeError(WarmupError):
@@ -46,29 +48,42 @@ def referee(
 ) -> Verdict:
     """Have pip resolve the lock offline under the target's markers and tags.
 
-    Where a target has several environments, pip must accept the lock under each of them.
+    Where a target has several environments, pip must accept the lock under each of them. pip
+    builds for no other machine: in the place of an sdist it gets a wheel with what is known of
+    it, and resolves what building it requires as a lock of its own.
 
     :param wheelhouse: holds the files, and the lock as it was written
     :param pip: of an interpreter of any version and platform
     :raises RefereeError: pip refuses; with its own last lines
     """
+    wanted, allowed = _lines(requirements.requirements), _lines(requirements.constraints)
+    limits = _lines(requirements.sdists.constraints)
     for markers in lock.target.environments:
-        version = _referee(lock, markers, requirements, wheelhouse, pip)
+        with tempfile.TemporaryDirectory(prefix="devpi-warmup-") as folder:
+            own, path = stand_in.lock_of(lock, wheelhouse, Path(folder))
+            version = _referee(own, path, markers, (wanted, allowed), pip)
+        for one in lock.to_build:
+            if one.requires:
+                tools = Lock(lock.cell, one.requires, Patches("", ""))
+                wants = "".join(f"{want}\n" for want in one.record.wants)
+                with tempfile.TemporaryDirectory(prefix="devpi-warmup-") as folder:
+                    path = stand_in.write(tools, wheelhouse, Path(folder))
+                    _referee(tools, path, markers, (wants, limits), pip)
     return Verdict(version)
 
 
 def _referee(
-    lock: Lock,
-    markers: Mapping[str, str],
-    requirements: RequirementSet,
-    wheelhouse: Wheelhouse,
-    pip: Pip,
+    lock: Lock, path: Path, markers: Mapping[str, str], texts: tuple[str, str], pip: Pip
 ) -> str:
-    path = wheelhouse.lock_path(lock.cell.id)
+    """Have pip resolve one lock.
+
+    :param path: where it lies, with its page beside it
+    :param texts: the requirements and the constraints that it serves
+    """
     with tempfile.TemporaryDirectory(prefix="devpi-warmup-") as folder:
         work = Path(folder)
-        (work / "wanted.txt").write_text(_lines(requirements.requirements), encoding="utf-8")
-        (work / "allowed.txt").write_text(_lines(requirements.constraints), encoding="utf-8")
+        for name, text in zip(("wanted.txt", "allowed.txt"), texts, strict=True):
+            (work / name).write_text(text, encoding="utf-8")
         # The lock first: pip takes the hashes of a project from its first requirement.
         more = ("-r", str(work / "wanted.txt"), "-c", str(work / "allowed.txt"))
         done = pip.judge_lock(path, lock.target, markers, work, *more)

@@ -12,11 +12,13 @@ from urllib.parse import quote
 from packaging.utils import NormalizedName, canonicalize_name
 
 from devpi_warmup import console
+from devpi_warmup.digests import digest
 from devpi_warmup.errors import ServerError, indented
 from devpi_warmup.index.opening import open_index
 from devpi_warmup.index.single_flight import SingleFlight
 from devpi_warmup.index.transport import SMALL_CONNECTIONS, Transport
 from devpi_warmup.inputs import sources
+from devpi_warmup.prove import stand_in
 from devpi_warmup.wheelhouse.coverage import Coverage
 from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.lock import LINKS_FOOT, LINKS_HEAD, link
@@ -103,10 +105,16 @@ def problems(
     return [f"{file.filename}: {why}" for file, why in zip(files, found, strict=True) if why]
 
 
-def _page(files: Sequence[LockedFile], wheelhouse: Wheelhouse, folder: Path) -> str:
-    """Write a page of links to files of the wheelhouse alone; return pip's option for it."""
+def _page(
+    files: Sequence[LockedFile], stand_ins: Sequence[Path], wheelhouse: Wheelhouse, folder: Path
+) -> str:
+    """Write a page of links to files of the wheelhouse alone; return pip's option for it.
+
+    :param stand_ins: wheels in the place of sdists
+    """
     page = folder / "beside.html"
     links = [link(file.filename, file.sha256, wheelhouse.path.as_uri()) for file in files]
+    links += [link(path.name, digest(path), path.parent.as_uri()) for path in stand_ins]
     page.write_text("\n".join([LINKS_HEAD, *links, LINKS_FOOT]), encoding="utf-8")
     return f"--find-links={page}"
 
@@ -192,6 +200,25 @@ def download_all(
         raise ServerError(f"devpi does not serve: {', '.join(wrong)}", hint=hint)
 
 
+def _with_stand_ins(found: Locked, cell: Cell, folder: Path) -> tuple[Path, list[Path]]:
+    """Return a lock for pip to download, and wheels in the place of its sdists.
+
+    Of an sdist pip would run code to know what it requires; that devpi holds it is shown apart.
+    """
+    entry, lock = found.coverage.entry(cell), found.coverage.wheelhouse.lock_path(cell.id)
+    text, made = lock.read_text(encoding="utf-8"), list[Path]()
+    for name in entry.to_build:
+        file = found.coverage.manifest.files[name]
+        assert file.to_build is not None  # noqa: S101 - the manifest was read strictly
+        made.append(stand_in.make(file.project, file.version, file.to_build.metadata, folder))
+        text = text.replace(file.sha256, digest(made[-1]))
+    if not made:
+        return lock, made
+    own = folder / lock.name
+    own.write_text(text, encoding="utf-8")
+    return own, made
+
+
 def _download(
     found: Locked,
     cell: Cell,
@@ -200,19 +227,20 @@ def _download(
     beside: frozenset[Origin],
 ) -> str:
     """Return why a lock cannot be downloaded from the index with its dependencies, or ""."""
-    names = found.coverage.entry(cell).files
-    lock = found.coverage.wheelhouse.lock_path(cell.id)
+    entry = found.coverage.entry(cell)
+    names = entry.files
     here = [f for f in found.files if f.origin in beside and f.filename in names]
     for markers in cell.target.environments:
         with tempfile.TemporaryDirectory(prefix="devpi-warmup-") as folder:
-            more = (_page(here, found.coverage.wheelhouse, Path(folder)),) if here else ()
-            done = pip.download_lock(lock, cell.target, markers, Path(folder), environ, *more)
+            lock, made = _with_stand_ins(found, cell, Path(folder))
+            more = _page(here, made, found.coverage.wheelhouse, Path(folder))
+            done = pip.download_lock(lock, cell.target, markers, Path(folder), environ, more)
             if done.returncode != 0:
                 past = [f for f in found.files if f.origin not in {Origin.INDEX, *beside}]
                 if direct := [f"{f.filename}: {_past(f)}" for f in past if f.filename in names]:
                     return "; ".join(direct)
                 return done.last_lines(_PIP_LINES)  # pip hides the password of its index itself
             got = {path.name for path in Path(folder, "files").iterdir()}
-        if got != set(names):
+        if got != {*entry.wheels, *(path.name for path in made)}:
             return "pip downloaded other files than the lock names"
     return ""

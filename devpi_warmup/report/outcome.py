@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from devpi_warmup.errors import indented
+from devpi_warmup.wheelhouse.manifest import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,10 +22,14 @@ def problem(rows: Sequence[Row], *, require_warm: bool) -> str:
     :param rows: of the cells of the run
     :param require_warm: whether what cannot be shown to be warm is a failure, too
     """
-    if missing := [row.cell for row in rows if row.state != "covered"]:
+    if missing := [row.cell for row in rows if row.state == MISSING]:
         if len(missing) > _NAMED:
             return f"{len(missing)} of {len(rows)} are missing; the table says why"
         return f"missing: {', '.join(missing)}"
+    if left := [f"{row.cell} ({', '.join(row.left)})" for row in rows if row.left]:
+        return f"to be built inside, and not named in carry: {', '.join(left[:_NAMED])}" + (
+            f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
+        )
     if cold := [row.cell for row in rows if not row.good]:
         return f"covered, but it is not shown that devpi holds every file: {', '.join(cold)}"
     reasons = dict.fromkeys(reason for row in rows for reason in row.unshown)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from devpi_warmup.console import megabytes
 from devpi_warmup.errors import SEVERAL
+from devpi_warmup.inputs.sdists import Sdists
+from devpi_warmup.wheelhouse.manifest import COVERED, MISSING, TO_BUILD
 from devpi_warmup.wheelhouse.origins import Origin
 from devpi_warmup.wheelhouse.warmth import Proof, Warmth
 
@@ -33,6 +35,7 @@ class Row:
     :param details: the same in full, where it has more than a line and stands in no other row
     :param notes: what else the user may want to know
     :param unshown: why it cannot be shown that everything is warm, and from every base
+    :param left: what has to be built where it is installed, and is not named in carry
     """
 
     cell: str
@@ -46,11 +49,12 @@ class Row:
     details: str = ""
     notes: tuple[str, ...] = ()
     unshown: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
     @property
     def good(self) -> bool:
-        """Whether the cell is covered, and warm as far as that can be shown."""
-        return self.state == "covered" and self.warm == self.shown
+        """Whether the cell is as it must be, and warm as far as that can be shown."""
+        return self.state != MISSING and not self.left and self.warm == self.shown
 
 
 def rows(
@@ -60,12 +64,14 @@ def rows(
     failures: Mapping[str, str | None],
     *,
     asked: str | None = None,
+    carry: Mapping[str, Sdists] | None = None,
 ) -> list[Row]:
     """Judge each cell by the manifest and by what lies on disk now.
 
     :param digests: of what each environment requires now, by its name
     :param failures: why a cell failed in this very run, where it did
     :param asked: the index that is configured now, where this is not the end of a run with it
+    :param carry: what may be left to be built inside, by the name of the environment
     """
     found, reasons = [], dict[str, str]()
     for cell in cells:
@@ -75,13 +81,14 @@ def rows(
             same = reasons.setdefault(summary, cell.id)
             told = summary if same == cell.id else f"as {same}"
             details = reason if same == cell.id and "\n" in reason else ""
-            found.append(Row(cell.id, "missing", reason=told, details=details))
+            found.append(Row(cell.id, MISSING, reason=told, details=details))
         else:
-            found.append(_covered(coverage, cell, asked))
+            accepted = (carry or {}).get(cell.environment, Sdists())
+            found.append(_gathered(coverage, cell, asked, accepted))
     return found
 
 
-def _covered(coverage: Coverage, cell: Cell, asked: str | None) -> Row:
+def _gathered(coverage: Coverage, cell: Cell, asked: str | None, accepted: Sdists) -> Row:
     entry = coverage.entry(cell)
     files = [coverage.manifest.files[name] for name in entry.carried]
     indexed = [file for file in files if file.origin is Origin.INDEX]
@@ -95,17 +102,21 @@ def _covered(coverage: Coverage, cell: Cell, asked: str | None) -> Row:
     unshown = [f.proof.reason for f in indexed if f.proof.warmth is Warmth.UNKNOWN]
     unshown += [f"{f.project} {f.origin.told}" for f in files if f.origin is not Origin.INDEX]
     unshown += [entry.unshown] if entry.unshown else []
+    to_build = [coverage.manifest.files[name] for name in entry.to_build]
+    left = [f for f in to_build if not accepted.admits_named(f.project, f.version, cell.target)]
+    reasons = [f"to build inside: {', '.join(f.project for f in to_build)}"] if to_build else []
     return Row(
         cell=cell.id,
-        state="covered",
+        state=entry.state,
         patches=str(entry.patches),
         pins=len(entry.files),
         size=sum(file.size for file in files),
         warm=len(warm),
         shown=len(warm) + len(cold),
-        reason="; ".join(_cold(cold)),
+        reason="; ".join([*reasons, *_cold(cold)]),
         notes=coverage.manifest.notes(entry),
         unshown=tuple(dict.fromkeys(unshown)),
+        left=tuple(file.project for file in left),
     )
 
 
@@ -138,17 +149,20 @@ def table(found: Sequence[Row], *, counted: str = "targets") -> str:
     """
     width = max((len(row.cell) for row in found), default=0)
     patches = max((len(row.patches) for row in found), default=0)
-    lines = [
-        f"{counted[:-1]:<{width}}  state    {'python':<{max(patches, 6)}}  pins       size  warm"
-    ]
+    states = max((len(row.state) for row in found), default=len(COVERED))
+    head = f"{counted[:-1]:<{width}}  {'state':<{states}}  {'python':<{max(patches, 6)}}"
+    lines = [f"{head}  pins       size  warm"]
     for row in found:
-        line = f"{row.cell:<{width}}  {row.state:<7}  {row.patches:<{max(patches, 6)}}"
+        line = f"{row.cell:<{width}}  {row.state:<{states}}  {row.patches:<{max(patches, 6)}}"
         line += f"  {row.pins:>4}  {megabytes(row.size):>9}"
         warm = f"{row.warm} of {row.shown}" if row.shown else "-"
         remarks = [row.reason] if row.reason else []
         remarks += [f"note: {row.notes[0]}"] if row.notes else []
         remarks += [f"and {len(row.notes) - 1} more notes"] if len(row.notes) > 1 else []
         lines.append(f"{line}  {warm:<8}  {'; '.join(remarks)}".rstrip())
-    covered = sum(row.state == "covered" for row in found)
-    lines.append(f"{covered} of {len(found)} {counted} covered")
+    covered = sum(row.state == COVERED for row in found)
+    last = f"{covered} of {len(found)} {counted} covered"
+    if to_build := sum(row.state == TO_BUILD for row in found):
+        last += f", {to_build} to build inside"
+    lines.append(last)
     return "\n".join(lines)

@@ -2,23 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from devpi_warmup.index.pages import Sdist, Wheel
     from devpi_warmup.inputs.sdists import Sdists
     from devpi_warmup.inputs.targets import Target
-    from devpi_warmup.wheelhouse.lock import Build
+    from devpi_warmup.wheelhouse.build_record import ToBuildRecord
+    from devpi_warmup.wheelhouse.lock import Build, ToBuild
+    from devpi_warmup.wheelhouse.wheels import Metadata
+
+
+@dataclass(frozen=True)
+class Built:
+    """A wheel that was built here, and serves the target."""
+
+    wheel: Wheel
+    build: Build
+
+
+@dataclass(frozen=True)
+class Unbuilt:
+    """An sdist that has to be built where it is installed.
+
+    :param metadata: what the wheel requires, as far as it is known here
+    :param why: it is not built here
+    """
+
+    sdist: Sdist
+    metadata: Metadata
+    why: str
+    record: ToBuildRecord
 
 
 class Builds(Protocol):
     """Builds the sdists that may be built, each once."""
 
-    def wheel(self, sdist: Sdist, target: Target, sdists: Sdists) -> Wheel:
-        """Return the wheel that is built of an sdist, for a target that it serves.
+    def made(self, sdist: Sdist, target: Target, sdists: Sdists) -> Built | Unbuilt:
+        """Return what becomes of an sdist for a target.
 
-        :raises WarmupError: it cannot be built, or the wheel is not for that target
+        :raises WarmupError: it can be built neither here nor, as far as is known, elsewhere
         """
 
-    def record(self, wheel: Wheel) -> Build:
-        """Return how a wheel was built."""
+    def carried(self, unbuilt: Unbuilt, target: Target, sdists: Sdists) -> ToBuild:
+        """Return what has to be carried to build an sdist on a target.
+
+        :raises WarmupError: what building it requires cannot be had
+        """

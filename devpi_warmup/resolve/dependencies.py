@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def dependencies(
     candidate: Candidate, metadata: Metadata, target: Target
 ) -> Iterator[ResolverRequirement]:
-    """Yield what a candidate, which has a wheel, requires of others.
+    """Yield what a candidate requires of others.
 
     :raises ResolutionError: it requires something by URL
     :raises DamagedWheelError: one of its markers cannot be evaluated
@@ -40,8 +40,10 @@ def dependencies(
             extra = _extra(requirement, extras, target)
         except (UndefinedComparison, UndefinedEnvironmentName):
             problem = f"has a marker that cannot be evaluated: {requirement}"
-            assert isinstance(candidate.wheel, Wheel)  # noqa: S101 - what is built is one
-            raise DamagedWheelError(candidate.wheel, problem) from None
+            if isinstance(candidate.wheel, Wheel):
+                raise DamagedWheelError(candidate.wheel, problem) from None
+            hint = "require another version"
+            raise ResolutionError(f"{candidate} {problem}", hint=hint) from None
         if extra is None:
             continue
         if requirement.url is not None:

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 import tomli_w
 from packaging.markers import Marker
-from packaging.pylock import Package, PackageWheel, Pylock
+from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from devpi_warmup.wheelhouse.files import write_text
-from devpi_warmup.wheelhouse.lock import LINKS_FOOT, LINKS_HEAD, link
+from devpi_warmup.wheelhouse.lock import LINKS_FOOT, LINKS_HEAD, Build, link
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from packaging.utils import NormalizedName
 
     from devpi_warmup.wheelhouse.files import Wheelhouse
     from devpi_warmup.wheelhouse.lock import Lock, Pin
@@ -29,7 +31,7 @@ def write_lock(lock: Lock, wheelhouse: Wheelhouse) -> None:
     for path, text in zip(wheelhouse.lock_paths(lock.cell.id), texts, strict=True):
         write_text(path, text)
     paths = wheelhouse.build_lock_paths(lock.cell.id)
-    if not lock.builds:
+    if not lock.every_build:
         for path in paths:
             path.unlink(missing_ok=True)
         return
@@ -38,22 +40,33 @@ def write_lock(lock: Lock, wheelhouse: Wheelhouse) -> None:
 
 
 def _build_texts(lock: Lock) -> tuple[str, str, str]:
-    """Return what building took: constraints for pip, a page of links, and pylock."""
-    pins: dict[str, Pin] = {}
-    lines = [f"# What the wheels of {lock.cell.id} that were built here were built with."]
+    """Return what building takes: constraints for pip, a page of links, and pylock.
+
+    Where two builds take two versions of a project, the page has both, and each build finds its
+    own there; the constraints and pylock, which hold one of a kind, leave the project to them.
+    """
+    pins: dict[NormalizedName, dict[str, Pin]] = {}
+    lines = [f"# What the sdists of {lock.cell.id} are built with."]
     links = [LINKS_HEAD.format(title=f"{lock.cell.id}, to build")]
     for build in lock.every_build:
-        record = build.record
-        lines.append(f"# {build.wheel}, of {build.sdist.filename}, by Python {record.python}")
-        links.append(link(build.sdist.filename, build.sha256))
+        what = build.sdist.filename
+        if isinstance(build, Build):
+            lines.append(f"# {build.file.filename}, of {what}, by Python {build.record.python}")
+        else:
+            lines.append(f"# to be built: {what}")
+        links.append(link(what, build.sha256))
         for pin in build.requires:
-            if pin.file.filename not in pins:
-                lines.append(str(pin))
-                links.append(link(pin.file.filename, pin.sha256))
-            pins[pin.file.filename] = pin
+            pins.setdefault(pin.project, {})[pin.file.filename] = pin
+            links.append(link(pin.file.filename, pin.sha256))
+    agreed = []
+    for _, files in sorted(pins.items()):
+        if len({pin.version for pin in files.values()}) == 1:
+            agreed.append(next(iter(files.values())))
+        else:
+            lines.append(f"# each build has its own: {', '.join(map(str, files.values()))}")
+    lines += map(str, agreed)
     page = "\n".join([*dict.fromkeys(links), LINKS_FOOT])
-    by_project = {pin.project: pin for pin in pins.values()}
-    return "\n".join(lines) + "\n", page, _pylock([by_project[p] for p in sorted(by_project)])
+    return "\n".join(lines) + "\n", page, _pylock(agreed)
 
 
 def to_pylock(lock: Lock) -> str:
@@ -84,16 +97,16 @@ def _pylock(
 
 
 def _package(pin: Pin) -> Package:
+    what: dict[str, Any] = {
+        "name": pin.file.filename,
+        "path": f"../{pin.file.filename}",
+        "size": pin.size,
+        "hashes": {"sha256": pin.sha256},
+    }
     return Package(
         name=pin.project,
         version=pin.version,
         requires_python=SpecifierSet(pin.requires_python) if pin.requires_python else None,
-        wheels=[
-            PackageWheel(
-                name=pin.file.filename,
-                path=f"../{pin.file.filename}",
-                size=pin.size,
-                hashes={"sha256": pin.sha256},
-            )
-        ],
+        wheels=None if pin.to_build else [PackageWheel(**what)],
+        sdist=PackageSdist(**what) if pin.to_build else None,
     )

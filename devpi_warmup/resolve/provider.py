@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from packaging.version import Version
@@ -19,6 +18,7 @@ from resolvelib.resolvers import RequirementInformation
 from devpi_warmup.errors import ResolutionError, indented
 from devpi_warmup.index.pages import Wheel
 from devpi_warmup.resolve import explain
+from devpi_warmup.resolve.builds import Built
 from devpi_warmup.resolve.dependencies import dependencies
 from devpi_warmup.resolve.finder import Finder
 from devpi_warmup.resolve.prefetch import Prefetch
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from devpi_warmup.index.fetcher import Fetcher
     from devpi_warmup.index.pages import IndexFile
     from devpi_warmup.inputs.targets import Target
-    from devpi_warmup.resolve.builds import Builds
+    from devpi_warmup.resolve.builds import Builds, Unbuilt
     from devpi_warmup.resolve.finder import Distribution
     from devpi_warmup.resolve.roots import Roots
 
@@ -190,22 +190,27 @@ class Provider(AbstractProvider[ResolverRequirement, Candidate, str]):
         if candidate.wheel is None or self.shallow:
             return []
         self._spend(candidate.wheel)
-        wheel = self.opening = self.wheel_of(candidate.wheel)
-        metadata = self._fetcher.metadata(wheel)
-        wants = list(dependencies(replace(candidate, wheel=wheel), metadata, self._target))
+        made = self._made(candidate.wheel)
+        if isinstance(made, Wheel):
+            self.opening = made
+            metadata = self._fetcher.metadata(made)
+        else:
+            metadata = made.metadata
+        wants = list(dependencies(candidate, metadata, self._target))
         for wanted in wants:
             self.wanters[wanted.identifier].append(RequirementInformation(wanted, candidate))
         return wants
 
-    def wheel_of(self, distribution: Distribution) -> Wheel:
-        """Return a wheel itself, and of an sdist the wheel that is built of it.
+    def _made(self, distribution: Distribution) -> Wheel | Unbuilt:
+        """Return a wheel itself, and of an sdist the wheel that is built of it, if one is.
 
-        :raises WarmupError: it cannot be built, or not for this target
+        :raises WarmupError: it can be built nowhere
         """
         if isinstance(distribution, Wheel):
             return distribution
         assert self._builds is not None  # noqa: S101 - no sdist is found without
-        return self._builds.wheel(distribution, self._target, self._roots.sdists)
+        made = self._builds.made(distribution, self._target, self._roots.sdists)
+        return made.wheel if isinstance(made, Built) else made
 
     def _spend(self, wheel: Distribution) -> None:
         opened = self._opened[wheel.project]

@@ -17,6 +17,7 @@ from devpi_warmup.errors import ResolutionError, WarmupError, together
 from devpi_warmup.index.pages import Wheel
 from devpi_warmup.inputs.patches import served_by
 from devpi_warmup.inputs.requirements import for_target
+from devpi_warmup.resolve.builds import Unbuilt
 from devpi_warmup.resolve.impossible import ImpossibleError, impossible
 from devpi_warmup.resolve.others import SDIST, newest_without_wheel
 from devpi_warmup.resolve.provider import Provider
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.targets import Target
     from devpi_warmup.resolve.builds import Builds
     from devpi_warmup.resolve.finder import Distribution
-    from devpi_warmup.wheelhouse.lock import Build
+    from devpi_warmup.wheelhouse.lock import Build, ToBuild
+    from devpi_warmup.wheelhouse.wheels import Metadata
 
 _MAX_ROUNDS = 200_000
 _UNKNOWABLE = ("platform_release", "platform_version")
@@ -174,16 +176,20 @@ class _Chosen:
         builds: Builds | None,
     ) -> None:
         self._fetcher = fetcher
-        self._built: dict[str, Build] = {}
+        self._builds = builds
+        self._built: list[Build] = []
+        self._to_build: list[ToBuild] = []
         self._extras: defaultdict[NormalizedName, set[str]] = defaultdict(set)
         self._via: defaultdict[NormalizedName, set[str]] = defaultdict(set)
-        self._wheels: dict[NormalizedName, Wheel] = {}
+        self._files: dict[NormalizedName, Distribution] = {}
+        self._metadata: dict[NormalizedName, Metadata] = {}
         self._specifiers: defaultdict[NormalizedName, SpecifierSet] = defaultdict(SpecifierSet)
         for identifier, candidate in result.mapping.items():
             if candidate.wheel is None:
                 continue
             project = candidate.project
-            self._wheels[project] = self._wheel(candidate.wheel, target, roots, builds)
+            if project not in self._files:
+                self._take(candidate.wheel, target, roots)
             self._extras[project] |= candidate.extras
             for requirement, parent in result.criteria[identifier].information:
                 self._specifiers[project] &= requirement.specifier
@@ -191,17 +197,21 @@ class _Chosen:
                     self._via[project].add(f"-r {requirement.root.where.rpartition(':')[0]}")
                 elif parent is not None and parent.project != project:
                     self._via[project].add(parent.project)
-        self._metadata = {p: fetcher.metadata(wheel) for p, wheel in self._wheels.items()}
 
-    def _wheel(
-        self, chosen: Distribution, target: Target, roots: Roots, builds: Builds | None
-    ) -> Wheel:
-        if isinstance(chosen, Wheel):
-            return chosen
-        assert builds is not None  # noqa: S101 - no sdist is chosen without
-        wheel = builds.wheel(chosen, target, roots.sdists)
-        self._built[wheel.file.filename] = builds.record(wheel)
-        return wheel
+    def _take(self, chosen: Distribution, target: Target, roots: Roots) -> None:
+        """Take a wheel as it is, and of an sdist the wheel that is built of it, if one is."""
+        if not isinstance(chosen, Wheel):
+            assert self._builds is not None  # noqa: S101 - no sdist is chosen without
+            made = self._builds.made(chosen, target, roots.sdists)
+            if isinstance(made, Unbuilt):
+                self._to_build.append(self._builds.carried(made, target, roots.sdists))
+                self._files[chosen.project] = chosen
+                self._metadata[chosen.project] = made.metadata
+                return
+            self._built.append(made.build)
+            chosen = made.wheel
+        self._files[chosen.project] = chosen
+        self._metadata[chosen.project] = self._fetcher.metadata(chosen)
 
     def lock(
         self,
@@ -226,13 +236,13 @@ class _Chosen:
                 *(limit.python for limit in own.limits if limit.marker is None),
             ],
         )
-        return Lock(cell, pins, patches, tuple(notes), tuple(self._built.values()))
+        return Lock(cell, pins, patches, tuple(notes), tuple(self._built), tuple(self._to_build))
 
     def _pins(self) -> Iterator[Pin]:
-        projects = sorted(self._wheels)
-        stored = self._fetcher.files([self._wheels[project].file for project in projects])
+        projects = sorted(self._files)
+        stored = self._fetcher.files([self._files[project].file for project in projects])
         for project, file in zip(projects, stored, strict=True):
-            wheel = self._wheels[project]
+            wheel = self._files[project]
             yield Pin(
                 project=project,
                 version=wheel.version,
@@ -260,7 +270,7 @@ class _Chosen:
                 yield from self._older_than_it_could_be(pin, target, roots)
             yield from self._unknowable(pin, target)
         for file, problem in broken.items():
-            if canonicalize_name(file.filename.partition("-")[0]) in self._wheels:
+            if canonicalize_name(file.filename.partition("-")[0]) in self._files:
                 yield f"passed over, as pip does: {problem}"
 
     def _older_than_it_could_be(self, pin: Pin, target: Target, roots: Roots) -> Iterator[str]:

@@ -70,13 +70,17 @@ class Verify:
             fail(session, f"{cell.id} is missing: {error}")
         for module, reason in done.failed_imports:
             session.warn(f"{cell.id}: import {module} fails: {reason}")
-        imported = done.modules - len(done.failed_imports)
-        print(  # noqa: T201 - the result of the session
-            f"{cell.id} installed: {done.distributions} distributions, pip check passes, "
-            f"{imported} of {done.modules} modules imported, on Python {done.python}; "
-            f"network kept away by {done.isolation}",
-            flush=True,
-        )
+        print(_told(cell, done), flush=True)  # noqa: T201 - the result of the session
+
+
+def _told(cell: Cell, done: install.Installed) -> str:
+    imported = done.modules - len(done.failed_imports)
+    built = f" ({', '.join(done.built)} built from source)" if done.built else ""
+    return (
+        f"{cell.id} installed: {done.distributions} distributions{built}, pip check passes, "
+        f"{imported} of {done.modules} modules imported, on Python {done.python}; "
+        f"network kept away by {done.isolation}"
+    )
 
 
 def _others_run_here(session: nox.Session) -> bool:

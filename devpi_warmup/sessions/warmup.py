@@ -63,13 +63,16 @@ class Warmup:
         except WarmupError as error:  # of no cell: what earlier runs have covered stays so
             fail(session, f"{cell.id} was not warmed up{self._once(cell, error)}")
         try:
-            run.warm(cell, python=python_of(session))
+            left = run.warm(cell, python=python_of(session))
         except WarmupError as error:
             self.failures[cell.id] = str(error.args[0])
             fail(session, f"{cell.id} is missing{self._once(cell, error)}")
         except KeyboardInterrupt:
             self.close()  # now: Python waits for the transfers before it looks at atexit
             raise
+
+        if left is not None:
+            fail(session, f"{cell.id} is to build{self._once(cell, left)}")
 
     def _once(self, cell: Cell, error: WarmupError) -> str:
         """Return what to say of an error: each problem in full once, and then where it stands."""
@@ -101,7 +104,8 @@ class Warmup:
             session.error(f"{link} is a link, and what it points to would stay behind")
         asked = self.config.index.url if self.config.index and not self.failures else None
         digests = self._digests(session)
-        rows = table.rows(coverage, cells, digests, self.failures, asked=asked)
+        carry = {e.name: e.carry for e in self.config.environments}
+        rows = table.rows(coverage, cells, digests, self.failures, asked=asked, carry=carry)
         print(table.table(rows, counted=self.config.counted), flush=True)  # noqa: T201
         self._tell(rows, coverage, asked)
         if self._broken is not None:
@@ -121,7 +125,7 @@ class Warmup:
         elif len(rows) < len(every):
             console.say(f"{len(rows)} of {len(every)} {counted} were selected")
         unused = coverage.unused_wheels(every)
-        if unused and all(row.state == "covered" for row in rows):
+        if unused and all(row.state != "missing" for row in rows):
             console.say(
                 f"{len(unused)} wheels in {coverage.wheelhouse.shown}/ are of no covered target, "
                 f"such as {unused[0]}; they may be deleted"

@@ -1,4 +1,4 @@
-"""How a wheel was built, as the manifest says it."""
+"""How a wheel was built, or what is known of one to be built elsewhere, as the manifest says it."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class BuildRecord:
     :param requires: the files that the build required, and their sha256
     :param constraints: the user's own, on what builds require
     :param isolation: how the network was kept away
+    :param auditwheel: the version of the auditwheel that found for which platforms it is, or ""
     """
 
     sdist: str
@@ -32,10 +33,13 @@ class BuildRecord:
     requires: Mapping[str, str]
     constraints: tuple[str, ...]
     isolation: str
+    auditwheel: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
-        return {**vars(self), "requires": dict(self.requires), "constraints": [*self.constraints]}
+        table = {**vars(self), "requires": dict(self.requires)}
+        table["constraints"] = [*self.constraints]
+        return {key: value for key, value in table.items() if (key, value) != ("auditwheel", "")}
 
     @classmethod
     def from_dict(cls, table: Mapping[str, Any], where: str) -> BuildRecord:
@@ -47,5 +51,48 @@ class BuildRecord:
         return cls(
             **{name: get(table, name, str, where) for name in names},
             requires=digests(table, "requires", where),
+            constraints=tuple(map(str, get(table, "constraints", list, where))),
+            auditwheel=get(table, "auditwheel", str, where) if "auditwheel" in table else "",
+        )
+
+
+@dataclass(frozen=True)
+class ToBuildRecord:
+    """What is known of an sdist that has to be built elsewhere.
+
+    :param metadata: the core metadata of the wheel that it gives, without the description
+    :param known_by: who says so
+    :param wants: what building it requires, as lines
+    :param unsure: why more may be required, or ""
+    :param failed: why it cannot be built by the interpreter that looked at it, or ""
+    :param tags: of the wheel that this interpreter built, or ""
+    :param python: the version of that interpreter, on ``platform``
+    :param constraints: the user's own, on what builds require
+    """
+
+    metadata: str
+    known_by: str
+    wants: tuple[str, ...]
+    unsure: str
+    failed: str
+    tags: str
+    python: str
+    platform: str
+    constraints: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {**vars(self), "wants": [*self.wants], "constraints": [*self.constraints]}
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any], where: str) -> ToBuildRecord:
+        """Read what :meth:`to_dict` wrote.
+
+        :raises ManifestError: a key is missing or is of another type
+        """
+        names = ("metadata", "known_by", "unsure", "failed", "tags", "python", "platform")
+        return cls(
+            **{name: get(table, name, str, where) for name in names},
+            wants=tuple(map(str, get(table, "wants", list, where))),
             constraints=tuple(map(str, get(table, "constraints", list, where))),
         )

@@ -36,16 +36,16 @@ class Coverage:
         return self.manifest.cells[cell.id]
 
     def why_missing(self, cell: Cell, requirements_digest: str) -> str:
-        """Return why a cell is not covered, or "" where it is.
+        """Return why a cell is missing, or "" where it is covered or to build.
 
         :param requirements_digest: of the requirement files as they are now
         """
         entry, target = self.manifest.cells.get(cell.id), cell.target
         if entry is None:
             return self.manifest.problem or "it was never warmed up"
-        if not entry.covered and entry.requirements_sha256 != requirements_digest:
+        if not entry.gathered and entry.requirements_sha256 != requirements_digest:
             return "it failed for other requirements than these: warm it up again"
-        if not entry.covered:
+        if not entry.gathered:
             return entry.reason or UNFINISHED
         if target.python != entry.python and target.full_version != entry.full_version:
             return (
@@ -71,7 +71,7 @@ class Coverage:
     def unused_wheels(self, cells: Iterable[Cell]) -> list[str]:
         """Return the wheels that no covered cell names, of this configuration or of another."""
         entries = self.manifest.cells
-        ids = {cell.id for cell in cells} | {i for i, e in entries.items() if e.covered}
+        ids = {cell.id for cell in cells} | {i for i, e in entries.items() if e.gathered}
         named = {name for id_ in ids if id_ in entries for name in entries[id_].carried}
         return sorted(
             path.name for path in self.wheelhouse.path.glob("*.whl") if path.name not in named

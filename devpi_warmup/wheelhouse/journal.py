@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from devpi_warmup.digests import digest
 from devpi_warmup.wheelhouse import manifest
 from devpi_warmup.wheelhouse.coverage import UNFINISHED, Coverage
-from devpi_warmup.wheelhouse.manifest import COVERED, MISSING, CellEntry, FileEntry
+from devpi_warmup.wheelhouse.lock import Build
+from devpi_warmup.wheelhouse.manifest import COVERED, MISSING, TO_BUILD, CellEntry, FileEntry
 from devpi_warmup.wheelhouse.origins import Origin
 from devpi_warmup.wheelhouse.warmth import NO_DEVPI, UNSWEPT, Proof, Warmth
 
@@ -54,7 +55,7 @@ class ManifestJournal:
         carried = {**_by_name(lock.sources), **new}
         changes = {}
         for id_, entry in self.manifest.cells.items():
-            if not entry.covered:
+            if not entry.gathered:
                 continue
             if id_ == own:
                 reason = "" if self._is_unchanged(entry, lock, new) else UNFINISHED
@@ -64,7 +65,7 @@ class ManifestJournal:
                 reason = f"{files} was replaced for {own}: warm it up again" if replaced else ""
             if reason:
                 changes[id_] = replace(
-                    entry, state=MISSING, reason=reason, locks={}, files={}, sources={}
+                    entry, state=MISSING, reason=reason, locks={}, files={}, sources={}, to_build={}
                 )
         if changes:
             self._write(changes)
@@ -89,22 +90,23 @@ class ManifestJournal:
             path.relative_to(self._wheelhouse.path).as_posix(): digest(path)
             for path in (
                 *self._wheelhouse.lock_paths(lock.cell.id),
-                *(self._wheelhouse.build_lock_paths(lock.cell.id) if lock.builds else ()),
+                *(self._wheelhouse.build_lock_paths(lock.cell.id) if lock.every_build else ()),
             )
         }
         entry = replace(
-            self._entry(lock.cell, COVERED),
+            self._entry(lock.cell, TO_BUILD if lock.to_build else COVERED),
             patches=lock.patches,
             pip=pip_version,
             locks=locks,
             files={pin.file.filename: pin.sha256 for pin in lock.pins},
             sources=_by_name(lock.sources),
+            to_build={one.sdist.filename: one.why for one in lock.to_build},
             notes=lock.notes,
             unshown=unshown,
         )
-        records = {build.wheel: build.record for build in lock.every_build}
+        records = {b.file.filename: b.record for b in lock.every_build if isinstance(b, Build)}
         files = self._sources(lock, proofs, records)
-        for pin in lock.pins:
+        for pin in lock.wheels:
             file = FileEntry(
                 project=pin.project,
                 version=str(pin.version),
@@ -137,16 +139,14 @@ class ManifestJournal:
     ) -> dict[str, FileEntry]:
         """Return the entries of sdists and of what builds required."""
         files = {}
-        tools = (pin for build in lock.every_build for pin in build.requires)
-        pins = {pin.file: pin for pin in (*lock.pins, *tools)}
-        for build in lock.every_build:
-            own = pins[build.file]
-            whats = [(own.project, str(own.version), build.sdist, build.sha256, build.size)]
-            whats += [(p.project, str(p.version), p.file, p.sha256, p.size) for p in build.requires]
+        unbuilt = {one.sdist.filename: one.record for one in lock.to_build}
+        for one in lock.every_build:
+            whats = [(one.project, str(one.version), one.sdist, one.sha256, one.size)]
+            whats += [(p.project, str(p.version), p.file, p.sha256, p.size) for p in one.requires]
             for project, version, file, sha256, size in whats:
                 known = self.manifest.files.get(file.filename)
-                same = known is not None and known.sha256 == sha256
-                pip, warnings = (known.pip, known.warnings) if known and same else ("", ())
+                if known is not None and known.sha256 != sha256:
+                    known = None
                 files[file.filename] = FileEntry(
                     project=project,
                     version=version,
@@ -154,9 +154,10 @@ class ManifestJournal:
                     size=size,
                     origin=file.origin,
                     proof=_proof(file, proofs),
-                    pip=pip,
-                    warnings=warnings,
+                    pip=known.pip if known else "",
+                    warnings=known.warnings if known else (),
                     built=records.get(file.filename),
+                    to_build=unbuilt.get(file.filename) or (known.to_build if known else None),
                 )
         return files
 
@@ -186,7 +187,7 @@ class ManifestJournal:
         """
         before = self.manifest.cells.get(cell.id)
         entry = replace(self._entry(cell, MISSING), reason=reason)
-        if before is not None and before.covered and not touched:
+        if before is not None and before.gathered and not touched:
             same = before.requirements_sha256, before.full_version
             if same == (entry.requirements_sha256, entry.full_version):
                 return

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.inputs.patches import Patches
     from devpi_warmup.inputs.targets import Target
-    from devpi_warmup.wheelhouse.build_record import BuildRecord
+    from devpi_warmup.wheelhouse.build_record import BuildRecord, ToBuildRecord
 
 
 # The oldest pip with which every Python was seen to install every lock (docs/installers.md).
@@ -33,17 +33,21 @@ _HASH = re.compile(r"    --hash=sha256:(?P<digest>[0-9a-f]{64})")
 _VIA = re.compile(r"    # via (?P<via>.+)")
 
 
-def install_command(cell_id: str, folder: str) -> str:
+def install_command(cell_id: str, folder: str, *, to_build: bool = False) -> str:
     """Return the command that installs a lock inside the gap.
 
     :param folder: the wheelhouse, as seen from where the command is typed
+    :param to_build: whether some of it has to be built there
 
     It names the page of this one lock, not the folder: where the wheelhouse holds another wheel
     of the same version there would be something to choose, and every pip and uv takes the one
     that fits its machine best, and then stops at the hash.
     """
     lock = f"{folder}/{LOCKS}/{cell_id}"
-    return f"pip install --no-index --find-links {lock}.html --require-hashes -r {lock}.txt"
+    build = (
+        f"--find-links {lock}.build.html --build-constraint {lock}.build.txt " if to_build else ""
+    )
+    return f"pip install --no-index --find-links {lock}.html {build}--require-hashes -r {lock}.txt"
 
 
 def uv_command(cell_id: str, folder: str) -> str:
@@ -71,35 +75,34 @@ class Pin:
     via: tuple[str, ...]
     requires_python: str
 
+    @property
+    def to_build(self) -> bool:
+        """Whether the file is an sdist, which is built where it is installed."""
+        return not self.file.filename.endswith(".whl")
+
     def __str__(self) -> str:
         extras = f"[{','.join(self.extras)}]" if self.extras else ""
         return f"{self.project}{extras}=={self.version}"
 
 
-@dataclass(frozen=True)
-class Build:
-    """How a wheel was built here.
+@dataclass(frozen=True, kw_only=True)
+class BuildLock:
+    """What building an sdist takes, as exact files.
 
-    :param file: the wheel
-    :param sdist: the file that it was built of, and its sha256
+    :param project: of which it is an sdist, and its version
+    :param sdist: the file, and its sha256
     :param size: of the sdist, in bytes
-    :param requires: what the build required, as exact files
-    :param record: what the manifest says of it
-    :param builds: of those, how the ones were built that were built here, too
+    :param requires: what the build requires
+    :param builds: of those, how the ones were built that were built here
     """
 
-    file: IndexFile
+    project: NormalizedName
+    version: Version
     sdist: IndexFile
     sha256: str
     size: int
     requires: tuple[Pin, ...]
-    record: BuildRecord
     builds: tuple[Build, ...] = ()
-
-    @property
-    def wheel(self) -> str:
-        """The name of the wheel."""
-        return self.file.filename
 
     @property
     def files(self) -> tuple[tuple[IndexFile, str], ...]:
@@ -107,9 +110,33 @@ class Build:
         return ((self.sdist, self.sha256), *((pin.file, pin.sha256) for pin in self.requires))
 
     @property
-    def every(self) -> tuple[Build, ...]:
-        """Itself, and the builds that it required."""
+    def every(self) -> tuple[BuildLock, ...]:
+        """Itself, and the builds that it requires."""
         return (self, *(inner for build in self.builds for inner in build.every))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build(BuildLock):
+    """How a wheel was built here.
+
+    :param file: the wheel
+    :param record: what the manifest says of it
+    """
+
+    file: IndexFile
+    record: BuildRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToBuild(BuildLock):
+    """An sdist that is carried, to be built where it is installed.
+
+    :param why: it is not built here
+    :param record: what the manifest says of it
+    """
+
+    why: str
+    record: ToBuildRecord
 
 
 @dataclass(frozen=True)
@@ -119,6 +146,7 @@ class Lock:
     :param patches: the patch releases of Python that it serves
     :param notes: what the user may want to know, such as an extra that does not exist
     :param builds: how the wheels among them were built that were built here
+    :param to_build: the sdists among them, which are built where they are installed
     """
 
     cell: Cell
@@ -126,6 +154,7 @@ class Lock:
     patches: Patches
     notes: tuple[str, ...] = ()
     builds: tuple[Build, ...] = ()
+    to_build: tuple[ToBuild, ...] = ()
 
     @property
     def target(self) -> Target:
@@ -133,13 +162,18 @@ class Lock:
         return self.cell.target
 
     @property
-    def every_build(self) -> tuple[Build, ...]:
-        """Every build that it took, those within builds among them."""
-        return tuple(inner for build in self.builds for inner in build.every)
+    def wheels(self) -> tuple[Pin, ...]:
+        """The pins that are installed as they are."""
+        return tuple(pin for pin in self.pins if not pin.to_build)
+
+    @property
+    def every_build(self) -> tuple[BuildLock, ...]:
+        """Every build that it took or takes, those within builds among them."""
+        return tuple(inner for one in (*self.builds, *self.to_build) for inner in one.every)
 
     @property
     def sources(self) -> dict[IndexFile, str]:
-        """What its builds took, and takes to build again, each file with its sha256."""
+        """What its builds take, each file with its sha256."""
         return {file: sha256 for build in self.every_build for file, sha256 in build.files}
 
     def to_requirements(self, folder: str) -> str:
@@ -154,15 +188,22 @@ class Lock:
             f"# {self.cell.id}: {len(self.pins)} pins, written by devpi-warmup {__version__}.",
             f"# Python {self.target.python}: {self.patches}.",
             f"# Inside the gap, where {folder}/ lies, with pip {self._oldest_pip} or newer:",
-            f"#   {install_command(self.cell.id, folder)}",
-            f"# or with uv 0.6.17 or newer: {uv_command(self.cell.id, folder)}",
+            f"#   {install_command(self.cell.id, folder, to_build=bool(self.to_build))}",
         ]
+        if self.to_build:
+            lines += [f"# To be built there, by pip 25.3 or newer: {', '.join(self._to_build)}"]
+        else:
+            lines += [f"# or with uv 0.6.17 or newer: {uv_command(self.cell.id, folder)}"]
         for pin in self.pins:
             lines += [f"{pin} \\", f"    --hash=sha256:{pin.sha256}"]
             lines += [f"    # via {', '.join(pin.via)}"] if pin.via else []
         text = "\n".join(lines) + "\n"
         # PEP 263, as pip reads it: without it some releases of pip take the locale's encoding.
         return text if text.isascii() else f"# -*- coding: utf-8 -*-\n{text}"
+
+    @property
+    def _to_build(self) -> list[str]:
+        return [f"{one.project} {one.version}" for one in self.to_build]
 
     @property
     def _oldest_pip(self) -> str:

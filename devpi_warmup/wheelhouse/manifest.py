@@ -10,7 +10,7 @@ from packaging.version import InvalidVersion, Version
 
 from devpi_warmup import __version__
 from devpi_warmup.inputs.patches import Patches
-from devpi_warmup.wheelhouse.build_record import BuildRecord
+from devpi_warmup.wheelhouse.build_record import BuildRecord, ToBuildRecord
 from devpi_warmup.wheelhouse.files import build_lock_names, lock_names, write_text
 from devpi_warmup.wheelhouse.origins import Origin
 from devpi_warmup.wheelhouse.reading import ManifestError, digests, get
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NAME = "manifest.json"
 FORMAT = 2
-COVERED, MISSING = "covered", "missing"
+COVERED, TO_BUILD, MISSING = "covered", "to build", "missing"
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class FileEntry:
     :param pip: the version of the pip that has unpacked it, as it would be installed
     :param warnings: what that pip warned of
     :param built: how it was built here, if it was
+    :param to_build: of an sdist that has to be built elsewhere, what is known of it
     """
 
     project: str
@@ -47,6 +48,7 @@ class FileEntry:
     pip: str
     warnings: tuple[str, ...] = ()
     built: BuildRecord | None = None
+    to_build: ToBuildRecord | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -61,6 +63,7 @@ class FileEntry:
             "pip": self.pip,
             "pip_warnings": list(self.warnings),
             **({"built": self.built.to_dict()} if self.built else {}),
+            **({"to_build": self.to_build.to_dict()} if self.to_build else {}),
         }
 
     @classmethod
@@ -84,6 +87,11 @@ class FileEntry:
             built=BuildRecord.from_dict(get(table, "built", dict, where), f"{where}.built")
             if "built" in table
             else None,
+            to_build=ToBuildRecord.from_dict(
+                get(table, "to_build", dict, where), f"{where}.to_build"
+            )
+            if "to_build" in table
+            else None,
         )
 
 
@@ -93,14 +101,15 @@ class CellEntry:
 
     :param python: as the configuration has it
     :param full_version: the release that it was resolved for
-    :param state: :data:`COVERED` or :data:`MISSING`
+    :param state: :data:`COVERED`, :data:`TO_BUILD` or :data:`MISSING`
     :param reason: why it is missing
     :param requirements_sha256: the digest of the requirement files of its warmup
     :param patches: the patch releases of Python that its lock serves
     :param pip: the version of the pip that accepts the lock
     :param locks: the files of its lock, and their sha256
-    :param files: its wheels, and their sha256
+    :param files: its wheels, and sdists that are to be built, and their sha256
     :param sources: sdists that some of them were built of, and what that took, and their sha256
+    :param to_build: the files that are to be built where they are installed, and why
     :param notes: what the user may want to know
     :param unshown: why it cannot be shown that every base of the index has answered
     """
@@ -116,6 +125,7 @@ class CellEntry:
     locks: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
+    to_build: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     unshown: str = ""
 
@@ -125,9 +135,14 @@ class CellEntry:
         return {**self.sources, **self.files}
 
     @property
-    def covered(self) -> bool:
-        """Whether it was covered when the manifest was written."""
-        return self.state == COVERED
+    def gathered(self) -> bool:
+        """Whether it was covered, or to build, when the manifest was written."""
+        return self.state != MISSING
+
+    @property
+    def wheels(self) -> tuple[str, ...]:
+        """The files that are installed as they are."""
+        return tuple(name for name in self.files if name not in self.to_build)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -144,6 +159,7 @@ class CellEntry:
             "locks": dict(self.locks),
             "files": dict(self.files),
             **({"sources": dict(self.sources)} if self.sources else {}),
+            **({"to_build": dict(self.to_build)} if self.to_build else {}),
             "notes": list(self.notes),
             "bases": self.unshown,
         }
@@ -167,14 +183,19 @@ class CellEntry:
             locks=digests(table, "locks", where),
             files=digests(table, "files", where),
             sources=digests(table, "sources", where) if "sources" in table else {},
+            to_build=digests(table, "to_build", where) if "to_build" in table else {},
             notes=tuple(map(str, get(table, "notes", list, where))),
             unshown=get(table, "bases", str, where),
         )
-        if entry.state not in {COVERED, MISSING}:
+        if entry.state not in {COVERED, TO_BUILD, MISSING}:
             raise ManifestError(f"{where}.state is {entry.state!r}")
+        if (entry.state == TO_BUILD) != bool(entry.to_build) or not {*entry.to_build} <= {
+            *entry.files
+        }:
+            raise ManifestError(f"{where}.to_build does not fit its state")
         id_ = where.partition(".")[2]
-        if entry.covered and (entry.patches is None or not _are_locks(entry.locks, id_)):
-            raise ManifestError(f"{where} is covered without a lock")
+        if entry.gathered and (entry.patches is None or not _are_locks(entry.locks, id_)):
+            raise ManifestError(f"{where} is {entry.state} without a lock")
         return entry
 
 
@@ -222,6 +243,8 @@ class Manifest:
         files = _entries(table, "files", FileEntry.from_dict)
         targets = _entries(table, "targets", CellEntry.from_dict)
         for id_, entry in targets.items():
+            if any(name not in files or not files[name].to_build for name in entry.to_build):
+                raise ManifestError(f"targets.{id_}.to_build is not that of files")
             for name, sha256 in entry.carried.items():
                 if name not in files or files[name].sha256 != sha256:
                     raise ManifestError(f"targets.{id_}.files.{name} is not that of files")

@@ -17,6 +17,7 @@ from packaging.version import InvalidVersion, Version
 from devpi_warmup.errors import FileError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from devpi_warmup.index.pages import Wheel
@@ -84,6 +85,24 @@ def read_metadata(path: Path, wheel: Wheel) -> bytes:
     if len(data) > MAX_METADATA:
         raise DamagedWheelError(wheel, f"has a METADATA of over {MAX_METADATA >> 20} MiB")
     return data
+
+
+def core_of(data: bytes) -> str:
+    """Return of core metadata what says whose it is and what it requires, as a text of its own.
+
+    :raises ValueError: it cannot be read
+    """
+    raw, _ = parse_email(data)
+    fields: list[tuple[str, Iterable[str]]] = [
+        ("Metadata-Version", ["2.1"]),
+        ("Name", [raw.get("name", "")]),
+        ("Version", [raw.get("version", "")]),
+        ("Requires-Python", filter(None, [raw.get("requires_python", "")])),
+        ("Provides-Extra", raw.get("provides_extra", ())),
+        ("Requires-Dist", raw.get("requires_dist", ())),
+    ]
+    lines = [f"{name}: {' '.join(value.split())}" for name, values in fields for value in values]
+    return "\n".join(lines) + "\n"
 
 
 def parse_metadata(data: bytes, wheel: Wheel) -> Metadata:

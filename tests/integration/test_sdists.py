@@ -151,7 +151,7 @@ def test_what_fails_to_build_says_why_once(warmed: Project, devpi: Devpi) -> Non
             {
                 "tag": f"cp{OWN_PYTHON.replace('.', '')}-cp{OWN_PYTHON.replace('.', '')}-linux_x86_64"
             },
-            "and not for this target",
+            "sd-host 1.0 is to be built inside: the wheel that is built of it here is for",
         ),
         ("sd-new", {"requires_python": ">=3.99"}, "sd-new"),
         ("sd-urls", {"static": ("x @ https://files.example.com/x.whl",)}, "cannot be had"),
@@ -169,7 +169,7 @@ def test_what_cannot_be_covered(
     assert "Traceback" not in done.stderr.replace(
         "Traceback (most recent call last):\n        ", ""
     )
-    assert set(warmed.states().values()) == {"missing"}
+    assert "covered" not in warmed.states().values()
 
 
 def test_a_build_that_needs_itself(warmed: Project, devpi: Devpi) -> None:

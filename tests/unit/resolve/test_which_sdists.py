@@ -11,15 +11,16 @@ from sdist import make_sdist
 
 from devpi_warmup.errors import InvalidInputError, WarmupError
 from devpi_warmup.index.fetcher import Fetcher
-from devpi_warmup.index.pages import IndexFile, Sdist, Wheel, parse_sdist, parse_wheel
+from devpi_warmup.index.pages import IndexFile, Sdist, parse_sdist, parse_wheel
 from devpi_warmup.inputs import config, sources
 from devpi_warmup.inputs.cells import Cell
 from devpi_warmup.inputs.requirements import RequirementSet
 from devpi_warmup.inputs.sdists import Sdists
 from devpi_warmup.inputs.targets import Target
+from devpi_warmup.resolve.builds import Built, Unbuilt
 from devpi_warmup.resolve.resolver import resolve
 from devpi_warmup.wheelhouse.build_record import BuildRecord
-from devpi_warmup.wheelhouse.lock import Build, Lock
+from devpi_warmup.wheelhouse.lock import Build, Lock, ToBuild
 from devpi_warmup.wheelhouse.origins import Origin
 
 
@@ -30,7 +31,7 @@ class Instead:
         self.fetcher = fetcher
         self.built: list[str] = []
 
-    def wheel(self, sdist: Sdist, target: Target, sdists: Sdists) -> Wheel:
+    def made(self, sdist: Sdist, target: Target, sdists: Sdists) -> Built:
         self.built.append(sdist.file.filename)
         (wheel,) = (
             w
@@ -42,11 +43,21 @@ class Instead:
         file = IndexFile(name, "", wheel.file.sha256, origin=Origin.BUILT, path=str(path))
         found = parse_wheel(sdist.project, file)
         assert found is not None
-        return found
-
-    def record(self, wheel: Wheel) -> Build:
         record = BuildRecord("", "", "", "", "", "", {}, (), "")
-        return Build(wheel.file.filename, IndexFile("x.tar.gz", ""), "", 0, (), record)
+        build = Build(
+            project=sdist.project,
+            version=sdist.version,
+            sdist=sdist.file,
+            sha256="",
+            size=0,
+            requires=(),
+            file=file,
+            record=record,
+        )
+        return Built(found, build)
+
+    def carried(self, unbuilt: Unbuilt, target: Target, sdists: Sdists) -> ToBuild:
+        raise AssertionError
 
 
 def wanted(tmp_path: Path, *lines: str, sdists: tuple[str, ...]) -> RequirementSet:

@@ -20,7 +20,7 @@ def test_what_is_written_is_read_back(wheelhouse: Wheelhouse, small: Lock) -> No
     found = manifest.read(wheelhouse)
     assert Manifest.from_dict(json.loads(json.dumps(found.to_dict()))) == found
     entry = found.cells[small.cell.id]
-    assert entry.covered
+    assert entry.gathered
     assert (entry.python, entry.full_version) == ("3.13", small.target.full_version)
     assert entry.patches == Patches("3.13.0")
     assert found.notes(entry) == ("a note", "app: pip: odd RECORD", "lib: pip: odd RECORD")
