@@ -133,7 +133,7 @@ class Run:
         (carry,) = (e.carry for e in self._environments if e.name == lock.cell.environment)
         left = []
         for one in lock.to_build:
-            said = f"{one.project} {one.version} is to be built inside: {one.why}"
+            said = f"{one.project} {one.version} is to be built inside: {one.record.why}"
             if carry.admits(one.project, one.version, lock.target):
                 console.say(f"{lock.cell.id}: {said}")
                 continue
@@ -171,7 +171,7 @@ class Run:
         if self._builds is None:
             folder = TemporaryDirectory(prefix="devpi-warmup-", ignore_cleanup_errors=True)
             interpreters = Interpreters(pip, Path(self._stack.enter_context(folder)))
-            former = Former(self._fetcher, dict(self._journal.manifest.files))
+            former = Former(self._fetcher, self._journal.manifest)
             self._builds = Builder(self._fetcher, interpreters, former, self._root)
         return self._builds
 

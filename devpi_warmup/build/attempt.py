@@ -51,6 +51,7 @@ class Attempt:
     :param known_by: who says it
     :param tools: what it was built with
     :param backend: how its backend is called
+    :param epoch: the time of the newest file of the sdist, which builds take for now
     """
 
     sdist: StoredFile
@@ -66,6 +67,7 @@ class Attempt:
     known_by: str = ""
     tools: Lock | None = None
     backend: str = ""
+    epoch: int = 0
 
     def run(self) -> Repaired:
         """Build the wheel.
@@ -77,7 +79,8 @@ class Attempt:
         source = unpack(self.sdist.path, self.filename, _made(self.folder / "source"))
         self.metadata, self.known_by = static_metadata(source)
         python = self.interpreter.pip.python
-        box = sandbox.Sandbox(self.folder, _epoch(source), self.interpreter.pip.runner, self.kept)
+        self.epoch = _epoch(source)
+        box = sandbox.Sandbox(self.folder, self.epoch, self.interpreter.pip.runner, self.kept)
         backend = Backend(source, python, box)
         self.backend = backend.name
         self.wants |= backend.static()
@@ -102,7 +105,7 @@ class Attempt:
         except (failure.HookError, subprocess.TimeoutExpired):
             if not self.metadata:
                 self.metadata = backend.prepared(_made(self.folder / "metadata"))
-                self.known_by = "its backend, before it fails" if self.metadata else ""
+                self.known_by = "its backend, which says it before it fails"
             raise
 
     def _wheel(self, tools: Lock, page: Path, box: sandbox.Sandbox) -> Repaired:

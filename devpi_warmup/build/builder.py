@@ -6,10 +6,12 @@ import shutil
 import subprocess
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
+
+from packaging.version import Version
 
 from devpi_warmup import console
 from devpi_warmup.build import failure, former, sandbox
@@ -48,13 +50,11 @@ class _Tried:
     :param built: the wheel, if there is one
     :param error: why there is none
     :param record: what is known for whoever builds it elsewhere; None: not enough
-    :param problem: why the wheel is for this machine alone, or ""
     """
 
     built: Built | None
     error: BuildError | None
     record: ToBuildRecord | None
-    problem: str = ""
 
 
 @dataclass
@@ -71,7 +71,9 @@ class Builder:
     former: former.Former
     root: Path
     _tried: dict[tuple[IndexFile, Sdists, Target], _Tried] = field(default_factory=dict)
-    _before: dict[tuple[IndexFile, Sdists], tuple[Built, ...]] = field(default_factory=dict)
+    _before: dict[tuple[IndexFile, Sdists], tuple[tuple[Built, ...], tuple[ToBuildRecord, ...]]] = (
+        field(default_factory=dict)
+    )
 
     def __post_init__(self) -> None:
         """Have what builds require resolved, which may take builds itself."""
@@ -82,19 +84,21 @@ class Builder:
 
         :raises WarmupError: it can be built neither here nor, as far as is known, elsewhere
         """
-        own = self.interpreters.own.target
-        for built in self._former(sdist, sdists):
-            if target.rank(built.wheel.tags) is not None:
-                return built
+        built, records = self._former(sdist, sdists)
+        if fitting := next((b for b in built if target.rank(b.wheel.tags) is not None), None):
+            return fitting
         native = is_native(target)
-        if not native and (record := self.former.to_build(sdist, sdists, own)):
-            return self._unbuilt(sdist, target, record, "")
+        if native:
+            # The patch release aside, as wheels have it.
+            mine = [r for r in records if Version(r.python).release[:2] == target.version[:2]]
+            if mine:
+                return self._unbuilt(sdist, target, mine[0], mine[0].problem)
         able = self.interpreters.able(sdist.file.requires_python)
         if able is None:
             raise BuildError(
                 sdist,
                 f"{sdist} needs Python {sdist.file.requires_python} to be built, and nox runs on "
-                f"{own.full_version}",
+                f"{self.interpreters.own.target.full_version}",
                 hint="install such a Python where nox finds it, or allow another version in sdists",
             )
         tried = self._try(sdist, able, sdists)
@@ -108,8 +112,8 @@ class Builder:
         if tried.error is not None and (native or tried.record is None):
             raise tried.error
         assert tried.record is not None  # noqa: S101 - what is built is known
-        lacks = f"there is no Python {target.python} here to build it with"
-        why = "" if not native else lacks if same is None else tried.problem
+        lacks = f"there is no Python {target.python} to build it with where nox looks for one"
+        why = "" if not native else lacks if same is None else tried.record.problem
         return self._unbuilt(sdist, target, tried.record, why)
 
     def carried(self, unbuilt: Unbuilt, target: Target, sdists: Sdists) -> ToBuild:
@@ -128,15 +132,19 @@ class Builder:
             size=stored.size,
             requires=tools.pins,
             builds=tools.builds,
-            why=unbuilt.why,
             record=unbuilt.record,
         )
 
-    def _former(self, sdist: Sdist, sdists: Sdists) -> tuple[Built, ...]:
+    def _former(
+        self, sdist: Sdist, sdists: Sdists
+    ) -> tuple[tuple[Built, ...], tuple[ToBuildRecord, ...]]:
         key = (sdist.file, sdists)
         if key not in self._before:
             own = self.interpreters.own.target
-            self._before[key] = tuple(self.former.built(sdist, sdists, own))
+            self._before[key] = (
+                tuple(self.former.built(sdist, sdists, own)),
+                self.former.to_build(sdist, sdists, own),
+            )
         return self._before[key]
 
     def _unbuilt(self, sdist: Sdist, target: Target, record: ToBuildRecord, why: str) -> Unbuilt:
@@ -144,7 +152,7 @@ class Builder:
             why = f"here it cannot be built: {record.failed}"
         elif not why:
             why = f"the wheel that is built of it here is for {record.tags}"
-        why += f"; what it requires is known by {record.known_by}"
+        why += f"; what it requires is taken from {record.known_by}"
         if record.unsure:
             why += f", and {record.unsure}"
         wheel = parse_wheel(sdist.project, _stand_in(sdist))
@@ -160,11 +168,16 @@ class Builder:
                 f"{target.full_version}",
                 hint="require another version of it for that target",
             )
-        return Unbuilt(sdist, metadata, why, record)
+        return Unbuilt(sdist, metadata, replace(record, why=why))
 
     def _try(self, sdist: Sdist, interpreter: Interpreter, sdists: Sdists) -> _Tried:
         key = (sdist.file, sdists, interpreter.target)
         if key not in self._tried:
+            version = interpreter.target.full_version
+            known = [r for r in self._former(sdist, sdists)[1] if r.python == version]
+            if known:
+                self._tried[key] = _Tried(None, None, known[0])
+                return self._tried[key]
             with self._tools.opened(sdist):
                 self._tried[key] = self._attempt(sdist, interpreter, sdists)
         return self._tried[key]
@@ -202,23 +215,29 @@ class Builder:
                 failed = error
             else:
                 tags = ", ".join(sorted(map(str, built.wheel.tags)))
-                return _Tried(built, None, self._record(attempt, sdists, tags=tags), problem)
+                record = self._record(attempt, sdists, tags=tags, problem=problem)
+                return _Tried(built, None, record)
             known = bool(attempt.metadata) and not hopeless
-            short = str(failed.args[0]).partition("\n")[0].partition("cannot be built: ")
-            record = self._record(attempt, sdists, failed=short[2] or short[0]) if known else None
-            return _Tried(None, failed, record)
+            said, _, why = failed.title.partition("cannot be built: ")
+            short = (why or said).rstrip(".")
+            return _Tried(
+                None, failed, self._record(attempt, sdists, failed=short) if known else None
+            )
 
+    @staticmethod
     def _record(
-        self, attempt: Attempt, sdists: Sdists, *, tags: str = "", failed: str = ""
+        attempt: Attempt, sdists: Sdists, *, tags: str = "", problem: str = "", failed: str = ""
     ) -> ToBuildRecord:
         target = attempt.interpreter.target
         return ToBuildRecord(
+            why="",
             metadata=attempt.metadata,
             known_by=attempt.known_by,
             wants=tuple(sorted(attempt.wants)),
             unsure=attempt.unsure,
             failed=failed,
             tags=tags,
+            problem=problem,
             python=target.full_version,
             platform=target.platform,
             constraints=former.told(sdists),
@@ -245,7 +264,7 @@ class Builder:
             attempt.metadata = core_of(read_metadata(place, wheel))
         except WarmupError as error:
             raise BuildError(sdist, f"{sdist}: {error}") from None
-        attempt.known_by = "the wheel that is built of it here"
+        attempt.known_by = "that wheel"
         assert attempt.tools is not None  # noqa: S101 - it was built with them
         pins, target = attempt.tools.pins, attempt.interpreter.target
         record = BuildRecord(
@@ -256,6 +275,7 @@ class Builder:
             pip=attempt.interpreter.pip.version,
             backend=attempt.backend,
             requires={pin.file.filename: pin.sha256 for pin in pins},
+            epoch=attempt.epoch,
             constraints=former.told(sdists),
             isolation=sandbox.name(),
             auditwheel=made.version,

@@ -13,25 +13,25 @@ from devpi_warmup.wheelhouse.lock import Build, Pin
 from devpi_warmup.wheelhouse.origins import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from devpi_warmup.index.fetcher import Fetcher
     from devpi_warmup.index.pages import Sdist, Wheel
     from devpi_warmup.inputs.sdists import Sdists
     from devpi_warmup.inputs.targets import Target
     from devpi_warmup.wheelhouse.build_record import ToBuildRecord
-    from devpi_warmup.wheelhouse.manifest import FileEntry
+    from devpi_warmup.wheelhouse.manifest import FileEntry, Manifest
 
 
 @dataclass(frozen=True)
 class Former:
     """What was built before, by the manifest.
 
-    :param known: its files
+    :param manifest: as it was before the run
     """
 
     fetcher: Fetcher
-    known: Mapping[str, FileEntry]
+    manifest: Manifest
 
     def built(self, sdist: Sdist, sdists: Sdists, own: Target) -> Iterator[Built]:
         """Yield the wheels of an sdist, and how they were built, where that would be so again.
@@ -39,7 +39,7 @@ class Former:
         :param own: the interpreter that builds what is not of one version of Python
         """
         wanted = (sdist.file.filename, own.platform, told(sdists))
-        for filename, entry in self.known.items():
+        for filename, entry in self.manifest.files.items():
             record = entry.built
             if record is None or wanted != (record.sdist, record.platform, record.constraints):
                 continue
@@ -50,19 +50,21 @@ class Former:
             if found := self._again(filename, entry, sdist):
                 yield found
 
-    def to_build(self, sdist: Sdist, sdists: Sdists, own: Target) -> ToBuildRecord | None:
+    def to_build(self, sdist: Sdist, sdists: Sdists, own: Target) -> tuple[ToBuildRecord, ...]:
         """Return what is known of an sdist that has to be built elsewhere, and was built here.
 
         What failed here is tried again: the machine may have what it lacked.
+
+        :param own: the interpreter that builds what is not of one version of Python
         """
-        entry = self.known.get(sdist.file.filename)
-        if entry is None or entry.to_build is None or entry.to_build.failed:
-            return None
-        record = entry.to_build
-        same = (record.python, record.platform, record.constraints) == (
-            *(own.full_version, own.platform, told(sdists)),
-        )
-        return record if same and self.fetcher.lying(sdist.file).sha256 == entry.sha256 else None
+        name = sdist.file.filename
+        cells = [cell for cell in self.manifest.cells.values() if name in cell.to_build]
+        if not cells:
+            return ()
+        sha256 = self.fetcher.lying(sdist.file).sha256
+        wanted = ("", own.platform, told(sdists))
+        records = [cell.to_build[name] for cell in cells if cell.files[name] == sha256]
+        return tuple(r for r in records if (r.failed, r.platform, r.constraints) == wanted)
 
     def _again(self, filename: str, entry: FileEntry, sdist: Sdist) -> Built | None:
         record, wheelhouse = entry.built, self.fetcher.wheelhouse
@@ -105,7 +107,7 @@ class Former:
         for wheel in page.wheels:
             if wheel.file.filename == filename:
                 return wheel if self.fetcher.file(wheel.file).sha256 == sha256 else None
-        entry = self.known.get(filename)
+        entry = self.manifest.files.get(filename)
         if entry is None or entry.built is None or entry.sha256 != sha256:
             return None
         for file in page.others:

@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devpi_warmup.build.host import host_target
+
 if TYPE_CHECKING:
     from devpi_warmup.build.sandbox import Sandbox
 
 _COPIED = re.compile(r"[^/]+\.libs/(?P<name>[^/]+?)(-[0-9a-f]{8})?(?P<end>\.so[^/]*)")
 _LEVEL = re.compile(r"^[A-Z]+:[\w.]+:")  # of a line of its log
+_NO_LIBC = "couldn't detect libc"
 _ANY = ("-any.whl", "-win32.whl", "-win_amd64.whl", "-win_arm64.whl")
 
 
@@ -47,14 +50,18 @@ def repair(wheel: Path, box: Sandbox, out: Path) -> Repaired:
     if importlib.util.find_spec("auditwheel") is None:
         return Repaired(wheel, "auditwheel is not installed, which says for what platforms it is")
     version = importlib.metadata.version("auditwheel")
-    done = box.run(
-        [
-            *(sys.executable, "-I", "-m", "auditwheel", "repair", "--plat=auto", "--only-plat"),
-            *(f"--wheel-dir={out}", str(wheel)),
-        ],
-        first_on_path=Path(sysconfig.get_path("scripts")),
-    )
-    made = sorted(out.glob("*.whl"))
+    # What uses nothing of the C library does not say which it is; then the oldest will do.
+    for platform in ("auto", host_target().platforms[-1]):
+        done = box.run(
+            [
+                *(sys.executable, "-I", "-m", "auditwheel", "repair", f"--plat={platform}"),
+                *("--only-plat", f"--wheel-dir={out}", str(wheel)),
+            ],
+            first_on_path=Path(sysconfig.get_path("scripts")),
+        )
+        made = sorted(out.glob("*.whl"))
+        if made or _NO_LIBC not in done.stderr:
+            break
     if done.returncode != 0 or len(made) != 1:
         said = _LEVEL.sub("", done.last_lines(1))
         return Repaired(wheel, f"auditwheel says: {said}", version)

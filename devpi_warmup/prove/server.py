@@ -207,10 +207,9 @@ def _with_stand_ins(found: Locked, cell: Cell, folder: Path) -> tuple[Path, list
     """
     entry, lock = found.coverage.entry(cell), found.coverage.wheelhouse.lock_path(cell.id)
     text, made = lock.read_text(encoding="utf-8"), list[Path]()
-    for name in entry.to_build:
+    for name, record in entry.to_build.items():
         file = found.coverage.manifest.files[name]
-        assert file.to_build is not None  # noqa: S101 - the manifest was read strictly
-        made.append(stand_in.make(file.project, file.version, file.to_build.metadata, folder))
+        made.append(stand_in.make(file.project, file.version, record.metadata, folder))
         text = text.replace(file.sha256, digest(made[-1]))
     if not made:
         return lock, made

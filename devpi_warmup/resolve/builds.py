@@ -27,12 +27,10 @@ class Unbuilt:
     """An sdist that has to be built where it is installed.
 
     :param metadata: what the wheel requires, as far as it is known here
-    :param why: it is not built here
     """
 
     sdist: Sdist
     metadata: Metadata
-    why: str
     record: ToBuildRecord
 
 

@@ -64,7 +64,8 @@ def _build_texts(lock: Lock) -> tuple[str, str, str]:
             agreed.append(next(iter(files.values())))
         else:
             lines.append(f"# each build has its own: {', '.join(map(str, files.values()))}")
-    lines += map(str, agreed)
+    # pip takes no constraint with extras.
+    lines += (f"{pin.project}=={pin.version}" for pin in agreed)
     page = "\n".join([*dict.fromkeys(links), LINKS_FOOT])
     return "\n".join(lines) + "\n", page, _pylock(agreed)
 

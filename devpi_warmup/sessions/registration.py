@@ -20,7 +20,7 @@ from devpi_warmup.errors import WarmupError
 from devpi_warmup.inputs import config
 from devpi_warmup.sessions import matrix, servers, venvs
 from devpi_warmup.sessions.common import Names
-from devpi_warmup.sessions.verify import Verify
+from devpi_warmup.sessions.verify import FROM_SOURCE, Verify
 from devpi_warmup.sessions.warmup import Warmup
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class _Adding:
 
         def session(session: nox.Session, **values: Any) -> None:
             console.type_as(self._typed)
-            _refuse_arguments(session)
+            _refuse_arguments(session, FROM_SOURCE if name == "verify" else "")
             run(session, **values)
 
         session.__doc__ = doc or _DOCS[name]
@@ -178,9 +178,14 @@ class _Adding:
         return nox.session(name=self._prefix + name, default=False, **options)(session)
 
 
-def _refuse_arguments(session: nox.Session) -> None:
-    if session.posargs:
+def _refuse_arguments(session: nox.Session, known: str) -> None:
+    """Refuse what stands after --.
+
+    :param known: the one word that the session takes there, or ""
+    """
+    if others := [word for word in session.posargs if word != known]:
+        takes = f"{known} and nothing else" if known else "nothing"
         session.error(
-            f"{session.name} takes nothing after --: {' '.join(session.posargs)}\n"
+            f"{session.name} takes {takes} after --: {' '.join(others)}\n"
             "    hint: what to warm up stands in [tool.devpi-warmup] and the requirement files"
         )

@@ -11,7 +11,7 @@ from devpi_warmup.errors import WarmupError
 from devpi_warmup.inputs import sources
 from devpi_warmup.inputs.cells import Cell
 from devpi_warmup.inputs.targets import Target
-from devpi_warmup.prove import install
+from devpi_warmup.prove import install, rebuild
 from devpi_warmup.prove.pip import Pip
 from devpi_warmup.sessions.common import check_options, fail, python_of
 from devpi_warmup.sessions.matrix import why_not_here
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     import nox
 
     from devpi_warmup.inputs.config import Config
+
+
+FROM_SOURCE = "--from-source"
 
 
 @dataclass
@@ -65,9 +68,19 @@ class Verify:
         try:
             entry = install.check_ready(self._coverage, cell, self._digest(environment))
             pip = Pip(python_of(session), process.run)
+            again = (
+                rebuild.rebuild(cell, entry, self._coverage, pip=pip)
+                if FROM_SOURCE in session.posargs
+                else ()
+            )
             done = install.install(cell, entry, self._coverage, pip=pip)
         except WarmupError as error:
             fail(session, f"{cell.id} is missing: {error}")
+        for one in again:
+            same = "the same byte for byte" if one.same else "with the same files, other bytes"
+            print(  # noqa: T201 - the result of the session
+                f"{cell.id}: {one.wheel} built again from its sdist, by Python {one.python}: {same}"
+            )
         for module, reason in done.failed_imports:
             session.warn(f"{cell.id}: import {module} fails: {reason}")
         print(_told(cell, done), flush=True)  # noqa: T201 - the result of the session

@@ -100,7 +100,7 @@ class ManifestJournal:
             locks=locks,
             files={pin.file.filename: pin.sha256 for pin in lock.pins},
             sources=_by_name(lock.sources),
-            to_build={one.sdist.filename: one.why for one in lock.to_build},
+            to_build={one.sdist.filename: one.record for one in lock.to_build},
             notes=lock.notes,
             unshown=unshown,
         )
@@ -139,7 +139,6 @@ class ManifestJournal:
     ) -> dict[str, FileEntry]:
         """Return the entries of sdists and of what builds required."""
         files = {}
-        unbuilt = {one.sdist.filename: one.record for one in lock.to_build}
         for one in lock.every_build:
             whats = [(one.project, str(one.version), one.sdist, one.sha256, one.size)]
             whats += [(p.project, str(p.version), p.file, p.sha256, p.size) for p in one.requires]
@@ -157,7 +156,6 @@ class ManifestJournal:
                     pip=known.pip if known else "",
                     warnings=known.warnings if known else (),
                     built=records.get(file.filename),
-                    to_build=unbuilt.get(file.filename) or (known.to_build if known else None),
                 )
         return files
 

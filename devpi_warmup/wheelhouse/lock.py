@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # The oldest pip with which every Python was seen to install every lock (docs/installers.md).
 OLDEST_PIP = "20.3"
+_OLDEST_PIP_OF_BUILDS = "25.3"  # its changelog: --build-constraint
 _OLDEST_PIP_OF_MUSL = "21.2"  # its changelog: PEP 656
 
 
@@ -131,11 +132,9 @@ class Build(BuildLock):
 class ToBuild(BuildLock):
     """An sdist that is carried, to be built where it is installed.
 
-    :param why: it is not built here
     :param record: what the manifest says of it
     """
 
-    why: str
     record: ToBuildRecord
 
 
@@ -191,7 +190,7 @@ class Lock:
             f"#   {install_command(self.cell.id, folder, to_build=bool(self.to_build))}",
         ]
         if self.to_build:
-            lines += [f"# To be built there, by pip 25.3 or newer: {', '.join(self._to_build)}"]
+            lines += [f"# which builds there: {', '.join(self._to_build)}"]
         else:
             lines += [f"# or with uv 0.6.17 or newer: {uv_command(self.cell.id, folder)}"]
         for pin in self.pins:
@@ -207,6 +206,8 @@ class Lock:
 
     @property
     def _oldest_pip(self) -> str:
+        if self.to_build:
+            return _OLDEST_PIP_OF_BUILDS
         return _OLDEST_PIP_OF_MUSL if self.target.platform.startswith("musl") else OLDEST_PIP
 
     def to_links(self) -> str:

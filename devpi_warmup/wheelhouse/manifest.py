@@ -36,7 +36,6 @@ class FileEntry:
     :param pip: the version of the pip that has unpacked it, as it would be installed
     :param warnings: what that pip warned of
     :param built: how it was built here, if it was
-    :param to_build: of an sdist that has to be built elsewhere, what is known of it
     """
 
     project: str
@@ -48,7 +47,6 @@ class FileEntry:
     pip: str
     warnings: tuple[str, ...] = ()
     built: BuildRecord | None = None
-    to_build: ToBuildRecord | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -63,7 +61,6 @@ class FileEntry:
             "pip": self.pip,
             "pip_warnings": list(self.warnings),
             **({"built": self.built.to_dict()} if self.built else {}),
-            **({"to_build": self.to_build.to_dict()} if self.to_build else {}),
         }
 
     @classmethod
@@ -87,11 +84,6 @@ class FileEntry:
             built=BuildRecord.from_dict(get(table, "built", dict, where), f"{where}.built")
             if "built" in table
             else None,
-            to_build=ToBuildRecord.from_dict(
-                get(table, "to_build", dict, where), f"{where}.to_build"
-            )
-            if "to_build" in table
-            else None,
         )
 
 
@@ -109,7 +101,7 @@ class CellEntry:
     :param locks: the files of its lock, and their sha256
     :param files: its wheels, and sdists that are to be built, and their sha256
     :param sources: sdists that some of them were built of, and what that took, and their sha256
-    :param to_build: the files that are to be built where they are installed, and why
+    :param to_build: the files that are to be built where they are installed
     :param notes: what the user may want to know
     :param unshown: why it cannot be shown that every base of the index has answered
     """
@@ -125,7 +117,7 @@ class CellEntry:
     locks: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
-    to_build: Mapping[str, str] = field(default_factory=dict)
+    to_build: Mapping[str, ToBuildRecord] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     unshown: str = ""
 
@@ -159,7 +151,11 @@ class CellEntry:
             "locks": dict(self.locks),
             "files": dict(self.files),
             **({"sources": dict(self.sources)} if self.sources else {}),
-            **({"to_build": dict(self.to_build)} if self.to_build else {}),
+            **(
+                {"to_build": {name: one.to_dict() for name, one in self.to_build.items()}}
+                if self.to_build
+                else {}
+            ),
             "notes": list(self.notes),
             "bases": self.unshown,
         }
@@ -183,7 +179,12 @@ class CellEntry:
             locks=digests(table, "locks", where),
             files=digests(table, "files", where),
             sources=digests(table, "sources", where) if "sources" in table else {},
-            to_build=digests(table, "to_build", where) if "to_build" in table else {},
+            to_build={
+                name: ToBuildRecord.from_dict(one, f"{where}.to_build.{name}")
+                for name, one in get(table, "to_build", dict, where).items()
+            }
+            if "to_build" in table
+            else {},
             notes=tuple(map(str, get(table, "notes", list, where))),
             unshown=get(table, "bases", str, where),
         )
@@ -243,8 +244,6 @@ class Manifest:
         files = _entries(table, "files", FileEntry.from_dict)
         targets = _entries(table, "targets", CellEntry.from_dict)
         for id_, entry in targets.items():
-            if any(name not in files or not files[name].to_build for name in entry.to_build):
-                raise ManifestError(f"targets.{id_}.to_build is not that of files")
             for name, sha256 in entry.carried.items():
                 if name not in files or files[name].sha256 != sha256:
                     raise ManifestError(f"targets.{id_}.files.{name} is not that of files")

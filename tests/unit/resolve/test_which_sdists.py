@@ -43,7 +43,7 @@ class Instead:
         file = IndexFile(name, "", wheel.file.sha256, origin=Origin.BUILT, path=str(path))
         found = parse_wheel(sdist.project, file)
         assert found is not None
-        record = BuildRecord("", "", "", "", "", "", {}, (), "")
+        record = BuildRecord("", "", "", "", "", "", {}, 0, (), "")
         build = Build(
             project=sdist.project,
             version=sdist.version,
