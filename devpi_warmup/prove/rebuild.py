@@ -43,14 +43,10 @@ def rebuild(cell: Cell, entry: CellEntry, coverage: Coverage, *, pip: Pip) -> tu
 
     It takes the version of Python that has built it: that of the cell, or that which runs nox.
 
-    :raises InstallError: one cannot be built, or gives other files; or none could be tried
+    :raises InstallError: one cannot be built, or gives other files
     """
     known = coverage.manifest.files
     built = {name: known[name] for name in entry.files if known[name].built is not None}
-    if not built:
-        raise InstallError(
-            f"nothing of {cell.id} was built at its warmup", hint="verify without --from-source"
-        )
     return tuple(_again(name, file, cell, coverage, pip) for name, file in built.items())
 
 

@@ -20,6 +20,8 @@ from devpi_warmup.wheelhouse.coverage import Coverage
 from devpi_warmup.wheelhouse.files import Wheelhouse
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import nox
 
     from devpi_warmup.inputs.config import Config
@@ -68,22 +70,25 @@ class Verify:
         try:
             entry = install.check_ready(self._coverage, cell, self._digest(environment))
             pip = Pip(python_of(session), process.run)
-            again = (
-                rebuild.rebuild(cell, entry, self._coverage, pip=pip)
-                if FROM_SOURCE in session.posargs
-                else ()
-            )
+            if FROM_SOURCE in session.posargs:
+                _tell_rebuilt(cell, rebuild.rebuild(cell, entry, self._coverage, pip=pip))
             done = install.install(cell, entry, self._coverage, pip=pip)
         except WarmupError as error:
             fail(session, f"{cell.id} is missing: {error}")
-        for one in again:
-            same = "the same byte for byte" if one.same else "with the same files, other bytes"
-            print(  # noqa: T201 - the result of the session
-                f"{cell.id}: {one.wheel} built again from its sdist, by Python {one.python}: {same}"
-            )
         for module, reason in done.failed_imports:
             session.warn(f"{cell.id}: import {module} fails: {reason}")
         print(_told(cell, done), flush=True)  # noqa: T201 - the result of the session
+
+
+def _tell_rebuilt(cell: Cell, again: Sequence[rebuild.Rebuilt]) -> None:
+    for one in again:
+        same = "the same byte for byte" if one.same else "with the same files, other bytes"
+        print(  # noqa: T201 - a result of the session
+            f"{cell.id}: {one.wheel} built again from its sdist, by Python {one.python}: {same}",
+            flush=True,
+        )
+    if not again:
+        print(f"{cell.id}: nothing of it was built at its warmup", flush=True)  # noqa: T201
 
 
 def _told(cell: Cell, done: install.Installed) -> str:

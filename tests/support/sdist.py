@@ -28,9 +28,10 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
     filename = stem + "-" + META["tag"] + ".whl"
     with zipfile.ZipFile(os.path.join(folder, filename), "w") as archive:
         for name, text in files.items():
-            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
-            record += f"{name},sha256={digest},{len(text.encode())}\\n"
-            archive.writestr(zipfile.ZipInfo(name), text)
+            data = text if isinstance(text, bytes) else text.encode()
+            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
+            record += f"{name},sha256={digest},{len(data)}\\n"
+            archive.writestr(zipfile.ZipInfo(name), data)
         archive.writestr(zipfile.ZipInfo(info + "RECORD"), record + info + "RECORD,,\\n")
     return filename
 """
@@ -49,6 +50,7 @@ def make_sdist(
     build: str = "",
     built_as: tuple[str, str] | None = None,
     files: dict[str, str] | None = None,
+    final: bool = False,
 ) -> Upload:
     """Make an sdist.
 
@@ -57,6 +59,7 @@ def make_sdist(
     :param code: run when the backend is imported
     :param build: run when the wheel is built
     :param built_as: the name and version that the wheel says it is
+    :param final: whether PKG-INFO says of itself that it holds for every wheel (PEP 643)
     """
     own, number = built_as or (name, version)
     meta = {
@@ -74,13 +77,37 @@ def make_sdist(
         'build-backend = "backend"\nbackend-path = ["."]\n'
     )
     stem = f"{name.replace('-', '_')}-{version}"
+    told = metadata(name, version, requires if final else ())
     contents = {
         f"{stem}/pyproject.toml": pyproject,
         f"{stem}/backend.py": _BACKEND,
         f"{stem}/meta.json": json.dumps(meta),
-        f"{stem}/PKG-INFO": metadata(name, version),
+        f"{stem}/PKG-INFO": told.replace("2.1", "2.2", 1) if final else told,
     }
     return Upload(f"{stem}.tar.gz", make_tar(contents), requires_python)
+
+
+def compiled(module: str, uses: str = "") -> str:
+    """Return code of a build that compiles an extension module into the wheel.
+
+    :param uses: a function of the C library that it calls
+    """
+    source = (
+        "#define _GNU_SOURCE\n#include <Python.h>\n#include <pthread.h>\n#include <string.h>\n"
+        f'static struct PyModuleDef def = {{PyModuleDef_HEAD_INIT, "{module}", 0, -1, 0}};\n'
+        f"void *volatile kept;\nPyMODINIT_FUNC PyInit_{module}(void)"
+        f"{{ {f'kept = (void *)&{uses};' if uses else ''} return PyModule_Create(&def); }}\n"
+    )
+    return (
+        "import subprocess, sysconfig\n"
+        f"open('m.c', 'w').write({source!r})\n"
+        "subprocess.run(['gcc', '-shared', '-fPIC', '-g0', '-I', sysconfig.get_path('include'),"
+        " 'm.c', '-o', 'm.so'], check=True)\n"
+        f"META['files'] = {{'{module}' + sysconfig.get_config_var('EXT_SUFFIX'):"
+        " open('m.so', 'rb').read()}\n"
+        "abi = 'cp%d%d' % sys.version_info[:2]\n"
+        "META['tag'] = f'{abi}-{abi}-linux_x86_64'"
+    )
 
 
 def make_tar(contents: dict[str, str], *more: tarfile.TarInfo) -> bytes:
