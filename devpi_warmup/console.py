@@ -5,7 +5,15 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SILENCE = 10.0  # seconds
 _NOX = "nox -s "
 _COMMAND = re.compile(r"nox -s (\"?)(?=(warmup|report|verify|seal)\b)")
 _typed = _NOX  # how a session of ours is called here, up to its name
@@ -15,6 +23,25 @@ def say(line: str) -> None:
     """Write a line of progress to stderr."""
     sys.stderr.write(f"{spelled(line)}\n")
     sys.stderr.flush()
+
+
+@contextmanager
+def never_silent(what: str) -> Iterator[None]:
+    """Say every ten seconds that something is still under way."""
+    ended = threading.Event()
+    begun = time.monotonic()
+
+    def speak() -> None:
+        while not ended.wait(SILENCE):
+            say(f"{what}: still at it after {time.monotonic() - begun:.0f} seconds")
+
+    speaker = threading.Thread(target=speak, daemon=True)
+    speaker.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        speaker.join()
 
 
 def type_as(command: str) -> None:

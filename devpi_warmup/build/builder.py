@@ -183,13 +183,16 @@ class Builder:
         return self._tried[key]
 
     def _attempt(self, sdist: Sdist, interpreter: Interpreter, sdists: Sdists) -> _Tried:
+        size = self.fetcher.size(sdist.file)
+        if size > _LARGE:
+            console.say(
+                f"{sdist} has no wheel that fits: its sdist has {console.megabytes(size)}; to "
+                "fetch and build it takes minutes, and its wheel may be as large"
+            )
         stored = self.fetcher.lying(sdist.file)
-        size = f" ({console.megabytes(stored.size)})" if stored.size > _LARGE else ""
         own = interpreter is self.interpreters.own
         by = "" if own else f" with Python {interpreter.target.full_version}"
-        console.say(
-            f"{sdist} has no wheel that fits: building it of {sdist.file.filename}{by}{size}"
-        )
+        console.say(f"{sdist} has no wheel that fits: building it of {sdist.file.filename}{by}")
         with _folder() as folder:
             attempt = Attempt(
                 sdist=stored,
@@ -202,7 +205,9 @@ class Builder:
             )
             hopeless = False
             try:
-                built, problem = self._taken(sdist, attempt, attempt.run(), sdists)
+                with console.never_silent(f"{sdist} is being built"):
+                    made = attempt.run()
+                built, problem = self._taken(sdist, attempt, made, sdists)
             except failure.HookError as error:
                 hopeless, failed = error.hopeless, self._failed(sdist, error.output)
             except subprocess.TimeoutExpired:

@@ -114,6 +114,16 @@ class Fetcher:
             return stored
         return StoredFile(self.wheelhouse.path / file.filename, stored.sha256, stored.size)
 
+    def size(self, file: IndexFile) -> int:
+        """Return how long a file is that is still to be fetched, in bytes; 0 where nobody says."""
+        if file.path or self.wheelhouse.find(file.filename, file.sha256):
+            return 0
+        with suppress(WarmupError):
+            head = self.index.transport.ask("HEAD", file.url, {})
+            length = head.headers.get("Content-Length", "")
+            return int(length) if length.isdecimal() else 0
+        return 0
+
     def claim(self, file: IndexFile) -> StoredFile:
         """Have a name for a file, which then is no other file's in this run.
 

@@ -39,7 +39,8 @@ def environment(folder: Path, settings: PipConfig, runner: Runner) -> Path:
     virtualenv = (sys.executable, "-m", "virtualenv", "--quiet", "--no-periodic-update")
     pip = (str(python), "-I", "-m", "pip", "install", "--quiet", REQUIREMENT)
     for argv in ((*virtualenv, str(home)), pip):
-        done = runner(argv, env=clean_environment() | settings.pip_environment | index)
+        with console.never_silent(f"making {REQUIREMENT}"):
+            done = runner(argv, env=clean_environment() | settings.pip_environment | index)
         if done.returncode != 0:
             raise ServerError(
                 f"{REQUIREMENT} cannot be installed:\n{done.last_lines()}",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from devpi_warmup import console
 from devpi_warmup.build import failure
 from devpi_warmup.build.sandbox import Sandbox
 from devpi_warmup.errors import WarmupError, indented
@@ -84,7 +85,8 @@ def install(cell: Cell, entry: CellEntry, coverage: Coverage, *, pip: Pip) -> In
     pins = _read(lock, coverage, entry)
     version = _check_version(entry, pip)
     built = tuple(coverage.manifest.files[name].project for name in entry.to_build)
-    done = _install(lock, built, coverage, pip)
+    with console.never_silent(f"{cell.id} is being installed"):
+        done = _install(lock, built, coverage, pip)
     if done.returncode != 0 and built:
         output = done.stdout + done.stderr
         raise InstallError(

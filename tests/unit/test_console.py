@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,22 @@ from devpi_warmup import console
 def typed_as_ever() -> Iterator[None]:
     yield
     console.type_as("nox -s ")
+
+
+def test_what_takes_long_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = threading.Event()
+    say = console.say
+    monkeypatch.setattr(console, "SILENCE", 0.0)
+    monkeypatch.setattr(console, "say", lambda line: (say(line), said.set()))
+    with console.never_silent("x is being built"):
+        assert said.wait(30)
+    assert "x is being built: still at it after 0 seconds" in capsys.readouterr().err
+    monkeypatch.setattr(console, "SILENCE", 60.0)
+    with console.never_silent("quick"):
+        pass
+    assert "quick" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
