@@ -87,6 +87,9 @@ class Builder:
         built, records = self._former(sdist, sdists)
         if fitting := next((b for b in built if target.rank(b.wheel.tags) is not None), None):
             return fitting
+        for other in self._of(sdist, sdists):
+            if other.built and target.rank(other.built.wheel.tags) is not None:
+                return other.built
         native = is_native(target)
         if native:
             # The patch release aside, as wheels have it.
@@ -134,6 +137,10 @@ class Builder:
             builds=tools.builds,
             record=unbuilt.record,
         )
+
+    def _of(self, sdist: Sdist, sdists: Sdists) -> list[_Tried]:
+        """Return what every interpreter that has tried has made of an sdist."""
+        return [tried for key, tried in self._tried.items() if key[:2] == (sdist.file, sdists)]
 
     def _former(
         self, sdist: Sdist, sdists: Sdists

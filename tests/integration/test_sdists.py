@@ -123,7 +123,9 @@ def test_what_fails_to_build_says_why_once(warmed: Project, devpi: Devpi) -> Non
     write(warmed, "sd-old", sdists=("sd-old",))
     done = warmed.nox("-s", "warmup")
     assert done.returncode == 1
-    assert done.stderr.count("building it of sd_old-1.0.tar.gz") == 1
+    # Once by the Python of nox, and once by each other Python of a target that is here.
+    assert done.stderr.count("building it of sd_old-1.0.tar.gz\n") == 1
+    assert done.stderr.count("with Python 3.9") <= 1
     assert "sd-old 1.0 cannot be built: ModuleNotFoundError: No module named" in done.stderr
     assert 'hint: build-constraints = ["setuptools<82"]' in done.stderr
     assert "the whole output is in wheelhouse/build-logs/sd-old-1.0.txt" in done.stderr
