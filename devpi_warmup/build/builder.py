@@ -84,40 +84,51 @@ class Builder:
 
         :raises WarmupError: it can be built neither here nor, as far as is known, elsewhere
         """
-        built, records = self._former(sdist, sdists)
-        if fitting := next((b for b in built if target.rank(b.wheel.tags) is not None), None):
+        if fitting := self._fitting(sdist, target, sdists):
             return fitting
-        for other in self._of(sdist, sdists):
-            if other.built and target.rank(other.built.wheel.tags) is not None:
-                return other.built
         native = is_native(target)
         if native:
             # The patch release aside, as wheels have it.
+            _, records = self._former(sdist, sdists)
             mine = [r for r in records if Version(r.python).release[:2] == target.version[:2]]
             if mine:
                 return self._unbuilt(sdist, target, mine[0], mine[0].problem)
-        able = self.interpreters.able(sdist.file.requires_python)
-        if able is None:
-            raise BuildError(
-                sdist,
-                f"{sdist} needs Python {sdist.file.requires_python} to be built, and nox runs on "
-                f"{self.interpreters.own.target.full_version}",
-                hint="install such a Python where nox finds it, or allow another version in sdists",
-            )
-        tried = self._try(sdist, able, sdists)
-        if tried.built and target.rank(tried.built.wheel.tags) is not None:
-            return tried.built
-        same = self.interpreters.of(target) if native else None
-        if same is not None and same is not able:
-            tried = self._try(sdist, same, sdists)
-            if tried.built and target.rank(tried.built.wheel.tags) is not None:
-                return tried.built
+        able, same = self._builders(sdist, target)
+        for interpreter in (able, same):
+            if interpreter is not None:
+                tried = self._try(sdist, interpreter, sdists)
+                if fitting := self._fitting(sdist, target, sdists):
+                    return fitting
         if tried.error is not None and (native or tried.record is None):
             raise tried.error
         assert tried.record is not None  # noqa: S101 - what is built is known
         lacks = f"there is no Python {target.python} to build it with where nox looks for one"
         why = "" if not native else lacks if same is None else tried.record.problem
         return self._unbuilt(sdist, target, tried.record, why)
+
+    def _fitting(self, sdist: Sdist, target: Target, sdists: Sdists) -> Built | None:
+        """Return a wheel of an sdist that fits a target, built before or in this run."""
+        tried = [one.built for key, one in self._tried.items() if key[:2] == (sdist.file, sdists)]
+        for built in (*self._former(sdist, sdists)[0], *tried):
+            if built and target.rank(built.wheel.tags) is not None:
+                return built
+        return None
+
+    def _builders(self, sdist: Sdist, target: Target) -> tuple[Interpreter, Interpreter | None]:
+        """Return a Python that can build an sdist, and that of the target where it is here.
+
+        :raises BuildError: there is none
+        """
+        needs = sdist.file.requires_python
+        able = self.interpreters.able(needs)
+        if able is None:
+            raise BuildError(
+                sdist,
+                f"{sdist} needs Python {needs} to be built, and nox runs on "
+                f"{self.interpreters.own.target.full_version}",
+                hint="install such a Python where nox finds it, or allow another version in sdists",
+            )
+        return able, self.interpreters.of(target) if is_native(target) else None
 
     def carried(self, unbuilt: Unbuilt, target: Target, sdists: Sdists) -> ToBuild:
         """Return what has to be carried to build an sdist on a target.
@@ -137,10 +148,6 @@ class Builder:
             builds=tools.builds,
             record=unbuilt.record,
         )
-
-    def _of(self, sdist: Sdist, sdists: Sdists) -> list[_Tried]:
-        """Return what every interpreter that has tried has made of an sdist."""
-        return [tried for key, tried in self._tried.items() if key[:2] == (sdist.file, sdists)]
 
     def _former(
         self, sdist: Sdist, sdists: Sdists
