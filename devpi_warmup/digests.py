@@ -11,6 +11,43 @@ if TYPE_CHECKING:
 _BLOCK = 1 << 20  # bytes
 
 
+class Digests:
+    """The digests of files, each computed once while the file is the same.
+
+    It is that by inode, size and time of its last change: for one run, whose own programs are
+    the only ones at work on them, and no longer.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int, int, int], str] = {}
+
+    def of(self, path: Path) -> str:
+        """Return the sha256 of a file's bytes.
+
+        :raises OSError: it cannot be read
+        """
+        key = _state(path)
+        if key not in self._known:
+            self._known[key] = digest(path)
+        return self._known[key]
+
+    def know(self, path: Path, sha256: str) -> None:
+        """Take the digest of a file that was computed while it was written.
+
+        :raises OSError: it is not there
+        """
+        self._known[_state(path)] = sha256
+
+    def forget(self) -> None:
+        """Compute each again: foreign code has run that might have written."""
+        self._known.clear()
+
+
+def _state(path: Path) -> tuple[str, int, int, int]:
+    stat = path.stat()
+    return str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
 def digest(path: Path) -> str:
     """Return the sha256 of a file's bytes.
 

@@ -130,13 +130,18 @@ class Builder:
             )
         return able, self.interpreters.of(target) if is_native(target) else None
 
+    @property
+    def ran(self) -> bool:
+        """Whether anything was built, or was tried to be."""
+        return any(tried.error or tried.built for tried in self._tried.values())
+
     def carried(self, unbuilt: Unbuilt, target: Target, sdists: Sdists) -> ToBuild:
         """Return what has to be carried to build an sdist on a target.
 
         :raises WarmupError: what building it requires cannot be had
         """
         sdist = unbuilt.sdist
-        stored = self.fetcher.lying(sdist.file)
+        stored = self.fetcher.file(sdist.file)
         tools = self._tools.resolve(unbuilt.record.wants, sdists, sdist, target)
         return ToBuild(
             project=sdist.project,
@@ -203,7 +208,7 @@ class Builder:
                 f"{sdist} has no wheel that fits: its sdist has {console.megabytes(size)}; to "
                 "fetch and build it takes minutes, and its wheel may be as large"
             )
-        stored = self.fetcher.lying(sdist.file)
+        stored = self.fetcher.file(sdist.file)
         own = interpreter is self.interpreters.own
         by = "" if own else f" with Python {interpreter.target.full_version}"
         console.say(f"{sdist} has no wheel that fits: building it of {sdist.file.filename}{by}")
@@ -215,7 +220,7 @@ class Builder:
                 folder=folder,
                 kept=self._kept(folder, interpreter),
                 resolve=lambda wants: self._tools.resolve(wants, sdists, sdist, interpreter.target),
-                lying=lambda pin: self.fetcher.lying(pin.file).path,
+                lying=lambda pin: self.fetcher.file(pin.file).path,
             )
             hopeless = False
             try:

@@ -61,7 +61,7 @@ class Former:
         cells = [cell for cell in self.manifest.cells.values() if name in cell.to_build]
         if not cells:
             return ()
-        sha256 = self.fetcher.lying(sdist.file).sha256
+        sha256 = self.fetcher.file(sdist.file).sha256
         wanted = ("", own.platform, told(sdists))
         records = [cell.to_build[name] for cell in cells if cell.files[name] == sha256]
         return tuple(r for r in records if (r.failed, r.platform, r.constraints) == wanted)
@@ -73,7 +73,7 @@ class Former:
         wheel = parse_wheel(sdist.project, file)
         if record is None or wheel is None or wheelhouse.find(filename, entry.sha256) is None:
             return None
-        stored = self.fetcher.lying(sdist.file)
+        stored = self.fetcher.file(sdist.file)
         if stored.sha256 != record.sha256:
             return None
         pins, builds = list[Pin](), list[Build]()
@@ -82,7 +82,7 @@ class Former:
             if tool is None:
                 return None
             needs = str(self.fetcher.metadata(tool).requires_python)
-            size = self.fetcher.lying(tool.file).size
+            size = self.fetcher.file(tool.file).size
             pins.append(Pin(tool.project, tool.version, tool.file, sha256, size, (), (), needs))
         build = Build(
             project=sdist.project,

@@ -18,7 +18,7 @@ from devpi_warmup.index.single_flight import SingleFlight
 from devpi_warmup.index.transport import FILE_CONNECTIONS, SMALL_CONNECTIONS
 from devpi_warmup.inputs.urls import redact
 from devpi_warmup.wheelhouse import members
-from devpi_warmup.wheelhouse.files import StoredFile, Wheelhouse, write_error
+from devpi_warmup.wheelhouse.files import StoredFile, Wheelhouse, second_name, write_error
 from devpi_warmup.wheelhouse.warmth import Warmth
 from devpi_warmup.wheelhouse.wheels import Metadata, parse_metadata, read_metadata
 
@@ -54,6 +54,7 @@ class Fetcher:
         self.names = cache(index.names)
         self.proofs: dict[IndexFile, Proof] = {}
         self.published: SingleFlight[IndexFile, StoredFile] = SingleFlight(self._publish)
+        self.named: SingleFlight[IndexFile, Path] = SingleFlight(self._name)
         self.downloaded_files = 0
         self.downloaded_bytes = 0
         self.progress: Callable[[int], None] | None = None
@@ -104,15 +105,22 @@ class Fetcher:
         """
         return self.wheelhouse.publish(self.claim(file), file.filename)
 
-    def lying(self, file: IndexFile) -> StoredFile:
-        """Return a file where it lies now: it moves when it gets its final name.
+    def _name(self, file: IndexFile) -> Path:
+        """Return where a file lies under its own name, before it is published, too.
 
         :raises FileError: it cannot be had
         """
         stored = self.file(file)
-        if stored.path.is_file():
-            return stored
-        return StoredFile(self.wheelhouse.path / file.filename, stored.sha256, stored.size)
+        if stored.path.name == file.filename:
+            return stored.path
+        folder = self.wheelhouse.staging / f"named-{stored.sha256[:20]}"
+        try:
+            folder.mkdir(exist_ok=True)
+            with suppress(FileExistsError):
+                second_name(stored.path, folder / file.filename)
+        except OSError as error:
+            raise write_error(self.wheelhouse.path, error) from None
+        return folder / file.filename
 
     def size(self, file: IndexFile) -> int:
         """Return how long a file is that is still to be fetched, in bytes; 0 where nobody says."""
@@ -252,4 +260,4 @@ class Fetcher:
         return parse_metadata(data, wheel)
 
     def _members(self, file: IndexFile) -> tuple[str, ...]:
-        return members.names(self.published(file).path)
+        return members.names(self.named(file))

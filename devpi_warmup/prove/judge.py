@@ -15,7 +15,7 @@ from devpi_warmup.prove.referee import RefereeError
 from devpi_warmup.prove.unpack import NO_SPACE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from devpi_warmup.prove.pip import Pip
     from devpi_warmup.wheelhouse.files import Wheelhouse
@@ -38,10 +38,13 @@ class Judgement:
     warnings: tuple[str, ...]
 
 
-def judge(pins: Sequence[Pin], wheelhouse: Wheelhouse, *, pip: Pip) -> dict[str, Judgement]:
+def judge(
+    pins: Sequence[Pin], files: Mapping[str, Path], wheelhouse: Wheelhouse, *, pip: Pip
+) -> dict[str, Judgement]:
     """Have pip unpack every wheel, and return what it says, by filename.
 
-    :param wheelhouse: holds the wheels, and has room for one of them unpacked
+    :param files: where the wheels lie under their own names
+    :param wheelhouse: has room for one of them unpacked
     :raises RefereeError: this pip cannot be asked
     :raises WheelhouseError: there is no room
     """
@@ -54,7 +57,7 @@ def judge(pins: Sequence[Pin], wheelhouse: Wheelhouse, *, pip: Pip) -> dict[str,
         folder = wheelhouse.staging / uuid4().hex
         folder.mkdir()
         wheels, verdicts = folder / "wheels.json", folder / "verdicts.json"
-        paths = [(pin.project, str(wheelhouse.path / pin.file.filename)) for pin in share]
+        paths = [(pin.project, str(files[pin.file.filename])) for pin in share]
         wheels.write_text(json.dumps(paths), encoding="utf-8")
         done = pip.run(str(_SCRIPT), str(wheels), str(verdicts), str(folder))
         if done.returncode != 0:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devpi_warmup.digests import digest
 from devpi_warmup.inputs.pip_config import clean_environment
 from devpi_warmup.process import isolation
 
@@ -139,6 +140,19 @@ class Pip:
         """Its version, or "" where it does not say."""
         words = self.run("-m", "pip", "--version").stdout.split()
         return words[1] if words[1:] else ""
+
+    @cached_property
+    def identity(self) -> str:
+        """The name of its folder of metadata, and the digest of what lists its files; or "".
+
+        No process is started for it.
+        """
+        home = Path(self.python).parent.parent
+        found = [*home.glob("lib/python*/site-packages/pip-*.dist-info/RECORD")]
+        found += home.glob("Lib/site-packages/pip-*.dist-info/RECORD")
+        if len(found) != 1:
+            return ""
+        return f"{found[0].parent.name} {digest(found[0])}"
 
     def run(self, *arguments: str) -> Completed:
         """Run the interpreter itself, isolated from its user's settings; online."""

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from devpi_warmup.inputs.requirements import RequirementSet, RootRequirement
     from devpi_warmup.prove.pip import Pip
-    from devpi_warmup.wheelhouse.files import Wheelhouse
 
 
 class RefereeError(WarmupError):
@@ -44,7 +43,7 @@ class Verdict:
 
 
 def referee(
-    lock: Lock, requirements: RequirementSet, wheelhouse: Wheelhouse, *, pip: Pip
+    lock: Lock, requirements: RequirementSet, files: Mapping[str, Path], *, shown: str, pip: Pip
 ) -> Verdict:
     """Have pip resolve the lock offline under the target's markers and tags.
 
@@ -52,24 +51,34 @@ def referee(
     builds for no other machine: in the place of an sdist it gets a wheel with what is known of
     it, and resolves what building it requires as a lock of its own.
 
-    :param wheelhouse: holds the files, and the lock as it was written
+    :param files: where the files of the lock, and of its builds, lie under their own names
+    :param shown: the wheelhouse, as its users call it
     :param pip: of an interpreter of any version and platform
     :raises RefereeError: pip refuses; with its own last lines
     """
     wanted, allowed = _lines(requirements.requirements), _lines(requirements.constraints)
     limits = _lines(requirements.sdists.constraints)
-    for markers in lock.target.environments:
-        with tempfile.TemporaryDirectory(prefix="devpi-warmup-") as folder:
-            own, path = stand_in.lock_of(lock, wheelhouse, Path(folder))
-            version = _referee(own, path, markers, (wanted, allowed), pip)
-        for one in lock.to_build:
-            if one.requires:
-                tools = Lock(lock.cell, one.requires, Patches("", ""))
-                wants = "".join(f"{want}\n" for want in one.record.wants)
-                with tempfile.TemporaryDirectory(prefix="devpi-warmup-") as folder:
-                    path = stand_in.write(tools, wheelhouse, Path(folder))
-                    _referee(tools, path, markers, (wants, limits), pip)
-    return Verdict(version)
+    with tempfile.TemporaryDirectory(prefix="devpi-warmup-") as folder:
+        own, places = stand_in.lock_of(lock, files, Path(folder))
+        judged = [(own, wanted, allowed)]
+        judged += [
+            (
+                Lock(lock.cell, one.requires, Patches("", "")),
+                "".join(f"{want}\n" for want in one.record.wants),
+                limits,
+            )
+            for one in lock.to_build
+            if one.requires
+        ]
+        for number, (each, wants, limit) in enumerate(judged):
+            work = Path(folder, str(number))
+            work.mkdir()
+            path = stand_in.write(each, places, work, shown)
+            for markers in lock.target.environments:
+                version = _referee(each, path, markers, (wants, limit), pip)
+                if number == 0:
+                    verdict = Verdict(version)
+    return verdict
 
 
 def _referee(

@@ -12,10 +12,9 @@ from devpi_warmup.digests import digest
 from devpi_warmup.wheelhouse.lock import LINKS_FOOT, LINKS_HEAD, link
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from devpi_warmup.wheelhouse.files import Wheelhouse
     from devpi_warmup.wheelhouse.lock import Lock
 
 _WHEEL = "Wheel-Version: 1.0\nGenerator: devpi-warmup\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
@@ -40,38 +39,38 @@ def make(project: str, version: str, metadata: str, folder: Path) -> Path:
     return path
 
 
-def lock_of(lock: Lock, wheelhouse: Wheelhouse, folder: Path) -> tuple[Lock, Path]:
-    """Return a lock that has a wheel in the place of each sdist, and where it lies.
+def lock_of(lock: Lock, files: Mapping[str, Path], folder: Path) -> tuple[Lock, dict[str, Path]]:
+    """Return a lock that has a wheel in the place of each sdist, and where its files lie.
 
-    :param folder: empty; the page of the lock lies beside it
+    :param files: where the files of the lock lie, by their names
+    :param folder: for those wheels
     """
-    if not lock.to_build:
-        return lock, wheelhouse.lock_path(lock.cell.id)
     unbuilt = {one.project: one.record.metadata for one in lock.to_build}
-    pins, made = [], []
+    places, pins = dict(files), []
     for pin in lock.pins:
         if not pin.to_build:
             pins.append(pin)
             continue
         path = make(pin.project, str(pin.version), unbuilt[pin.project], folder)
-        made.append(path.name)
+        places[path.name] = path
         pins.append(replace(pin, file=replace(pin.file, filename=path.name), sha256=digest(path)))
-    own = replace(lock, pins=tuple(pins), to_build=(), builds=())
-    return own, write(own, wheelhouse, folder, made)
+    if not lock.to_build:
+        return lock, places
+    return replace(lock, pins=tuple(pins), to_build=(), builds=()), places
 
 
-def write(lock: Lock, wheelhouse: Wheelhouse, folder: Path, made: Collection[str] = ()) -> Path:
+def write(lock: Lock, files: Mapping[str, Path], folder: Path, shown: str) -> Path:
     """Write a lock with its page outside of the wheelhouse; return where it lies.
 
-    :param made: the files that lie in that folder, too
+    :param files: where its files lie, by their names
+    :param shown: the wheelhouse, as its users call it
     """
     path = folder / f"{lock.cell.id}.txt"
-    path.write_text(lock.to_requirements(wheelhouse.shown), encoding="utf-8")
+    path.write_text(lock.to_requirements(shown), encoding="utf-8")
     links = [LINKS_HEAD.format(title=lock.cell.id)]
     for pin in lock.pins:
         name = pin.file.filename
-        where = folder if name in made else wheelhouse.path
-        links.append(link(name, pin.sha256, where.as_uri()))
+        links.append(link(name, pin.sha256, files[name].parent.as_uri()))
     text = "\n".join([*links, LINKS_FOOT])
     path.with_suffix(".html").write_text(text, encoding="utf-8")
     return path

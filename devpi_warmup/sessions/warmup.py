@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from devpi_warmup import console
@@ -99,7 +100,7 @@ class Warmup:
         finally:
             self.close()
         cells = [c for c in self.config.cells if not self.failures or c.id in self.failures]
-        coverage = Coverage(Wheelhouse.of(self.config))
+        coverage = Coverage(self._wheelhouse)
         if link := coverage.wheelhouse.linked:
             session.error(f"{link} is a link, and what it points to would stay behind")
         asked = self.config.index.url if self.config.index and not self.failures else None
@@ -154,7 +155,9 @@ class Warmup:
                 # Here and not above: report runs inside the gap, where nothing else is.
                 from devpi_warmup.run import Run  # noqa: PLC0415
 
-                self._run = Run(self.config, python=python_of(session))
+                self._run = Run(self.config, python=python_of(session), wheelhouse=self._wheelhouse)
+                if not session._runner.global_config.stop_on_first_error:  # noqa: SLF001
+                    self._run.ahead(self._selected(session), python=python_of(session))
             except ImportError as error:
                 self._broken = missing_library(error)
                 raise self._broken from None
@@ -163,6 +166,20 @@ class Warmup:
                 raise
             atexit.register(self.close)  # after Ctrl-C there is no report session
         return self._run
+
+    @cached_property
+    def _wheelhouse(self) -> Wheelhouse:
+        return Wheelhouse.of(self.config)
+
+    def _selected(self, session: nox.Session) -> list[Cell]:
+        """Return the cells whose sessions are part of this run, in their order.
+
+        nox shows no other way to know.
+        """
+        own, cells = session.name.partition("(")[0], {c.id: c for c in self.config.cells}
+        runners = session._runner.manifest.list_all_sessions()  # noqa: SLF001
+        ids = (r.friendly_name.partition("(")[2][:-1] for r, on in runners if on and r.name == own)
+        return [cells[id_] for id_ in ids if id_ in cells]
 
 
 def _key(part: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from devpi_warmup.digests import digest
 from devpi_warmup.wheelhouse import manifest
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ class Coverage:
         try:
             if not path.is_file():
                 return f"{name} is missing from {folder}/"
-            same = digest(path) == sha256
+            same = self.wheelhouse.digests.of(path) == sha256
         except OSError as error:
             return f"{name} cannot be read: {error.strerror}"
         return "" if same else f"{name} is not the file that its warmup left there"

@@ -7,8 +7,9 @@ import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
-from devpi_warmup.digests import digest
+from devpi_warmup.digests import Digests
 from devpi_warmup.errors import WheelhouseError
 from devpi_warmup.holding import HeldError, Hold
 
@@ -43,6 +44,7 @@ class Wheelhouse:
         """
         self.path = path
         self.shown = shown or path.name
+        self.digests = Digests()
 
     @classmethod
     def of(cls, config: Config) -> Wheelhouse:
@@ -96,19 +98,22 @@ class Wheelhouse:
         path = self.path / filename
         if not sha256 or path.is_symlink() or not path.is_file():
             return None  # what a link points to would not cross the gap
-        return StoredFile(path, sha256, path.stat().st_size) if digest(path) == sha256 else None
+        same = self.digests.of(path) == sha256
+        return StoredFile(path, sha256, path.stat().st_size) if same else None
 
     def publish(self, stored: StoredFile, filename: str) -> StoredFile:
-        """Move a staged file to its final name, in one step.
+        """Give a staged file its final name, in one step; others may be reading it where it is.
 
         :raises WheelhouseError: the wheelhouse cannot be written
         """
         path = self.path / filename
         if stored.path != path:
             try:
-                os.replace(stored.path, path)  # noqa: PTH105 - the name says it is atomic
+                again = second_name(stored.path, stored.path.with_name(f"{uuid4().hex}.named"))
+                os.replace(again, path)  # noqa: PTH105 - the name says it is atomic
             except OSError as error:
                 raise write_error(self.path, error) from None
+            self.digests.know(path, stored.sha256)
         return StoredFile(path, stored.sha256, stored.size)
 
     def lock_paths(self, cell_id: str) -> tuple[Path, Path, Path]:
@@ -145,6 +150,20 @@ class Wheelhouse:
     def lock_path(self, cell_id: str) -> Path:
         """Return where the lock of a cell lies, as text that any pip reads."""
         return self.path / LOCKS / f"{cell_id}.txt"
+
+
+def second_name(path: Path, name: Path) -> Path:
+    """Give a file a second name on the same disk; a copy, where the disk knows no such thing.
+
+    :raises OSError: it cannot be written
+    """
+    try:
+        os.link(path, name)
+    except FileExistsError:
+        raise
+    except OSError:
+        shutil.copyfile(path, name)
+    return name
 
 
 def build_lock_names(cell_id: str) -> tuple[str, str, str]:

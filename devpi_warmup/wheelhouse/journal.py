@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from devpi_warmup.digests import digest
 from devpi_warmup.wheelhouse import manifest
 from devpi_warmup.wheelhouse.coverage import UNFINISHED, Coverage
 from devpi_warmup.wheelhouse.lock import Build
@@ -77,6 +76,7 @@ class ManifestJournal:
         judged: Mapping[str, tuple[str, ...]],
         *,
         pip_version: str,
+        verdict: str = "",
         unshown: str = "",
     ) -> None:
         """Enter a cell whose lock the referee has accepted.
@@ -84,10 +84,11 @@ class ManifestJournal:
         :param proofs: what devpi says of each file, where the index is a devpi
         :param judged: what pip warned of when it unpacked each file, by filename
         :param pip_version: of that pip, which is the referee
+        :param verdict: a digest of everything that was before it
         :param unshown: why it cannot be shown that every base of the index has answered
         """
         locks = {
-            path.relative_to(self._wheelhouse.path).as_posix(): digest(path)
+            path.relative_to(self._wheelhouse.path).as_posix(): self._wheelhouse.digests.of(path)
             for path in (
                 *self._wheelhouse.lock_paths(lock.cell.id),
                 *(self._wheelhouse.build_lock_paths(lock.cell.id) if lock.every_build else ()),
@@ -97,6 +98,7 @@ class ManifestJournal:
             self._entry(lock.cell, TO_BUILD if lock.to_build else COVERED),
             patches=lock.patches,
             pip=pip_version,
+            verdict=verdict,
             locks=locks,
             files={pin.file.filename: pin.sha256 for pin in lock.pins},
             sources=_by_name(lock.sources),

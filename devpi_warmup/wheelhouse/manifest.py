@@ -98,6 +98,7 @@ class CellEntry:
     :param requirements_sha256: the digest of the requirement files of its warmup
     :param patches: the patch releases of Python that its lock serves
     :param pip: the version of the pip that accepts the lock
+    :param verdict: a digest of everything that this pip was given
     :param locks: the files of its lock, and their sha256
     :param files: its wheels, and sdists that are to be built, and their sha256
     :param sources: sdists that some of them were built of, and what that took, and their sha256
@@ -114,6 +115,7 @@ class CellEntry:
     reason: str = ""
     patches: Patches | None = None
     pip: str = ""
+    verdict: str = ""
     locks: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
@@ -148,6 +150,7 @@ class CellEntry:
             "to": self.patches.newest if self.patches else "",
             "requirements_sha256": self.requirements_sha256,
             "pip": self.pip,
+            "verdict": self.verdict,
             "locks": dict(self.locks),
             "files": dict(self.files),
             **({"sources": dict(self.sources)} if self.sources else {}),
@@ -176,6 +179,7 @@ class CellEntry:
             patches=_patches(oldest, get(table, "to", str, where), where),
             requirements_sha256=get(table, "requirements_sha256", str, where),
             pip=get(table, "pip", str, where),
+            verdict=get(table, "verdict", str, where) if "verdict" in table else "",
             locks=digests(table, "locks", where),
             files=digests(table, "files", where),
             sources=digests(table, "sources", where) if "sources" in table else {},

@@ -232,7 +232,10 @@ def test_a_disk_that_takes_it_again(warm_project: Project) -> None:
 
 @contextmanager
 def stopped_at(project: Project, upstream: Catalogue, path: str) -> Iterator[subprocess.Popen[str]]:
-    """Start a warmup, and yield it while the upstream does not answer a request for ``path``."""
+    """Start a warmup, and yield it while the upstream does not answer a request for ``path``.
+
+    What it is asked for before that is covered by then.
+    """
     asked, go = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -253,6 +256,11 @@ def stopped_at(project: Project, upstream: Catalogue, path: str) -> Iterator[sub
     )
     try:
         assert asked.wait(120)
+        assert process.stdout is not None
+        said = ""
+        while "cp313-manylinux2014_x86_64: covered" not in said:
+            said = process.stdout.readline()
+            assert said, "it ended"
         yield process
     finally:
         go.set()

@@ -20,7 +20,7 @@ from devpi_warmup.digests import digest
 from devpi_warmup.errors import WheelhouseError
 from devpi_warmup.index.pages import IndexFile
 from devpi_warmup.process import run
-from devpi_warmup.prove.judge import judge
+from devpi_warmup.prove.judge import Judgement, judge
 from devpi_warmup.prove.pip import Pip
 from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.lock import Pin
@@ -87,9 +87,14 @@ def pin_of(wheelhouse: Wheelhouse, data: bytes, name: str = NAME) -> Pin:
     return Pin("x", "1.0", file, digest(path), len(data), (), (), "")  # type: ignore[arg-type]
 
 
+def judged(pins: list[Pin], wheelhouse: Wheelhouse, *, pip: Pip) -> dict[str, Judgement]:
+    files = {pin.file.filename: wheelhouse.path / pin.file.filename for pin in pins}
+    return judge(pins, files, wheelhouse, pip=pip)
+
+
 def said(wheelhouse: Wheelhouse, data: bytes, name: str = NAME) -> str:
     pin = pin_of(wheelhouse, data, name)
-    return judge([pin], wheelhouse, pip=Pip(sys.executable, run))[name].problem
+    return judged([pin], wheelhouse, pip=Pip(sys.executable, run))[name].problem
 
 
 @pytest.fixture
@@ -144,13 +149,13 @@ def test_each_wheel_has_its_own_verdict(wheelhouse: Wheelhouse) -> None:
         replace(pin_of(wheelhouse, data, f"x-1.{n}-py3-none-any.whl"), size=30_000_000)
         for n, data in enumerate([make_zip(contents()), bad, make_zip(contents())])
     ]
-    found = judge(pins, wheelhouse, pip=Pip(sys.executable, run))
+    found = judged(pins, wheelhouse, pip=Pip(sys.executable, run))
     assert [bool(found[pin.file.filename].problem) for pin in pins] == [False, True, False]
 
 
 def test_what_pip_warns_of_is_kept(wheelhouse: Wheelhouse) -> None:
     pin = pin_of(wheelhouse, make_zip(contents(_D_RECORD="x.py,,,too much\n")))
-    found = judge([pin], wheelhouse, pip=Pip(sys.executable, run))
+    found = judged([pin], wheelhouse, pip=Pip(sys.executable, run))
     (warning,) = found[NAME].warnings
     assert "more than three elements" in warning
 
@@ -166,7 +171,7 @@ def test_no_room_to_unpack(wheelhouse: Wheelhouse, monkeypatch: pytest.MonkeyPat
         return run(["true"], env=env)
 
     with pytest.raises(WheelhouseError, match="has no room to unpack"):
-        judge([pin], wheelhouse, pip=Pip(sys.executable, full))
+        judged([pin], wheelhouse, pip=Pip(sys.executable, full))
 
 
 # In a warmup --------------------------------------------------------------------------------

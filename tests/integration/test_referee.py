@@ -61,7 +61,10 @@ class Case:
         judged = lock or self.lock
         (self.wheelhouse.path / "locks").mkdir(exist_ok=True)
         write_lock(judged, self.wheelhouse)
-        return referee(judged, wanted or self.wanted, self.wheelhouse, pip=Pip(sys.executable, run))
+        names = [pin.file.filename for pin in judged.pins]
+        files = {name: self.wheelhouse.path / name for name in names}
+        pip = Pip(sys.executable, run)
+        return referee(judged, wanted or self.wanted, files, shown="wheelhouse", pip=pip)
 
 
 @pytest.fixture

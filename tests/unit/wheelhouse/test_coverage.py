@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from journals import enter, journal, rows, why
 
+from devpi_warmup import digests
 from devpi_warmup.errors import WheelhouseError
 from devpi_warmup.inputs.cells import Cell
 from devpi_warmup.inputs.targets import Target
-from devpi_warmup.wheelhouse import coverage as coverage_module
 from devpi_warmup.wheelhouse import manifest
 from devpi_warmup.wheelhouse.coverage import Coverage
 from devpi_warmup.wheelhouse.files import Wheelhouse
@@ -98,15 +98,25 @@ def test_each_file_is_hashed_once_and_the_manifest_read_once(
     for target in targets:
         enter(own, replace(small, cell=target))
     hashed, read = [], []
-    real_digest, real_read = coverage_module.digest, manifest.read
-    monkeypatch.setattr(coverage_module, "digest", lambda p: hashed.append(p) or real_digest(p))
+    real_digest, real_read = digests.digest, manifest.read
+    monkeypatch.setattr(digests, "digest", lambda p: hashed.append(p) or real_digest(p))
     monkeypatch.setattr(manifest, "read", lambda w: read.append(w) or real_read(w))
-    found = rows(wheelhouse, *targets)
+    another_run = Wheelhouse(wheelhouse.path)
+    found = rows(another_run, *targets)
     assert [row.state for row in found] == ["covered"] * 9
     wheels = [path.name for path in hashed if path.suffix == ".whl"]
     assert sorted(wheels) == sorted(pin.file.filename for pin in small.pins)
     assert len(hashed) == len(set(hashed)) == 2 + 3 * 9
     assert len(read) == 1
+    # In the same run, what has changed is hashed again, and nothing else; or all, when asked.
+    hashed.clear()
+    path = wheelhouse.path / small.pins[0].file.filename
+    path.write_bytes(path.read_bytes() + b"x")
+    assert [row.state for row in rows(another_run, *targets)] == ["missing"] * 9
+    assert hashed == [path]
+    another_run.digests.forget()
+    rows(another_run, *targets)
+    assert len(hashed) > 2
 
 
 def test_wheels_of_no_covered_target_are_named(wheelhouse: Wheelhouse, small: Lock) -> None:

@@ -58,7 +58,7 @@ def test_a_replaced_file_strikes_out_who_needs_it_and_nobody_else(
 
 
 def manifest_digest(path: Path) -> str:
-    from devpi_warmup.wheelhouse.files import digest
+    from devpi_warmup.digests import digest
 
     return digest(path)
 

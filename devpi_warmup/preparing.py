@@ -1,0 +1,238 @@
+"""What is done for a cell before its session: it is resolved, fetched, and judged by pip.
+
+One thread resolves cell after cell; those that are resolved are judged beside it, several at once.
+Nothing of it is under a final name yet: that is for the session, in its turn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from threading import Lock as Mutex
+from typing import TYPE_CHECKING
+
+from devpi_warmup import __version__, console
+from devpi_warmup.errors import FileError, indented, together
+from devpi_warmup.index.progress import progress
+from devpi_warmup.prove.judge import Judgement, judge
+from devpi_warmup.prove.referee import referee
+from devpi_warmup.resolve.resolver import resolve, survey
+from devpi_warmup.wheelhouse.members import problems
+from devpi_warmup.wheelhouse.origins import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from devpi_warmup.errors import Problem
+    from devpi_warmup.index.fetcher import Fetcher
+    from devpi_warmup.inputs.cells import Cell
+    from devpi_warmup.inputs.requirements import RequirementSet
+    from devpi_warmup.prove.pip import Pip
+    from devpi_warmup.resolve.builds import Builds
+    from devpi_warmup.wheelhouse.lock import Lock, Pin
+    from devpi_warmup.wheelhouse.manifest import Manifest
+
+_SHOWN = 5  # problems of one kind
+_JUDGES = 4  # at once, where there are as many processors
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A cell that pip accepts.
+
+    :param lock: with what there is to note of its files together
+    :param pip_version: of the pip that was asked
+    :param verdict: a digest of everything that was before it
+    :param judged: what it warned of when it unpacked each wheel, by filename
+    :param before: whether a former run has asked it, with the same bytes
+    """
+
+    lock: Lock
+    pip_version: str
+    verdict: str
+    judged: Mapping[str, tuple[str, ...]]
+    before: bool
+
+
+class Preparing:
+    """Prepares the cells of a run, ahead of their sessions."""
+
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        requirements: Mapping[str, RequirementSet],
+        wrong: Mapping[str, Sequence[Problem]],
+        before: Manifest,
+        builds: Callable[[Pip], Builds],
+    ) -> None:
+        """Share one fetcher.
+
+        :param requirements: of each environment, by its name
+        :param wrong: what is wrong with them
+        :param before: what former runs have left; a verdict on the same bytes stands
+        :param builds: gives what builds sdists, for a pip
+        """
+        self._fetcher = fetcher
+        self._requirements = requirements
+        self._wrong = wrong
+        self._before = before
+        self._builds = builds
+        self._engine = ThreadPoolExecutor(1, thread_name_prefix="engine")
+        judges = min(_JUDGES, os.cpu_count() or 1)
+        self._judges = ThreadPoolExecutor(judges, thread_name_prefix="judges")
+        self._cells: dict[Cell, Future[Future[Prepared]]] = {}
+        self._judgements: dict[tuple[str, str], Future[dict[str, Judgement]]] = {}
+        self._mutex = Mutex()
+
+    def start(self, cells: Iterable[Cell], pip: Pip) -> None:
+        """Begin with cells that are not begun yet, in this order.
+
+        :param pip: judges them
+        """
+        for cell in cells:
+            if cell not in self._cells:
+                self._cells[cell] = self._engine.submit(self._prepare, cell, pip)
+
+    def of(self, cell: Cell, pip: Pip) -> Prepared:
+        """Return a cell once it is prepared.
+
+        :raises WarmupError: it cannot be had, or pip does not accept it
+        """
+        self.start([cell], pip)
+        return self._cells[cell].result().result()
+
+    def cancel(self) -> None:
+        """Begin nothing more."""
+        self._engine.shutdown(wait=False, cancel_futures=True)
+        self._judges.shutdown(wait=False, cancel_futures=True)
+
+    def join(self) -> None:
+        """Wait for what is under way."""
+        self._engine.shutdown()
+        self._judges.shutdown()
+
+    def _prepare(self, cell: Cell, pip: Pip) -> Future[Prepared]:
+        lock = self._resolve(cell, pip)
+        return self._judges.submit(self._judge, lock, pip)
+
+    def _resolve(self, cell: Cell, pip: Pip) -> Lock:
+        fetcher, requirements = self._fetcher, self._requirements[cell.environment]
+        if wrong := self._wrong.get(cell.environment):
+            # The lines that can be used are asked for all the same: one run names every problem.
+            found = survey(requirements, cell.target, fetcher)
+            raise together([*(problem.error for problem in wrong), *found])
+        files, size = fetcher.downloaded_files, fetcher.downloaded_bytes
+        with progress(cell) as fetcher.progress:
+            lock = resolve(requirements, cell, fetcher, self._builds(pip))
+        files, size = fetcher.downloaded_files - files, fetcher.downloaded_bytes - size
+        more = ", some only to be read" if files > len(lock.pins) else ""
+        console.say(
+            f"{cell.id}: {len(lock.pins)} pins, {files} files downloaded "
+            f"({console.megabytes(size)}{more})"
+        )
+        return lock
+
+    def _judge(self, lock: Lock, pip: Pip) -> Prepared:
+        """Hold the files of a lock against each other, and have pip resolve and unpack it.
+
+        :raises FileError: they cannot be installed together, or one not at all
+        :raises RefereeError: pip refuses the lock
+        """
+        wanted = [*(pin.file for pin in lock.pins), *lock.sources]
+        files = {file.filename: self._fetcher.named(file) for file in wanted}
+        members = {pin.file.filename: self._fetcher.members(pin.file) for pin in lock.wheels}
+        found = problems(members, lock.target)
+        if found.errors:
+            raise FileError(
+                f"its wheels cannot be installed together:\n{indented(found.errors[:_SHOWN])}",
+                hint="require another version of one of them, such as project!=version in the "
+                "requirements or the constraints",
+            )
+        verdict, stands = self._verdict(lock, pip), self._stands(lock)
+        if before := stands is not None and stands == verdict:
+            entry = self._before.cells[lock.cell.id]
+            known = self._before.files
+            judged = {pin.file.filename: known[pin.file.filename].warnings for pin in lock.wheels}
+            version = entry.pip
+        else:
+            requirements = self._requirements[lock.cell.environment]
+            shown = self._fetcher.wheelhouse.shown
+            version = referee(lock, requirements, files, shown=shown, pip=pip).pip_version
+            judged = self._unpacked(lock, files, version, pip)
+        lock = replace(lock, notes=(*lock.notes, *found.notes))
+        return Prepared(lock, version, verdict, judged, before)
+
+    def _verdict(self, lock: Lock, pip: Pip) -> str:
+        """Return a digest of everything that pip's verdict depends on, or "" if that is unknown."""
+        if not pip.identity:
+            return ""
+        text = lock.to_requirements(self._fetcher.wheelhouse.shown)
+        carried = {file.filename: sha256 for file, sha256 in lock.sources.items()}
+        files = {pin.file.filename: pin.sha256 for pin in lock.pins}
+        wants = [[one.record.metadata, *one.record.wants] for one in lock.to_build]
+        target, wanted = lock.target, self._requirements[lock.cell.environment].digest
+        what = [__version__, sys.version, pip.identity, target.id, target.full_version, wanted]
+        known = json.dumps([*what, text, files, carried, wants], sort_keys=True)
+        return hashlib.sha256(known.encode()).hexdigest()
+
+    def _stands(self, lock: Lock) -> str | None:
+        """Return the verdict of a former run on a cell, where it has unpacked the same files."""
+        entry, known = self._before.cells.get(lock.cell.id), self._before.files
+        if entry is None or not entry.gathered or not entry.verdict:
+            return None
+        same = all(
+            (before := known.get(pin.file.filename))
+            and (before.sha256, before.pip) == (pin.sha256, entry.pip)
+            for pin in lock.wheels
+        )
+        return entry.verdict if same else None
+
+    def _unpacked(
+        self, lock: Lock, files: Mapping[str, Path], pip_version: str, pip: Pip
+    ) -> dict[str, tuple[str, ...]]:
+        """Have pip unpack each wheel that it has not unpacked yet; return what it warned of.
+
+        :raises FileError: pip cannot install one of them
+        """
+        known = self._before.files
+        own: Future[dict[str, Judgement]] = Future()
+        asked: dict[str, Future[dict[str, Judgement]]] = {}
+        todo: list[Pin] = []
+        judged: dict[str, tuple[str, ...]] = {}
+        with self._mutex:
+            for pin in lock.wheels:
+                name = pin.file.filename
+                before = known.get(name)
+                if before and (before.sha256, before.pip) == (pin.sha256, pip_version):
+                    judged[name] = before.warnings
+                    continue
+                asked[name] = self._judgements.setdefault((name, pin.sha256), own)
+                if asked[name] is own:
+                    todo.append(pin)
+        if todo:
+            console.say(f"{lock.cell.id}: pip unpacks {len(todo)} new wheels")
+            try:
+                own.set_result(judge(todo, files, self._fetcher.wheelhouse, pip=pip))
+            except BaseException as error:
+                own.set_exception(error)
+                raise
+        for pin in lock.wheels:
+            name = pin.file.filename
+            if name not in asked:
+                continue
+            said = asked[name].result()[name]
+            if said.problem:
+                raise FileError(
+                    f"pip cannot install {name}: {said.problem}",
+                    hint="name another file"
+                    if pin.file.origin is Origin.DIRECT
+                    else f"require another version, such as {pin.project}!={pin.version} in "
+                    "the requirements or the constraints",
+                )
+            judged[name] = said.warnings
+        return judged
