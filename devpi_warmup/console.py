@@ -57,8 +57,8 @@ def spelled(text: str) -> str:
 
 
 def quiet_libraries() -> None:
-    """Keep the debug lines of libraries, which name each request, out of nox's own log."""
-    for library in ("urllib3", "build"):
+    """Keep the debug lines of libraries, each request and each file, out of nox's own log."""
+    for library in ("urllib3", "build", "virtualenv", "python_discovery", "filelock", "distlib"):
         logging.getLogger(library).setLevel(logging.WARNING)
 
 

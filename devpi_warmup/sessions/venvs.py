@@ -48,6 +48,7 @@ class HostVirtualEnv(nox.virtualenv.VirtualEnv):
         # In this process, and with one pip for all of them, which Python compiles once: there is
         # one for each cell, and nothing is ever installed into it.
         options = (*_SEEDS["venv_params"], "--symlink-app-data", "--quiet")
+        console.quiet_libraries()
         with _no_settings():
             virtualenv.cli_run([str(self.location), *options], setup_logging=False)
         whole.touch()

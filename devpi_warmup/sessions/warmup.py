@@ -60,7 +60,7 @@ class Warmup:
             session.error("warmup ends with the report of all its targets: run it without -j")
         self.failures[cell.id] = None
         try:
-            run = self._open(session)
+            run = self._open(session, cell)
         except WarmupError as error:  # of no cell: what earlier runs have covered stays so
             fail(session, f"{cell.id} was not warmed up{self._once(cell, error)}")
         try:
@@ -146,7 +146,7 @@ class Warmup:
         if run is not None:
             run.close()
 
-    def _open(self, session: nox.Session) -> Run:
+    def _open(self, session: nox.Session, first: Cell) -> Run:
         if self._broken is not None:
             raise self._broken
         if self._run is None:
@@ -157,7 +157,8 @@ class Warmup:
 
                 self._run = Run(self.config, python=python_of(session), wheelhouse=self._wheelhouse)
                 if not session._runner.global_config.stop_on_first_error:  # noqa: SLF001
-                    self._run.ahead(self._selected(session), python=python_of(session))
+                    ahead = (first, *self._selected(session))
+                    self._run.ahead(ahead, python=python_of(session))
             except ImportError as error:
                 self._broken = missing_library(error)
                 raise self._broken from None
@@ -172,7 +173,7 @@ class Warmup:
         return Wheelhouse.of(self.config)
 
     def _selected(self, session: nox.Session) -> list[Cell]:
-        """Return the cells whose sessions are part of this run, in their order.
+        """Return the cells whose sessions are still to come in this run, in their order.
 
         nox shows no other way to know.
         """

@@ -191,10 +191,11 @@ def mounted(project: Project, folder: Path, options: str) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("fault", "where", "options", "message"),
     [
-        ("disk full", "wheelhouse", "size=200k", "No space left on device"),
-        ("read-only", "wheelhouse", "ro", "Read-only file system"),
+        # First what finds a devpi that does not have the file yet.
         ("disk full", "devpi", "size=700k", "devpi's log: OSError: [Errno 28] No space left"),
         ("read-only", "devpi", "ro", "did not start: OSError: [Errno 30] Read-only file system"),
+        ("disk full", "wheelhouse", "size=200k", "No space left on device"),
+        ("read-only", "wheelhouse", "ro", "Read-only file system"),
     ],
 )
 def test_a_disk_that_takes_no_more(
