@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import zipfile
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -31,6 +33,7 @@ _OLDEST_TIME = 315_532_800  # 1980-01-01: a zip file knows nothing before
 # Backends that fetch crates while they build; an sdist brings them where it has this folder.
 _RUST = frozenset({"maturin", "setuptools-rust"})
 _CRATES = "vendor"
+_COMPILED = (".so", ".pyd", ".dylib", ".dll")
 _UNSURE = "its backend does not say here what else it requires"
 
 
@@ -84,13 +87,7 @@ class Attempt:
         backend = Backend(source, python, box)
         self.backend = backend.name
         self.wants |= backend.static()
-        rust = _RUST & {_project(want) for want in self.wants}
-        if rust and not (source / _CRATES).is_dir():
-            raise failure.HookError(
-                f"error: {', '.join(rust)} fetches crates of Rust while it builds, and the sdist "
-                f"has no {_CRATES}/ with them",
-                hopeless=True,
-            )
+        self._check_crates(source)
         self.unsure = _UNSURE
         tools = self.tools = self.resolve(self.wants)
         page = self._page(tools.pins)
@@ -98,15 +95,28 @@ class Attempt:
         self.unsure = ""
         if more - self.wants:
             self.wants |= more
+            self._check_crates(source)
             tools = self.tools = self.resolve(self.wants)
             page = self._page(tools.pins)
         try:
-            return self._wheel(tools, page, box)
+            own = {path.name for path in source.rglob("*")}
+            made = self._wheel(tools, page, box)
+            _check_pure(made.path, own)
+            return made  # noqa: TRY300
         except (failure.HookError, subprocess.TimeoutExpired):
             if not self.metadata:
                 self.metadata = backend.prepared(_made(self.folder / "metadata"))
                 self.known_by = "its backend, which says it before it fails"
             raise
+
+    def _check_crates(self, source: Path) -> None:
+        rust = _RUST & {_project(want) for want in self.wants}
+        if rust and not (source / _CRATES).is_dir():
+            raise failure.HookError(
+                f"error: {', '.join(rust)} fetches crates of Rust while it builds, and the sdist "
+                f"has no {_CRATES}/ with them",
+                hopeless=True,
+            )
 
     def _wheel(self, tools: Lock, page: Path, box: sandbox.Sandbox) -> Repaired:
         limits = self.folder / "constraints.txt"
@@ -142,6 +152,24 @@ class Attempt:
         page = self.folder / "page.html"
         page.write_text("\n".join([LINKS_HEAD, *links, LINKS_FOOT]), encoding="utf-8")
         return page
+
+
+def _check_pure(wheel: Path, own: set[str]) -> None:
+    """Refuse a wheel that says it is for every platform, and holds what was compiled for one.
+
+    :param own: names of files that the sdist itself has
+    """
+    if not wheel.name.endswith("-any.whl"):
+        return
+    with zipfile.ZipFile(wheel) as archive:
+        names = (PurePosixPath(name).name for name in archive.namelist())
+        compiled = [name for name in names if name.endswith(_COMPILED) and name not in own]
+    if compiled:
+        raise failure.HookError(
+            f"error: {wheel.name} says that it is for every platform, and holds {compiled[0]}, "
+            "which was compiled here",
+            hopeless=True,
+        )
 
 
 def _project(want: str) -> str:

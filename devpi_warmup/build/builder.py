@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from packaging.tags import Tag
 from packaging.version import Version
 
 from devpi_warmup import console
@@ -18,6 +19,7 @@ from devpi_warmup.build import failure, former, sandbox
 from devpi_warmup.build.attempt import Attempt
 from devpi_warmup.build.error import BuildError
 from devpi_warmup.build.host import is_native
+from devpi_warmup.build.repair import AUDITWHEEL
 from devpi_warmup.build.tools import Tools
 from devpi_warmup.digests import digest
 from devpi_warmup.errors import WarmupError, indented
@@ -30,7 +32,7 @@ from devpi_warmup.wheelhouse.origins import Origin
 from devpi_warmup.wheelhouse.wheels import core_of, parse_metadata, read_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from devpi_warmup.build.host import Interpreter, Interpreters
     from devpi_warmup.build.repair import Repaired
@@ -50,11 +52,13 @@ class _Tried:
     :param built: the wheel, if there is one
     :param error: why there is none
     :param record: what is known for whoever builds it elsewhere; None: not enough
+    :param hopeless: whether it fails on every machine that has no network
     """
 
     built: Built | None
     error: BuildError | None
     record: ToBuildRecord | None
+    hopeless: bool = False
 
 
 @dataclass
@@ -87,24 +91,38 @@ class Builder:
         if fitting := self._fitting(sdist, target, sdists):
             return fitting
         native = is_native(target)
-        if native:
-            # The patch release aside, as wheels have it.
-            _, records = self._former(sdist, sdists)
-            mine = [r for r in records if Version(r.python).release[:2] == target.version[:2]]
-            if mine:
-                return self._unbuilt(sdist, target, mine[0], mine[0].problem)
+        tried = self._known(sdist, target, sdists)
+        if tried is not None:
+            return self._unbuilt(sdist, target, tried, tried.problem if native else "")
         able, same = self._builders(sdist, target)
-        for interpreter in (able, same):
+        found = []
+        for interpreter in dict.fromkeys((able, same)):
             if interpreter is not None:
-                tried = self._try(sdist, interpreter, sdists)
+                found.append(self._try(sdist, interpreter, target, sdists))
                 if fitting := self._fitting(sdist, target, sdists):
                     return fitting
-        if tried.error is not None and (native or tried.record is None):
-            raise tried.error
-        assert tried.record is not None  # noqa: S101 - what is built is known
-        lacks = f"there is no Python {target.python} to build it with where nox looks for one"
-        why = "" if not native else lacks if same is None else tried.record.problem
-        return self._unbuilt(sdist, target, tried.record, why)
+        last = found[-1]
+        if native and last.error is not None:
+            raise last.error
+        record = next((one.record for one in reversed(found) if one.record is not None), None)
+        if record is None or last.hopeless:
+            assert last.error is not None  # noqa: S101 - what is built is known
+            raise last.error
+        lacks = f"no Python {target.python} was found here that can build it"
+        why = "" if not native else lacks if same is None else record.problem
+        return self._unbuilt(sdist, target, record, why)
+
+    def _known(self, sdist: Sdist, target: Target, sdists: Sdists) -> ToBuildRecord | None:
+        """Return what a former run has learnt of an sdist by the Python of a target.
+
+        What fits the target by now is built again, and so is what auditwheel had no word on.
+        """
+        for record in self._former(sdist, sdists)[1]:
+            # The patch release aside, as wheels have it.
+            same = Version(record.python).release[:2] == target.version[:2]
+            if same and _is_for_others(record, target):
+                return record
+        return None
 
     def _fitting(self, sdist: Sdist, target: Target, sdists: Sdists) -> Built | None:
         """Return a wheel of an sdist that fits a target, built before or in this run."""
@@ -115,7 +133,7 @@ class Builder:
         return None
 
     def _builders(self, sdist: Sdist, target: Target) -> tuple[Interpreter, Interpreter | None]:
-        """Return a Python that can build an sdist, and that of the target where it is here.
+        """Return a Python that can build an sdist, and that of the target if it is here.
 
         :raises BuildError: there is none
         """
@@ -128,30 +146,37 @@ class Builder:
                 f"{self.interpreters.own.target.full_version}",
                 hint="install such a Python where nox finds it, or allow another version in sdists",
             )
-        return able, self.interpreters.of(target) if is_native(target) else None
+        return able, self.interpreters.of(target)
 
     @property
     def ran(self) -> bool:
         """Whether anything was built, or was tried to be."""
         return any(tried.error or tried.built for tried in self._tried.values())
 
-    def carried(self, unbuilt: Unbuilt, target: Target, sdists: Sdists) -> ToBuild:
-        """Return what has to be carried to build an sdist on a target.
+    def carried(
+        self, unbuilt: Sequence[Unbuilt], target: Target, sdists: Sdists
+    ) -> tuple[ToBuild, ...]:
+        """Return what has to be carried to build sdists on a target, all with the same files.
 
-        :raises WarmupError: what building it requires cannot be had
+        pip builds them with what one page has, and takes the newest of it.
+
+        :raises WarmupError: what building them requires cannot be had, or not together
         """
-        sdist = unbuilt.sdist
-        stored = self.fetcher.file(sdist.file)
-        tools = self._tools.resolve(unbuilt.record.wants, sdists, sdist, target)
-        return ToBuild(
-            project=sdist.project,
-            version=sdist.version,
-            sdist=sdist.file,
-            sha256=stored.sha256,
-            size=stored.size,
-            requires=tools.pins,
-            builds=tools.builds,
-            record=unbuilt.record,
+        wants = {want: one.sdist for one in unbuilt for want in one.record.wants}
+        tools = self._tools.together(wants, sdists, target)
+        return tuple(
+            ToBuild(
+                project=one.sdist.project,
+                version=one.sdist.version,
+                sdist=one.sdist.file,
+                sha256=(stored := self.fetcher.file(one.sdist.file)).sha256,
+                size=stored.size,
+                requires=tools.pins,
+                builds=tools.builds,
+                record=one.record,
+                markers=tools.evaluated,
+            )
+            for one in unbuilt
         )
 
     def _former(
@@ -189,14 +214,15 @@ class Builder:
             )
         return Unbuilt(sdist, metadata, replace(record, why=why))
 
-    def _try(self, sdist: Sdist, interpreter: Interpreter, sdists: Sdists) -> _Tried:
+    def _try(
+        self, sdist: Sdist, interpreter: Interpreter, target: Target, sdists: Sdists
+    ) -> _Tried:
         key = (sdist.file, sdists, interpreter.target)
         if key not in self._tried:
-            version = interpreter.target.full_version
-            known = [r for r in self._former(sdist, sdists)[1] if r.python == version]
-            if known:
-                self._tried[key] = _Tried(None, None, known[0])
-                return self._tried[key]
+            for record in self._former(sdist, sdists)[1]:
+                same = record.python == interpreter.target.full_version
+                if same and _is_for_others(record, target):
+                    return _Tried(None, None, record)
             with self._tools.opened(sdist):
                 self._tried[key] = self._attempt(sdist, interpreter, sdists)
         return self._tried[key]
@@ -218,7 +244,7 @@ class Builder:
                 filename=sdist.file.filename,
                 interpreter=interpreter,
                 folder=folder,
-                kept=self._kept(folder, interpreter),
+                kept=self._kept(interpreter),
                 resolve=lambda wants: self._tools.resolve(wants, sdists, sdist, interpreter.target),
                 lying=lambda pin: self.fetcher.file(pin.file).path,
             )
@@ -228,7 +254,8 @@ class Builder:
                     made = attempt.run()
                 built, problem = self._taken(sdist, attempt, made, sdists)
             except failure.HookError as error:
-                hopeless, failed = error.hopeless, self._failed(sdist, error.output)
+                hopeless = error.hopeless
+                failed = self._failed(sdist, interpreter, error.output)
             except subprocess.TimeoutExpired:
                 failed = BuildError(
                     sdist,
@@ -244,9 +271,9 @@ class Builder:
             known = bool(attempt.metadata) and not hopeless
             said, _, why = failed.title.partition("cannot be built: ")
             short = (why or said).rstrip(".")
-            return _Tried(
-                None, failed, self._record(attempt, sdists, failed=short) if known else None
-            )
+            if not known:
+                return _Tried(None, failed, None, hopeless)
+            return _Tried(None, failed, self._record(attempt, sdists, failed=short))
 
     @staticmethod
     def _record(
@@ -319,18 +346,16 @@ class Builder:
         )
         return Built(wheel, build), made.problem
 
-    def _kept(self, folder: Path, interpreter: Interpreter) -> tuple[Path, ...]:
+    def _kept(self, interpreter: Interpreter) -> tuple[Path, ...]:
         """Return what a build must not change, though it runs as the user."""
-        wheelhouse = self.fetcher.wheelhouse.path
         environment = Path(interpreter.pip.python).parent.parent
-        kept = (self.root, wheelhouse, environment, Path.home())
-        return tuple(p.resolve() for p in kept if not folder.resolve().is_relative_to(p.resolve()))
+        return (self.root, self.fetcher.wheelhouse.path, environment, Path.home())
 
-    def _failed(self, sdist: Sdist, output: str) -> BuildError:
+    def _failed(self, sdist: Sdist, interpreter: Interpreter, output: str) -> BuildError:
         try:
             logs = self.fetcher.wheelhouse.path / LOGS
             logs.mkdir(exist_ok=True)
-            log = logs / f"{sdist.project}-{sdist.version}.txt"
+            log = logs / f"{sdist.project}-{sdist.version}-{interpreter.target.abi}.txt"
             log.write_text(output, encoding="utf-8", errors="replace")
         except OSError as error:
             raise write_error(self.fetcher.wheelhouse.path, error) from None
@@ -342,6 +367,12 @@ class Builder:
             f"{sdist} cannot be built: {last}\n{indented(more)}",
             hint=failure.hint(output, sdist.project),
         )
+
+
+def _is_for_others(record: ToBuildRecord, target: Target) -> bool:
+    """Whether the wheel that a record is of does not serve a target, as far as that is known."""
+    tags = frozenset(Tag(*tag.split("-")) for tag in record.tags.split(", ") if tag.count("-") == 2)  # noqa: PLR2004
+    return target.rank(tags) is None and not record.problem.startswith(AUDITWHEEL)
 
 
 def _stand_in(sdist: Sdist) -> IndexFile:

@@ -41,14 +41,21 @@ _HINTS = (
         ),
     ),
     (
-        r"(crates|cargo|rustc|maturin|setuptools.rust)",
+        r"(\bcargo\b|\brustc\b|Rust compiler|fetches crates|\bmaturin\b|setuptools.rust)",
         (
             "it fetches more while it is built (crates of Rust, say), which cannot be carried: "
             "require a version that has a wheel"
         ),
     ),
     (r"No module named pip\b", "its setup.py fetches more by itself, which cannot be carried"),
-    (r"(gcc|cc|cl\.exe|x86_64-linux-gnu-gcc)\S*: .*not found", "a compiler is missing"),
+    (
+        (
+            r"(gcc|cc|g\+\+|clang|cl\.exe)\S*'?( failed)?: .*(not found|No such file)"
+            r"|No such file or directory: '\S*(gcc|cc|g\+\+|clang)'"
+            r"|Microsoft Visual C\+\+ \S+ .*required"
+        ),
+        "a compiler is missing: install one, with the headers of Python",
+    ),
 )
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _COPIED = re.compile(r"[^/]+\.libs/(?P<name>[^/]+?)(-[0-9a-f]{8})?(?P<end>\.so[^/]*)")
 _LEVEL = re.compile(r"^[A-Z]+:[\w.]+:")  # of a line of its log
+AUDITWHEEL = "auditwheel"
 _NO_LIBC = "couldn't detect libc"
 _ANY = ("-any.whl", "-win32.whl", "-win_amd64.whl", "-win_arm64.whl")
 
@@ -48,7 +49,9 @@ def repair(wheel: Path, box: Sandbox, out: Path) -> Repaired:
     if sys.platform != "linux" or wheel.name.endswith(_ANY):
         return Repaired(wheel)
     if importlib.util.find_spec("auditwheel") is None:
-        return Repaired(wheel, "auditwheel is not installed, which says for what platforms it is")
+        return Repaired(
+            wheel, f"{AUDITWHEEL} is not installed, which says for what platforms it is"
+        )
     version = importlib.metadata.version("auditwheel")
     # What uses nothing of the C library does not say which it is; then the oldest will do.
     for platform in ("auto", host_target().platforms[-1]):
@@ -64,7 +67,7 @@ def repair(wheel: Path, box: Sandbox, out: Path) -> Repaired:
             break
     if done.returncode != 0 or len(made) != 1:
         said = _LEVEL.sub("", done.last_lines(1))
-        return Repaired(wheel, f"auditwheel says: {said}", version)
+        return Repaired(wheel, f"{AUDITWHEEL} says: {said}", version)
     with zipfile.ZipFile(made[0]) as archive:
         copied = [match for name in archive.namelist() if (match := _COPIED.fullmatch(name))]
     if copied:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from devpi_warmup import process
@@ -30,12 +30,14 @@ class Sandbox:
     :param folder: holds HOME and TMPDIR
     :param epoch: seconds since 1970 that stand for now, so that a build is the same tomorrow
     :param kept: folders that it can read, and not write
+    :param own: folders in those that it can write all the same
     """
 
     folder: Path
     epoch: int
     runner: Runner
     kept: tuple[Path, ...] = ()
+    own: tuple[Path, ...] = ()
 
     def run(
         self,
@@ -67,7 +69,9 @@ class Sandbox:
             "CXXFLAGS": "-g0",
         }
         env |= {**dict(process.isolation().env), **(more or {})}
-        return self.runner([*_prefix(self.kept), *argv], env=env, timeout=TIMEOUT)
+        own = (*self.own, self.folder)
+        prefix = _prefix(_resolved(self.kept), _resolved(own))
+        return self.runner([*prefix, *argv], env=env, timeout=TIMEOUT)
 
 
 def name() -> str:
@@ -75,8 +79,12 @@ def name() -> str:
     return process.isolation().name
 
 
-@cache
-def _prefix(kept: tuple[Path, ...]) -> tuple[str, ...]:
+def _resolved(folders: tuple[Path, ...]) -> tuple[str, ...]:
+    return tuple(str(folder.resolve()) for folder in folders if folder.is_dir())
+
+
+@lru_cache(8)
+def _prefix(kept: tuple[str, ...], own: tuple[str, ...]) -> tuple[str, ...]:
     """Return the strongest sandbox that this system allows, as what goes before an argv."""
     plain = process.isolation().prefix
     unshare = shutil.which("unshare") if sys.platform == "linux" and plain else None
@@ -88,8 +96,10 @@ def _prefix(kept: tuple[Path, ...]) -> tuple[str, ...]:
     ends = (setpriv, "--pdeathsig", "KILL", "--") if setpriv else ()
     apart = (unshare, "-r", "-n", "-p", "-f", "--kill-child", "--")
     mounts = (unshare, "-r", "-n", "-p", "-m", "-f", "--kill-child", "--")
-    folders = [str(folder) for folder in kept]
-    read_only = (*mounts, "sh", "-c", _READ_ONLY, "sh", str(len(folders)), *folders)
+    # Who may mount could undo it: what is run there may not.
+    drop = (setpriv, "--bounding-set=-sys_admin", "--inh-caps=-sys_admin", "--") if setpriv else ()
+    read_only = (*mounts, "sh", "-c", _READ_ONLY, "sh", str(len(own)), *own)
+    read_only = (*read_only, str(len(kept)), *kept, *drop)
     for prefix in ((*ends, *read_only), read_only, (*ends, *apart), apart):
         done = subprocess.run([*prefix, "true"], capture_output=True, check=False)
         if done.returncode == 0:
@@ -97,9 +107,17 @@ def _prefix(kept: tuple[Path, ...]) -> tuple[str, ...]:
     return plain
 
 
-# Each folder over itself, read-only: within the build's own namespace of mounts.
+# Each folder over itself, read-only, but for what lies over it in its turn: within the build's own
+# namespace of mounts.
 _READ_ONLY = """
 set -e
+n=$1
+shift
+while [ "$n" -gt 0 ]; do
+  mount --bind "$1" "$1"
+  shift
+  n=$((n - 1))
+done
 n=$1
 shift
 while [ "$n" -gt 0 ]; do

@@ -25,7 +25,7 @@ def static_metadata(source: Path) -> tuple[str, str]:
         data = (source / "PKG-INFO").read_bytes()
         raw, _ = parse_email(data)
         final = Version(raw.get("metadata_version", "0")) >= _FIRST
-        if final and not _NEEDED & {name.lower() for name in raw.get("dynamic", ())}:
+        if final and not _NEEDED & {name.strip().lower() for name in raw.get("dynamic", ())}:
             return core_of(data), "its PKG-INFO"
     except (OSError, ValueError, InvalidVersion):
         pass

@@ -19,7 +19,7 @@ from devpi_warmup.private_server.environment import REQUIREMENT
 from devpi_warmup.private_server.server import FOLDER, PrivateServer
 from devpi_warmup.prove.pip import Pip
 from devpi_warmup.prove.server import Locked, LockedFile, cold, download_all, locked, problems
-from devpi_warmup.wheelhouse.lock import install_command
+from devpi_warmup.wheelhouse.lock import build_option, install_command
 from devpi_warmup.wheelhouse.manifest import NAME
 from devpi_warmup.wheelhouse.origins import Origin
 
@@ -65,7 +65,7 @@ def seal(loaded: Config, *, python: str) -> str:
         "  devpi-server --serverdir data --offline-mode --host 0.0.0.0 --port 3141\n"
         "  pip install --trusted-host devpi.example.com "
         "--index-url http://devpi.example.com:3141/root/pypi/+simple/ "
-        f"{_beside(found)}"
+        f"{_beside(found)}{_limits(found)}"
         f"--require-hashes -r {loaded.wheelhouse_shown}/locks/{loaded.cells[0].id}.txt\n"
         "It serves the targets of this configuration, and nothing else.\n"
         f"To change that server you need {FOLDER}/root-password; to use it you do not.\n"
@@ -80,6 +80,13 @@ def _beside(found: Locked) -> str:
     if not any(file.origin in BESIDE and file.filename in names for file in found.files):
         return ""
     return f"--find-links {found.coverage.wheelhouse.shown}/locks/{cell.id}.html "
+
+
+def _limits(found: Locked) -> str:
+    """Return pip's option that holds builds to what is carried, where the first lock has some."""
+    cell = found.cells[0]
+    lock = f"{found.coverage.wheelhouse.shown}/locks/{cell.id}"
+    return build_option(cell.id, lock) if found.coverage.entry(cell).to_build else ""
 
 
 def _install_server(found: Locked) -> str:

@@ -119,8 +119,10 @@ def _install(lock: Path, built: Sequence[str], coverage: Coverage, pip: Pip) -> 
     if not built:
         return pip.install_lock(lock)
     with TemporaryDirectory(prefix="devpi-warmup-", ignore_cleanup_errors=True) as folder:
-        kept = (coverage.wheelhouse.path.resolve(),)
-        return pip.install_and_build(lock, built, Sandbox(Path(folder), 0, pip.runner, kept))
+        environment = Path(pip.python).parent.parent
+        kept = (coverage.wheelhouse.path, environment.parent.parent, Path.home())
+        box = Sandbox(Path(folder), 0, pip.runner, kept, (environment,))
+        return pip.install_and_build(lock, built, box)
 
 
 def _check_version(entry: CellEntry, pip: Pip) -> str:

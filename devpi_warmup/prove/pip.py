@@ -55,21 +55,20 @@ class Pip:
                 *(self.python, "-I", "-m", "pip", "install", "--no-index", "--require-hashes"),
                 *(f"--find-links={lock.with_suffix('.html')}", f"--find-links={build}"),
                 *("--only-binary=:all:", f"--no-binary={','.join(to_build)}", *constrained),
-                *("--no-cache-dir", "--quiet", "-r", str(lock)),
+                *("--use-pep517", "--no-cache-dir", "--quiet", "-r", str(lock)),
             ]
         )
 
     def build_again(
-        self, sdist: Path, lock: Path, python: str, out: Path, box: Sandbox
+        self, sdist: Path, page: Path, python: str, out: Path, box: Sandbox
     ) -> Completed:
-        """Build a wheel of an sdist, in a sandbox, from the page of what builds of a lock take.
+        """Build a wheel of an sdist, in a sandbox.
 
-        :param lock: of the cell
+        :param page: links to what the build requires; beside it lies the same as constraints
         :param python: the interpreter that builds
         :param out: a folder for the wheel
         """
-        page = lock.with_name(f"{lock.stem}.build.html")
-        limits = lock.with_name(f"{lock.stem}.build.txt")
+        limits = page.with_suffix(".txt")
         constrained = (f"--build-constraint={limits}",) if self.knows_build_constraints else ()
         return box.run(
             [

@@ -16,10 +16,11 @@ from devpi_warmup.digests import digest
 from devpi_warmup.errors import indented
 from devpi_warmup.prove.install import InstallError
 from devpi_warmup.wheelhouse import members
+from devpi_warmup.wheelhouse.lock import LINKS_FOOT, LINKS_HEAD, link
 
 if TYPE_CHECKING:
-    from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.prove.pip import Pip
+    from devpi_warmup.wheelhouse.build_record import BuildRecord
     from devpi_warmup.wheelhouse.coverage import Coverage
     from devpi_warmup.wheelhouse.manifest import CellEntry, FileEntry
 
@@ -38,7 +39,7 @@ class Rebuilt:
     python: str
 
 
-def rebuild(cell: Cell, entry: CellEntry, coverage: Coverage, *, pip: Pip) -> tuple[Rebuilt, ...]:
+def rebuild(entry: CellEntry, coverage: Coverage, *, pip: Pip) -> tuple[Rebuilt, ...]:
     """Build every wheel of a cell again that was built at its warmup.
 
     It takes the version of Python that has built it: that of the cell, or that which runs nox.
@@ -47,22 +48,22 @@ def rebuild(cell: Cell, entry: CellEntry, coverage: Coverage, *, pip: Pip) -> tu
     """
     known = coverage.manifest.files
     built = {name: known[name] for name in entry.files if known[name].built is not None}
-    return tuple(_again(name, file, cell, coverage, pip) for name, file in built.items())
+    return tuple(_again(name, file, coverage, pip) for name, file in built.items())
 
 
-def _again(name: str, file: FileEntry, cell: Cell, coverage: Coverage, pip: Pip) -> Rebuilt:
+def _again(name: str, file: FileEntry, coverage: Coverage, pip: Pip) -> Rebuilt:
     record = file.built
     assert record is not None  # noqa: S101 - the caller has chosen those
     python = _python(record.python, pip)
     wheelhouse = coverage.wheelhouse
     with TemporaryDirectory(prefix="devpi-warmup-", ignore_cleanup_errors=True) as folder:
-        out, box = (
-            Path(folder, "out"),
-            Sandbox(Path(folder), record.epoch, pip.runner, (wheelhouse.path.resolve(),)),
-        )
+        work, out = Path(folder), Path(folder, "out")
         out.mkdir()
+        repository = Path(pip.python).parent.parent.parent.parent
+        kept = (wheelhouse.path, repository, Path.home())
+        box = Sandbox(work, record.epoch, pip.runner, kept)
         sdist = wheelhouse.path / record.sdist
-        done = pip.build_again(sdist, wheelhouse.lock_path(cell.id), python, out, box)
+        done = pip.build_again(sdist, _page(record, coverage, work), python, out, box)
         made = sorted(out.iterdir())
         if done.returncode != 0 or len(made) != 1:
             output = done.stdout + done.stderr
@@ -74,6 +75,18 @@ def _again(name: str, file: FileEntry, cell: Cell, coverage: Coverage, pip: Pip)
         if {*members.names(made[0])} != {*members.names(wheelhouse.path / name)}:
             raise InstallError(f"{record.sdist} gives other files than those of {name}")
         return Rebuilt(name, digest(made[0]) == file.sha256, record.python)
+
+
+def _page(record: BuildRecord, coverage: Coverage, folder: Path) -> Path:
+    """Write a page of links to what a build required, and beside it the same as constraints."""
+    home = coverage.wheelhouse.path.as_uri()
+    links = [link(tool, sha256, home) for tool, sha256 in record.requires.items()]
+    page = folder / "page.html"
+    page.write_text("\n".join([LINKS_HEAD, *links, LINKS_FOOT]), encoding="utf-8")
+    tools = (coverage.manifest.files[tool] for tool in record.requires)
+    lines = (f"{tool.project}=={tool.version}\n" for tool in tools)
+    page.with_suffix(".txt").write_text("".join(lines), encoding="utf-8")
+    return page
 
 
 def _python(version: str, pip: Pip) -> str:

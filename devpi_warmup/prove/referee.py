@@ -61,21 +61,17 @@ def referee(
     with tempfile.TemporaryDirectory(prefix="devpi-warmup-") as folder:
         own, places = stand_in.lock_of(lock, files, Path(folder))
         judged = [(own, wanted, allowed)]
-        judged += [
-            (
-                Lock(lock.cell, one.requires, Patches("", "")),
-                "".join(f"{want}\n" for want in one.record.wants),
-                limits,
-            )
-            for one in lock.to_build
-            if one.requires
-        ]
-        for number, (each, wants, limit) in enumerate(judged):
+        tools = lock.to_build[0].requires if lock.to_build else ()  # all have the same
+        if tools:
+            wants = dict.fromkeys(want for one in lock.to_build for want in one.record.wants)
+            build_lock = Lock(lock.cell, tools, Patches("", ""))
+            judged.append((build_lock, "".join(f"{want}\n" for want in wants), limits))
+        for number, (each, wanted, limit) in enumerate(judged):
             work = Path(folder, str(number))
             work.mkdir()
             path = stand_in.write(each, places, work, shown)
             for markers in lock.target.environments:
-                version = _referee(each, path, markers, (wants, limit), pip)
+                version = _referee(each, path, markers, (wanted, limit), pip)
                 if number == 0:
                     verdict = Verdict(version)
     return verdict

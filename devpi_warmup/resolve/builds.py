@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from devpi_warmup.index.pages import Sdist, Wheel
     from devpi_warmup.inputs.sdists import Sdists
     from devpi_warmup.inputs.targets import Target
@@ -43,8 +45,10 @@ class Builds(Protocol):
         :raises WarmupError: it can be built neither here nor, as far as is known, elsewhere
         """
 
-    def carried(self, unbuilt: Unbuilt, target: Target, sdists: Sdists) -> ToBuild:
-        """Return what has to be carried to build an sdist on a target.
+    def carried(
+        self, unbuilt: Sequence[Unbuilt], target: Target, sdists: Sdists
+    ) -> tuple[ToBuild, ...]:
+        """Return what has to be carried to build sdists on a target, all with the same files.
 
-        :raises WarmupError: what building it requires cannot be had
+        :raises WarmupError: what building them requires cannot be had, or not together
         """

@@ -42,13 +42,15 @@ def write_lock(lock: Lock, wheelhouse: Wheelhouse) -> None:
 def _build_texts(lock: Lock) -> tuple[str, str, str]:
     """Return what building takes: constraints for pip, a page of links, and pylock.
 
-    Where two builds take two versions of a project, the page has both, and each build finds its
-    own there; the constraints and pylock, which hold one of a kind, leave the project to them.
+    Where something is to be built, they are for that alone, and hold one version of a project:
+    pip resolves parts of a build one by one, and must not have another to choose. What was built
+    here was built by several Pythons perhaps; then a project has two versions, and no constraint.
     """
     pins: dict[NormalizedName, dict[str, Pin]] = {}
     lines = [f"# What the sdists of {lock.cell.id} are built with."]
     links = [LINKS_HEAD.format(title=f"{lock.cell.id}, to build")]
-    for build in lock.every_build:
+    every = [b for one in lock.to_build or lock.builds for b in one.every]
+    for build in every:
         what = build.sdist.filename
         if isinstance(build, Build):
             lines.append(f"# {build.file.filename}, of {what}, by Python {build.record.python}")

@@ -178,7 +178,7 @@ class _Chosen:
         self._fetcher = fetcher
         self._builds = builds
         self._built: list[Build] = []
-        self._to_build: list[ToBuild] = []
+        self._unbuilt: list[Unbuilt] = []
         self._extras: defaultdict[NormalizedName, set[str]] = defaultdict(set)
         self._via: defaultdict[NormalizedName, set[str]] = defaultdict(set)
         self._files: dict[NormalizedName, Distribution] = {}
@@ -204,7 +204,7 @@ class _Chosen:
             assert self._builds is not None  # noqa: S101 - no sdist is chosen without
             made = self._builds.made(chosen, target, roots.sdists)
             if isinstance(made, Unbuilt):
-                self._to_build.append(self._builds.carried(made, target, roots.sdists))
+                self._unbuilt.append(made)
                 self._files[chosen.project] = chosen
                 self._metadata[chosen.project] = made.metadata
                 return
@@ -226,17 +226,25 @@ class _Chosen:
         :param broken: wheels that were opened and are no good, and why
         """
         pins = tuple(self._pins())
+        to_build = self._carried(cell.target, roots)
         notes = dict.fromkeys(self._notes(pins, cell.target, roots, broken))
         evaluated = [(marker, ("",)) for marker in own.markers]
+        evaluated += [(marker, ("",)) for one in to_build for marker in one.markers]
         patches = served_by(
             cell.target,
             [*evaluated, *self._evaluated()],
             [
                 *(pin.requires_python for pin in pins),
                 *(limit.python for limit in own.limits if limit.marker is None),
+                *(pin.requires_python for one in to_build for pin in one.requires),
             ],
         )
-        return Lock(cell, pins, patches, tuple(notes), tuple(self._built), tuple(self._to_build))
+        return Lock(cell, pins, patches, tuple(notes), tuple(self._built), to_build)
+
+    def _carried(self, target: Target, roots: Roots) -> tuple[ToBuild, ...]:
+        if self._builds is None or not self._unbuilt:
+            return ()
+        return self._builds.carried(self._unbuilt, target, roots.sdists)
 
     def _pins(self) -> Iterator[Pin]:
         projects = sorted(self._files)

@@ -71,7 +71,7 @@ class Verify:
             entry = install.check_ready(self._coverage, cell, self._digest(environment))
             pip = Pip(python_of(session), process.run)
             if FROM_SOURCE in session.posargs:
-                _tell_rebuilt(cell, rebuild.rebuild(cell, entry, self._coverage, pip=pip))
+                _tell_rebuilt(cell, rebuild.rebuild(entry, self._coverage, pip=pip))
             done = install.install(cell, entry, self._coverage, pip=pip)
         except WarmupError as error:
             fail(session, f"{cell.id} is missing: {error}")

@@ -14,6 +14,8 @@ from devpi_warmup import __version__
 from devpi_warmup.wheelhouse.files import LOCKS
 
 if TYPE_CHECKING:
+    from packaging.markers import Marker
+
     from devpi_warmup.index.pages import IndexFile
     from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.inputs.patches import Patches
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 # The oldest pip with which every Python was seen to install every lock (docs/installers.md).
 OLDEST_PIP = "20.3"
 _OLDEST_PIP_OF_BUILDS = "25.3"  # its changelog: --build-constraint
+_OLD_PYTHON = re.compile(r"(^|-)cp3[78]m?-")  # the newest pip of 3.7 is 24.0, of 3.8 it is 25.0.1
+_OLDEST_PIP_OF_OLD_PYTHONS = "24.0"
 _OLDEST_PIP_OF_MUSL = "21.2"  # its changelog: PEP 656
 
 
@@ -45,10 +49,19 @@ def install_command(cell_id: str, folder: str, *, to_build: bool = False) -> str
     that fits its machine best, and then stops at the hash.
     """
     lock = f"{folder}/{LOCKS}/{cell_id}"
-    build = (
-        f"--find-links {lock}.build.html --build-constraint {lock}.build.txt " if to_build else ""
-    )
+    build = f"--find-links {lock}.build.html {build_option(cell_id, lock)}" if to_build else ""
     return f"pip install --no-index --find-links {lock}.html {build}--require-hashes -r {lock}.txt"
+
+
+def build_option(cell_id: str, lock: str) -> str:
+    """Return the option that holds a build to the versions that are carried.
+
+    :param lock: the path of the lock, without its suffix
+
+    Older Pythons have no pip that knows it; for them the page alone must do, which has no others.
+    """
+    old = _OLD_PYTHON.search(cell_id)
+    return "" if old else f"--build-constraint {lock}.build.txt "
 
 
 def uv_command(cell_id: str, folder: str) -> str:
@@ -133,9 +146,11 @@ class ToBuild(BuildLock):
     """An sdist that is carried, to be built where it is installed.
 
     :param record: what the manifest says of it
+    :param markers: all that were evaluated to know what its build requires on the target
     """
 
     record: ToBuildRecord
+    markers: tuple[Marker, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -207,7 +222,8 @@ class Lock:
     @property
     def _oldest_pip(self) -> str:
         if self.to_build:
-            return _OLDEST_PIP_OF_BUILDS
+            old = _OLD_PYTHON.search(self.cell.id)
+            return _OLDEST_PIP_OF_OLD_PYTHONS if old else _OLDEST_PIP_OF_BUILDS
         return _OLDEST_PIP_OF_MUSL if self.target.platform.startswith("musl") else OLDEST_PIP
 
     def to_links(self) -> str:

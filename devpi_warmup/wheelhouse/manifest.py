@@ -74,7 +74,7 @@ class FileEntry:
             raise ManifestError(f"{where}.warm is {warm!r}")
         return cls(
             project=get(table, "project", str, where),
-            version=get(table, "version", str, where),
+            version=_version(get(table, "version", str, where), where),
             sha256=get(table, "sha256", str, where),
             size=get(table, "size", int, where),
             origin=_origin(get(table, "origin", str, where), where),
@@ -194,10 +194,6 @@ class CellEntry:
         )
         if entry.state not in {COVERED, TO_BUILD, MISSING}:
             raise ManifestError(f"{where}.state is {entry.state!r}")
-        if (entry.state == TO_BUILD) != bool(entry.to_build) or not {*entry.to_build} <= {
-            *entry.files
-        }:
-            raise ManifestError(f"{where}.to_build does not fit its state")
         id_ = where.partition(".")[2]
         if entry.gathered and (entry.patches is None or not _are_locks(entry.locks, id_)):
             raise ManifestError(f"{where} is {entry.state} without a lock")
@@ -251,6 +247,9 @@ class Manifest:
             for name, sha256 in entry.carried.items():
                 if name not in files or files[name].sha256 != sha256:
                     raise ManifestError(f"targets.{id_}.files.{name} is not that of files")
+            sdists = {name for name in entry.files if not name.endswith(".whl")}
+            if (entry.state == TO_BUILD) != bool(entry.to_build) or {*entry.to_build} != sdists:
+                raise ManifestError(f"targets.{id_}.to_build does not fit its state and files")
         return cls(get(table, "index", str, ""), targets, files)
 
 
@@ -279,6 +278,14 @@ def _are_locks(names: Iterable[str], id_: str) -> bool:
     """Whether names are those of the files of a lock, perhaps with those of its builds."""
     plain = {*lock_names(id_)}
     return {*names} in (plain, {*plain, *build_lock_names(id_)})
+
+
+def _version(value: str, where: str) -> str:
+    try:
+        Version(value)
+    except InvalidVersion:
+        raise ManifestError(f"{where}.version is {value!r}") from None
+    return value
 
 
 def _origin(value: str, where: str) -> Origin:

@@ -92,7 +92,9 @@ def core_of(data: bytes) -> str:
 
     :raises ValueError: it cannot be read
     """
-    raw, _ = parse_email(data)
+    raw, unread = parse_email(data)
+    if "requires-dist" in unread:
+        raise ValueError("its Requires-Dist cannot be read")
     fields: list[tuple[str, Iterable[str]]] = [
         ("Metadata-Version", ["2.1"]),
         ("Name", [raw.get("name", "")]),

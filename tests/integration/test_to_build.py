@@ -113,12 +113,13 @@ def test_a_wheel_too_new_for_the_target_is_built_inside(warmed: Project, devpi: 
     why = warmed.manifest()["targets"][OWN]["to_build"]["tb_new-1.0.tar.gz"]["why"]  # type: ignore[index]
     assert "the wheel that is built of it here is for" in why
     assert "manylinux_2_34" in why
-    # Two builds, two versions of one tool: the page has both, and no constraint forbids one.
+    # What was built here takes another version of the tool: no build inside may choose that.
     locks = warmed.wheelhouse / "locks"
-    tools = (locks / f"{OWN}.build.txt").read_text()
-    assert "# each build has its own: tb-set==2.0, tb-set==1.0" in tools
-    assert "\ntb-set" not in tools
-    assert "tb_set-1.0" in (locks / f"{OWN}.build.html").read_text()
+    assert "\ntb-set==1.0\n" in (locks / f"{OWN}.build.txt").read_text()
+    page = (locks / f"{OWN}.build.html").read_text()
+    assert "tb_set-1.0" in page
+    assert "tb_set-2.0" not in page
+    assert (warmed.wheelhouse / "tb_set-2.0-py3-none-any.whl").is_file()
     before = warmed.files()
     again = warmed.nox("-s", "warmup")
     assert "building it" not in again.stderr
@@ -128,9 +129,7 @@ def test_a_wheel_too_new_for_the_target_is_built_inside(warmed: Project, devpi: 
     assert "installed: 3 distributions (tb-new built from source), pip check" in verified.stdout
     assert "3 of 3 modules imported" in verified.stdout
     # What its build takes is held to its hash, and to what is carried.
-    page = locks / f"{OWN}.build.html"
-    text = page.read_text()
-    page.write_text(text.replace("tb_set-1.0-py3-none-any.whl", "gone"))
+    (locks / f"{OWN}.build.html").write_text(page.replace("tb_set-1.0", "gone"))
     refused = warmed.nox("-s", "verify")
     assert refused.returncode == 1
     assert "is not the file that its warmup left there" in refused.stderr
@@ -173,6 +172,17 @@ def test_what_fails_here_may_still_be_built_elsewhere(warmed: Project, devpi: De
                 "final": True,
             },
             "cannot be built: urllib.error.URLError",
+        ),
+        ("tb-late", {"dynamic": ("setuptools-rust",), "final": True}, "fetches crates of Rust"),
+        (
+            "tb-any",
+            {"build": compiled("tb_any") + "\nMETA['tag'] = 'py3-none-any'"},
+            "says that it is for every platform, and holds tb_any.cpython-3",
+        ),
+        (
+            "tb-url",
+            {"static": ("x @ https://h.example.com/x.whl ; sys_platform == 'win32'",)},
+            "requires to be built what cannot be had",
         ),
         ("tb-needs", {"static": ("tb-nowhere",), "final": True}, "requires to be built cannot be"),
     ],
@@ -225,3 +235,84 @@ def test_consent_comes_before_carrying(warmed: Project) -> None:
     done = warmed.nox("-s", "warmup")
     assert done.returncode == 1
     assert "tb-other is not among the sdists" in done.stderr
+
+
+def test_two_builds_that_want_two_versions_of_a_tool(warmed: Project, devpi: Devpi) -> None:
+    """pip takes one page for both, and would give one of them the wrong version."""
+    for version in ("1.0", "2.0"):
+        devpi.upstream.add("tb-both", version)
+    for name, static in (("tb-old", "tb-both<2"), ("tb-young", "tb-both>=2")):
+        sdist = make_sdist(name, "1.0", build=compiled(name.replace("-", "_")), static=(static,))
+        devpi.upstream.upload(name, sdist)
+    write(warmed, "tb-old", "tb-young", carry=("tb-old", "tb-young"))
+    done = warmed.nox("-s", "warmup")
+    assert done.returncode == 1
+    assert warmed.states() == {OWN: "covered", WINDOWS: "missing"}
+    assert "tb-old 1.0, tb-young 1.0: what it requires to be built cannot be had" in done.stderr
+
+
+def test_a_build_limits_the_patch_releases_too(warmed: Project, devpi: Devpi) -> None:
+    devpi.upstream.add("tb-patch", "1.0", requires_python=">=3.9.10")
+    devpi.upstream.add("tb-dep", "1.0")
+    static = ("tb-patch", "tb-dep; python_full_version < '3.13.2'")
+    sdist = make_sdist("tb-from", "1.0", build=compiled("tb_from"), static=static)
+    devpi.upstream.upload("tb-from", sdist)
+    more = 'sdists = ["tb-from"]\ncarry = ["tb-from"]'
+    warmed.write("tb-from", pythons=("3.9", "3.13"), platforms=("win_amd64",), more=more)
+    done = warmed.nox("-s", "warmup")
+    assert done.returncode == 0, done.output
+    cells = warmed.manifest()["targets"]
+    assert cells["cp39-win_amd64"]["from"] == "3.9.10"
+    assert cells["cp313-win_amd64"]["from"] == "3.13.2"
+
+
+def test_old_setuptools_gets_the_wheel_that_it_needs(warmed: Project, devpi: Devpi) -> None:
+    devpi.upstream.add("setuptools", "68.0", requires_python="<3.8")
+    devpi.upstream.add("setuptools", "84.0", requires_python=">=3.9")
+    devpi.upstream.add("wheel", "0.42")
+    static = ("setuptools",)
+    build = compiled("tb_seven")
+    devpi.upstream.upload("tb-seven", make_sdist("tb-seven", "1.0", build=build, static=static))
+    more = 'sdists = ["tb-seven"]\ncarry = ["tb-seven"]'
+    warmed.write("tb-seven", pythons=("3.7", "3.13"), platforms=("win_amd64",), more=more)
+    assert warmed.nox("-s", "warmup").returncode == 0
+    locks = warmed.wheelhouse / "locks"
+    assert "wheel==0.42" in (locks / "cp37-win_amd64.build.txt").read_text()
+    assert "wheel==" not in (locks / "cp313-win_amd64.build.txt").read_text()
+    head = (locks / "cp37-win_amd64.txt").read_text()
+    assert "with pip 24.0 or newer" in head
+    assert "--build-constraint" not in head
+
+
+def test_what_fits_by_now_is_built_again(warmed: Project, devpi: Devpi) -> None:
+    """What a former run has learnt of a wheel never stands in the place of the wheel."""
+    devpi.upstream.upload("tb-again", make_sdist("tb-again", "1.0", build=compiled("tb_again")))
+    write(warmed, "tb-again", carry=("tb-again",))
+    assert warmed.nox("-s", "warmup").returncode == 0
+    assert warmed.states() == {OWN: "covered", WINDOWS: "to build"}
+    (wheel,) = warmed.wheelhouse.glob("tb_again*.whl")
+    wheel.unlink()
+    assert warmed.nox("-s", "warmup").returncode == 0
+    assert warmed.states() == {OWN: "covered", WINDOWS: "to build"}
+    assert wheel.is_file()
+    assert warmed.nox("-s", "verify").returncode == 0
+
+
+def test_a_build_inside_changes_nothing_of_the_user(warmed: Project, devpi: Devpi) -> None:
+    """Nor does it in a warmup, where it tries to make its folders writable again."""
+    root = str(warmed.root)
+    spoil = (
+        "import subprocess\n"
+        f"for place in ('{root}', '{root}/wheelhouse'):\n"
+        "    subprocess.run(['mount', '-o', 'remount,bind,rw', place])\n"
+        "    try: open(place + '/spoilt', 'w'); raise SystemExit('error: ' + place + ' is spoilt')\n"
+        "    except OSError: pass\n"
+    )
+    sdist = make_sdist("tb-spoil", "1.0", build=spoil + compiled("tb_spoil", NEWER_THAN_2014))
+    devpi.upstream.upload("tb-spoil", sdist)
+    write(warmed, "tb-spoil", carry=("tb-spoil",))
+    done = warmed.nox("-s", "warmup")
+    assert done.returncode == 0, done.output
+    verified = warmed.nox("-s", "verify")
+    assert verified.returncode == 0, verified.output
+    assert not (warmed.root / "spoilt").exists()

@@ -93,3 +93,18 @@ def test_a_manifest_that_cannot_be_used_says_why(
     assert manifest.read(Wheelhouse(wheelhouse.path / "none")).problem == "it was never warmed up"
     enter(journal(wheelhouse), small)  # a warmup writes it anew
     assert why(wheelhouse, small.cell) == ""
+
+
+def test_an_sdist_among_the_files_is_to_be_built(wheelhouse: Wheelhouse, small: Lock) -> None:
+    """Nothing makes a cell covered that says of itself that it has to be built."""
+    enter(journal(wheelhouse), small)
+    table = manifest.read(wheelhouse).to_dict()
+    (entry,) = table["targets"].values()
+    name, sha256 = next(iter(entry["files"].items()))
+    entry["files"] = {"app-1.0.tar.gz": sha256}
+    table["files"] = {"app-1.0.tar.gz": table["files"][name]}
+    with pytest.raises(ManifestError, match="to_build does not fit its state and files"):
+        Manifest.from_dict(table)
+    table["files"]["app-1.0.tar.gz"]["version"] = "abc"
+    with pytest.raises(ManifestError, match="version is 'abc'"):
+        Manifest.from_dict(table)
