@@ -348,8 +348,8 @@ class Builder:
 
     def _kept(self, interpreter: Interpreter) -> tuple[Path, ...]:
         """Return what a build must not change, though it runs as the user."""
-        environment = Path(interpreter.pip.python).parent.parent
-        return (self.root, self.fetcher.wheelhouse.path, environment, Path.home())
+        places = interpreter.pip.places
+        return (self.root, self.fetcher.wheelhouse.path, *places, Path.home())
 
     def _failed(self, sdist: Sdist, interpreter: Interpreter, output: str) -> BuildError:
         try:

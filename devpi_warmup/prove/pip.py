@@ -146,12 +146,19 @@ class Pip:
 
         No process is started for it.
         """
+        found = self._installed("pip-*.dist-info/RECORD")
+        return f"{found[0].parent.name} {digest(found[0])}" if len(found) == 1 else ""
+
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """The folders that it runs from: its environment, and what that has links to."""
+        real = {path.resolve().parent for path in self._installed("pip")}
+        return (Path(self.python).parent.parent, *sorted(real))
+
+    def _installed(self, pattern: str) -> list[Path]:
         home = Path(self.python).parent.parent
-        found = [*home.glob("lib/python*/site-packages/pip-*.dist-info/RECORD")]
-        found += home.glob("Lib/site-packages/pip-*.dist-info/RECORD")
-        if len(found) != 1:
-            return ""
-        return f"{found[0].parent.name} {digest(found[0])}"
+        folders = ("lib/python*/site-packages", "Lib/site-packages")
+        return [path for folder in folders for path in home.glob(f"{folder}/{pattern}")]
 
     def run(self, *arguments: str) -> Completed:
         """Run the interpreter itself, isolated from its user's settings; online."""

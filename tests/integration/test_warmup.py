@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from catalogue import Catalogue, served
 from packaging.pylock import Pylock
-from projects import Devpi, Project, upstream_of
+from projects import Devpi, Project, linux_only, upstream_of
 
 from devpi_warmup.digests import digest
 from devpi_warmup.holding import Hold
@@ -335,3 +335,56 @@ def test_without_an_index_a_private_server_keeps_every_file(
     # Stopped: nobody holds its data any more.
     private.start()
     private.stop()
+
+
+@linux_only
+def test_pip_is_started_once_for_a_lock_and_never_for_the_same_bytes(
+    warmed: Project, devpi: Devpi
+) -> None:
+    devpi.upstream.add("counted", "1.0", requires=("counted-dep",))
+    devpi.upstream.add("counted-dep", "1.0")
+    warmed.write("counted", pythons=("3.9", "3.13"))
+    assert warmed.nox("-s", "warmup").returncode == 0
+    log = warmed.root / "started.txt"
+    for python in warmed.root.glob(".nox/warmup-*/bin/python"):
+        python.rename(python.with_name("python.real"))
+        python.write_text(f'#!/bin/sh\necho "$@" >> {log}\nexec {python}.real "$@"\n')
+        python.chmod(0o755)
+
+    def started() -> tuple[int, int]:
+        lines = log.read_text().splitlines() if log.exists() else []
+        log.unlink(missing_ok=True)
+        scripts = ("foreign_pip.py", "unpack.py")
+        referees, judges = (sum(script in line for line in lines) for script in scripts)
+        return referees, judges
+
+    before = warmed.files()
+    done = warmed.nox("-s", "warmup")
+    assert done.returncode == 0, done.output
+    assert done.stderr.count("accepts the lock offline, as it did before the same bytes") == 4
+    assert started() == (0, 0)
+    assert warmed.files() == before
+    # Other requirements, other words to pip; the wheels are the same, and are not unpacked again.
+    warmed.write("counted>=1", pythons=("3.9", "3.13"))
+    assert warmed.nox("-s", "warmup").returncode == 0
+    assert started() == (4, 0)
+    # A verdict of another pip does not count.
+    manifest = warmed.wheelhouse / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"verdict": "', '"verdict": "0'))
+    assert warmed.nox("-s", "warmup").returncode == 0
+    assert started() == (4, 0)
+
+
+@linux_only
+def test_the_first_failure_ends_a_run_that_is_to_stop_there(warmed: Project, devpi: Devpi) -> None:
+    """``-x``: nothing of what comes after is asked for."""
+    devpi.upstream.add("stops-late", "1.0")
+    warmed.write(
+        "stops-nowhere; sys_platform == 'linux'",
+        "stops-late; sys_platform == 'win32'",
+        pythons=("3.13",),
+    )
+    done = warmed.nox("-x", "-s", "warmup")
+    assert done.returncode == 1
+    assert not [path for path in devpi.upstream.asked if "stops-late" in path]
+    assert warmed.states() == {"cp313-manylinux2014_x86_64": "missing"}
