@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
@@ -110,6 +110,11 @@ class Page:
     wheels: tuple[Wheel, ...]
     others: tuple[IndexFile, ...]
     absence: str = ""
+
+    @cached_property
+    def versions(self) -> frozenset[Version]:
+        """The versions that have a wheel."""
+        return frozenset(wheel.version for wheel in self.wheels)
 
     @property
     def files(self) -> Iterator[IndexFile]:

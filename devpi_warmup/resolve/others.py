@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
@@ -30,7 +31,7 @@ def newest_without_wheel(
     Such a version is not passed over because it does not fit, but because of what it is: an
     sdist, or a wheel variant (PEP 817, a draft), which pip does not know.
     """
-    plain = {wheel.version for wheel in page.wheels}
+    plain = page.versions
     found: dict[Version, str] = {}
     for file in page.others:
         told = other_version(file.filename, page.project)
@@ -45,6 +46,7 @@ def newest_without_wheel(
     return None if newest is None else (newest, found[newest])
 
 
+@cache
 def other_version(filename: str, project: NormalizedName) -> tuple[Version, str] | None:
     """Return the version of a file that is not a plain wheel of a project, and what it is."""
     if sdist := parse_sdist(project, IndexFile(filename, "")):

@@ -183,8 +183,7 @@ class Provider(AbstractProvider[ResolverRequirement, Candidate, str]):
             return True
         if requirement.exact is not None:
             return candidate.wheel == requirement.exact.wheel
-        # find_matches has decided on pre-releases already.
-        return requirement.specifier.contains(candidate.version, prereleases=True)
+        return requirement.admits(candidate.version)
 
     def get_dependencies(self, candidate: Candidate) -> Iterable[ResolverRequirement]:
         if candidate.wheel is None or self.shallow:

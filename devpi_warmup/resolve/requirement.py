@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import SpecifierSet
@@ -59,6 +60,21 @@ class ResolverRequirement:
     def identifier(self) -> str:
         """What resolvelib decides as one: a project, or a project with extras."""
         return identifier_of(self.project, self.extras)
+
+    def admits(self, version: Version) -> bool:
+        """Whether its specifier admits a version; pre-releases are decided on before.
+
+        resolvelib asks for every requirement again in each of its steps: a million times for
+        sixty projects.
+        """
+        known = self._known
+        if version not in known:
+            known[version] = self.specifier.contains(version, prereleases=True)
+        return known[version]
+
+    @cached_property
+    def _known(self) -> dict[Version, bool]:
+        return {}
 
     def __str__(self) -> str:
         if self.project == PYTHON:
