@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import nox.virtualenv
 import virtualenv
 from nox.command import CommandFailed
+from nox.logger import logger
 
 from devpi_warmup import console
 
@@ -40,7 +41,9 @@ class HostVirtualEnv(nox.virtualenv.VirtualEnv):
             self.reuse_existing = False
         if not self._clean_location():
             self._reused = True
+            logger.info(f"Reusing existing virtual environment at {self.location_name}.")
             return False
+        logger.info(f"Creating virtual environment (virtualenv) in {self.location_name}")
         folder = whole.parent.parent
         folder.mkdir(parents=True, exist_ok=True)
         if not (ignored := folder / ".gitignore").exists():  # as nox has it
