@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from threading import Lock as Mutex
 from typing import TYPE_CHECKING
 
-from devpi_warmup import __version__, console
+from devpi_warmup import __version__, console, process
 from devpi_warmup.errors import FileError, indented, together
 from devpi_warmup.index.progress import progress
+from devpi_warmup.prove.forks import Forks
 from devpi_warmup.prove.judge import Judgement, judge
 from devpi_warmup.prove.referee import referee
 from devpi_warmup.resolve.resolver import resolve, survey
@@ -88,6 +89,7 @@ class Preparing:
         self._cells: dict[Cell, Future[Future[Prepared]]] = {}
         self._judgements: dict[tuple[str, str], Future[dict[str, Judgement]]] = {}
         self._mutex = Mutex()
+        self._forks = Forks(process.run)
 
     def start(self, cells: Iterable[Cell], pip: Pip) -> None:
         """Begin with cells that are not begun yet, in this order.
@@ -115,6 +117,7 @@ class Preparing:
         """Wait for what is under way."""
         self._engine.shutdown()
         self._judges.shutdown()
+        self._forks.close()
 
     def _prepare(self, cell: Cell, pip: Pip) -> Future[Prepared]:
         lock = self._resolve(cell, pip)
@@ -162,7 +165,8 @@ class Preparing:
         else:
             requirements = self._requirements[lock.cell.environment]
             shown = self._fetcher.wheelhouse.shown
-            version = referee(lock, requirements, files, shown=shown, pip=pip).pip_version
+            forking = replace(pip, runner=self._forks)
+            version = referee(lock, requirements, files, shown=shown, pip=forking).pip_version
             judged = self._unpacked(lock, files, version, pip)
         lock = replace(lock, notes=(*lock.notes, *found.notes))
         return Prepared(lock, version, verdict, judged, before)

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -59,6 +60,39 @@ def run(argv: Sequence[str], *, env: Mapping[str, str], timeout: float | None = 
         check=False,
     )
     return Completed(done.returncode, done.stdout, done.stderr)
+
+
+class Serving:
+    """A program that answers each line of its standard input with a line, until that ends."""
+
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
+        """Start it."""
+        self._process = subprocess.Popen(
+            list(argv),
+            env=dict(env),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            encoding="utf-8",
+        )
+
+    def ask(self, line: str) -> str:
+        """Return its answer to a line, or "" where it has ended."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None  # noqa: S101 - both are pipes
+        assert stdout is not None  # noqa: S101
+        try:
+            stdin.write(f"{line}\n")
+            stdin.flush()
+            return stdout.readline().strip()
+        except (OSError, ValueError):  # its end of the pipe is gone, or ours is closed
+            return ""
+
+    def close(self) -> None:
+        """Let it end, and wait for that."""
+        with suppress(OSError):
+            self._process.communicate()
 
 
 @dataclass(frozen=True)

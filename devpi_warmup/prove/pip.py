@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.targets import Target
     from devpi_warmup.process import Completed, Runner
 
-_FOREIGN = Path(__file__).with_name("foreign_pip.py")
+FOREIGN = str(Path(__file__).with_name("foreign_pip.py"))
 _FROM_LOCK = ("--require-hashes", "--only-binary=:all:", "--no-cache-dir", "--quiet")
 
 
@@ -176,4 +176,4 @@ class Pip:
     def _foreign(self, markers: Mapping[str, str], folder: Path) -> tuple[str, str]:
         file = folder / "markers.json"
         file.write_text(json.dumps(dict(markers)), encoding="utf-8")
-        return str(_FOREIGN), str(file)
+        return FOREIGN, str(file)
