@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from catalogue import Upload, make_wheel, metadata
-from projects import Devpi, Project, linux_only
+from catalogue import Catalogue, Upload, make_wheel, metadata
+from projects import Project, linux_only, upstream_of
 from sdist import make_sdist, make_tar
 
 from devpi_warmup import process
@@ -19,6 +20,7 @@ from devpi_warmup.digests import digest
 from devpi_warmup.index.pages import IndexFile, parse_wheel
 from devpi_warmup.inputs.cells import Cell
 from devpi_warmup.inputs.patches import Patches
+from devpi_warmup.private_server.server import PrivateServer
 from devpi_warmup.prove.pip import Pip
 from devpi_warmup.wheelhouse.files import StoredFile
 from devpi_warmup.wheelhouse.lock import Lock, Pin
@@ -118,12 +120,20 @@ FAILS = {
 }
 
 
-def test_the_table_of_setup_py(warmed: Project, devpi: Devpi, setuptools: list[Upload]) -> None:
+def test_the_table_of_setup_py(
+    project: Project, make_server: Callable[[Path], PrivateServer], setuptools: list[Upload]
+) -> None:
+    upstream = Catalogue()  # of its own: no other test has a setuptools there
     for upload in setuptools:
-        devpi.upstream.upload("setuptools", upload)
-    devpi.upstream.add("st-six", "1.0")
+        upstream.upload("setuptools", upload)
+    upstream.add("st-six", "1.0")
     for name, upload in (*BUILT.items(), *((name, row[0]) for name, row in FAILS.items())):
-        devpi.upstream.upload(name, upload)
+        upstream.upload(name, upload)
+    with upstream_of(make_server(project.root / ".devpi"), upstream):
+        check_table(project)
+
+
+def check_table(warmed: Project) -> None:
     table = {"pythons": ("3.13",), "platforms": ("win_amd64",)}
     warmed.write(*BUILT, **table, more=f"sdists = {[*BUILT]}")
     done = warmed.nox("-s", "warmup")
