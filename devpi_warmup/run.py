@@ -148,13 +148,14 @@ class Run:
             if carry.admits(one.project, one.version, lock.target):
                 console.say(f"{lock.cell.id}: {said}")
                 continue
-            marker = f"sys_platform == '{lock.target.markers['sys_platform']}'"
+            marker = f"; sys_platform == '{lock.target.markers['sys_platform']}'"
             left.append(
                 WarmupError(
                     said,
-                    hint=f'carry = ["{one.project}; {marker}"] in [tool.devpi-warmup] has that '
-                    "stand: sdist and what its build requires are carried; else require a version "
-                    "that has a wheel, or bring one: wheels = […]",
+                    hint=f'carry = ["{one.project}"] in [tool.devpi-warmup] has that stand, for '
+                    f'some targets alone with a marker (like "{one.project}{marker}"): sdist and '
+                    "what its build requires are carried; else require a version that has a wheel, "
+                    "or bring one: wheels = […]",
                 )
             )
         return together(left) if left else None

@@ -81,7 +81,7 @@ class Builder:
         if record is None or last.hopeless:
             assert last.error is not None  # noqa: S101 - what is built is known
             raise last.error
-        lacks = f"no Python {target.python} was found here that can build it"
+        lacks = f"no Python {target.python} was found here to build it (PYENV_VERSION, with pyenv)"
         why = "" if not native else lacks if same is None else record.problem
         return self._unbuilt(sdist, target, record, why)
 

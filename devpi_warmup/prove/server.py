@@ -190,7 +190,12 @@ def download_all(
     wrong: dict[str, str] = {}
     for cell in found.cells:
         problem = _download(found, cell, environ, pip, beside)
-        console.say(f"{cell.id}: {problem or 'every file of its lock comes from devpi'}")
+        names = set(found.coverage.entry(cell).files)
+        past = [f for f in found.files if f.filename in names and f.origin in beside]
+        good = "every file of its lock comes from devpi"
+        if past:
+            good += f", but for {len(past)} that no index has, which come from the wheelhouse"
+        console.say(f"{cell.id}: {problem or good}")
         if problem:
             wrong[cell.id] = problem
     if wrong:

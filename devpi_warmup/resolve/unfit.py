@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from devpi_warmup.index.pages import parse_sdist
 from devpi_warmup.resolve.explain import SHOWN
 from devpi_warmup.resolve.others import SDIST, newest_without_wheel
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
     from packaging.version import Version
 
-    from devpi_warmup.index.pages import IndexFile, Page, Wheel
+    from devpi_warmup.index.pages import IndexFile, Page, Sdist, Wheel
     from devpi_warmup.inputs.targets import Target
     from devpi_warmup.resolve.requirement import ResolverRequirement
 
@@ -96,7 +97,14 @@ def why_none(
             by_class.setdefault(classes[version], []).append(version)
         ranked = sorted(by_class, key=lambda reason: reason.rank)
         nearest, *more = (_line(reason, by_class[reason], page, target) for reason in ranked)
-        return Reasons(nearest, (*lines, *more), _HINTS[ranked[0].rank])
+        hint = _HINTS[ranked[0].rank]
+        if ranked[0].rank == _NO_TAG and (sdist := _newest_sdist(page, by_class[ranked[0]])):
+            fits = target.fits_python(sdist.file.requires_python)
+            needs = "" if fits else f", which needs Python {sdist.file.requires_python}"
+            more.append(f"it has an sdist of {sdist.version}, too{needs}")
+            if fits and not listed:
+                hint = _BUILD.format(project=page.project)
+        return Reasons(nearest, (*lines, *more), hint)
     nearest = f"none of its versions matches {specifier}"
     if len({str(wanted) for wanted, _ in wants}) > 1:
         nearest = "none of its versions satisfies all that was tried"
@@ -104,6 +112,13 @@ def why_none(
     if best.rank != _FITS:
         lines.append(f"and the others do not fit the target: {best.text}")
     return Reasons(nearest, tuple(lines), hint if kinds else RELAX)
+
+
+def _newest_sdist(page: Page, versions: Sequence[Version]) -> Sdist | None:
+    """Return the newest sdist among some versions."""
+    found = (parse_sdist(page.project, file) for file in page.others if not file.yanked)
+    mine = [sdist for sdist in found if sdist is not None and sdist.version in versions]
+    return max(mine, key=lambda sdist: sdist.version, default=None)
 
 
 def _excluded(

@@ -38,6 +38,7 @@ class Warmup:
     names: Names = field(default_factory=Names)
     failures: dict[str, str | None] = field(default_factory=dict)
     _said: dict[str, str] = field(default_factory=dict)  # each problem, and of which cell first
+    _alike: dict[frozenset[str], str] = field(default_factory=dict)  # all of one, and of which
     _run: Run | None = None
     _broken: WarmupError | None = None
     _reported: bool = False
@@ -79,13 +80,18 @@ class Warmup:
         """Return what to say of an error: each problem in full once, and then where it stands."""
         keys = {part: _key(part) for part in error.parts}
         new = [part for part, key in keys.items() if key not in self._said]
+        if new:
+            self._alike.setdefault(frozenset(keys.values()), cell.id)
         known = [self._said[key] for key in keys.values() if key in self._said]
         self._said |= {keys[part]: cell.id for part in new}
         if not known:
             return f": {error}"
-        those = "for the same reason as" if len(error.parts) == 1 else "for the same reasons as"
         if not new:
-            return f" {those} {', '.join(dict.fromkeys(known))}"
+            one = len(error.parts) == 1
+            if alike := self._alike.get(frozenset(keys.values())):
+                return f" for the same {'reason' if one else 'reasons'} as {alike}"
+            which = "a reason that was" if one else f"{len(error.parts)} reasons that were"
+            return f" for {which} said of {', '.join(dict.fromkeys(known))}"
         others = f"and {len(known)} said of {', '.join(dict.fromkeys(known))}"
         return "\n  ".join([f", {len(error.parts)} problems:", *new, others])
 

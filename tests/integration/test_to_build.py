@@ -42,7 +42,8 @@ def test_a_wheel_for_this_machine_and_a_source_for_the_other(warmed: Project, de
     done = warmed.nox("-s", "warmup")
     assert done.returncode == 1, done.output
     assert f"{WINDOWS} is to build: tb-comp 1.0 is to be built inside: the wheel" in done.stderr
-    assert "carry = [\"tb-comp; sys_platform == 'win32'\"]" in done.stderr
+    assert 'carry = ["tb-comp"]' in done.stderr
+    assert "(like \"tb-comp; sys_platform == 'win32'\")" in done.stderr
     assert "1 of 2 targets covered, 1 to build inside" in done.stdout
     assert f"to be built inside, and not named in carry: {WINDOWS} (tb-comp)" in done.stderr
     assert warmed.states() == {OWN: "covered", WINDOWS: "to build"}

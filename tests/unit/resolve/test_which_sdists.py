@@ -155,3 +155,34 @@ def test_what_is_no_consent(tmp_path: Path, line: str, message: str) -> None:
         wanted(tmp_path, "six", sdists=(line,))
     for part in message.split("\n.*"):
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("requires_python", "sdists", "said", "hint"),
+    [
+        ("", (), "it has an sdist of 2.0, too", 'sdists = ["foreign"] in [tool.devpi-warmup]'),
+        (">=3.99", (), "sdist of 2.0, too, which needs Python >=3.99", "choose a platform"),
+        (
+            ">=3.99",
+            ("foreign",),
+            "sdist of 2.0, too, which needs Python >=3.99",
+            "choose a platform",
+        ),
+    ],
+)
+def test_wheels_for_others_and_an_sdist(
+    catalogue: Catalogue,
+    fetcher: Fetcher,
+    tmp_path: Path,
+    requires_python: str,
+    sdists: tuple[str, ...],
+    said: str,
+    hint: str,
+) -> None:
+    catalogue.add("foreign", "2.0", tag="cp312-cp312-macosx_11_0_arm64")
+    catalogue.upload("foreign", make_sdist("foreign", "2.0", requires_python=requires_python))
+    with pytest.raises(WarmupError) as caught:
+        found = wanted(tmp_path, "foreign==2.0", sdists=sdists)
+        resolve(found, Cell(Target("3.12", "win32")), fetcher, Instead(fetcher))
+    assert said in str(caught.value)
+    assert hint in str(caught.value)
