@@ -17,8 +17,7 @@ from devpi_warmup.build.archive import unpack
 from devpi_warmup.build.backend import Backend
 from devpi_warmup.build.repair import Repaired, repair
 from devpi_warmup.build.static import static_metadata
-from devpi_warmup.errors import WarmupError
-from devpi_warmup.wheelhouse.lock import LINKS_FOOT, LINKS_HEAD, link
+from devpi_warmup.wheelhouse.lock import link, links_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -137,7 +136,7 @@ class Attempt:
             raise failure.HookError(done.stdout + done.stderr)
         made = sorted(out.iterdir())
         if len(made) != 1:
-            raise WarmupError(f"is built into {len(made)} files, and not into one")
+            raise failure.HookError(f"error: it gives {len(made)} files, and not one wheel")
         return repair(made[0], box, _made(self.folder / "repaired"))
 
     def _page(self, pins: Iterable[Pin]) -> Path:
@@ -150,7 +149,7 @@ class Attempt:
                 _link(self.lying(pin), there)
             links.append(link(pin.file.filename, pin.sha256, "files"))
         page = self.folder / "page.html"
-        page.write_text("\n".join([LINKS_HEAD, *links, LINKS_FOOT]), encoding="utf-8")
+        page.write_text(links_page("to build", links), encoding="utf-8")
         return page
 
 

@@ -14,7 +14,7 @@ from devpi_warmup.build.repair import AUDITWHEEL
 from devpi_warmup.build.tools import Tools
 from devpi_warmup.build.workshop import Tried, Workshop
 from devpi_warmup.errors import WarmupError
-from devpi_warmup.index.pages import IndexFile, parse_wheel
+from devpi_warmup.index.pages import IndexFile, Wheel
 from devpi_warmup.resolve.builds import Built, Unbuilt
 from devpi_warmup.wheelhouse.lock import ToBuild
 from devpi_warmup.wheelhouse.wheels import parse_metadata
@@ -172,8 +172,7 @@ class Builder:
         why += f"; what it requires is taken from {record.known_by}"
         if record.unsure:
             why += f", and {record.unsure}"
-        wheel = parse_wheel(sdist.project, _stand_in(sdist))
-        assert wheel is not None  # noqa: S101
+        wheel = Wheel(sdist.project, sdist.version, (), frozenset(), sdist.file)
         try:
             metadata = parse_metadata(record.metadata.encode(), wheel)
         except WarmupError as error:
@@ -203,9 +202,3 @@ def _is_for_others(record: ToBuildRecord, target: Target) -> bool:
     """Whether the wheel that a record is of does not serve a target, as far as that is known."""
     tags = frozenset(Tag(*tag.split("-")) for tag in record.tags.split(", ") if tag.count("-") == 2)  # noqa: PLR2004
     return target.rank(tags) is None and not record.problem.startswith(AUDITWHEEL)
-
-
-def _stand_in(sdist: Sdist) -> IndexFile:
-    """Return the name of a wheel of an sdist that nobody has built."""
-    name = sdist.project.replace("-", "_")
-    return IndexFile(f"{name}-{sdist.version}-py3-none-any.whl", "")

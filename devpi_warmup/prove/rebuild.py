@@ -16,7 +16,7 @@ from devpi_warmup.digests import digest
 from devpi_warmup.errors import indented
 from devpi_warmup.prove.install import InstallError
 from devpi_warmup.wheelhouse import members
-from devpi_warmup.wheelhouse.lock import LINKS_FOOT, LINKS_HEAD, link
+from devpi_warmup.wheelhouse.lock import link, links_page
 
 if TYPE_CHECKING:
     from devpi_warmup.prove.pip import Pip
@@ -82,7 +82,7 @@ def _page(record: BuildRecord, coverage: Coverage, folder: Path) -> Path:
     home = coverage.wheelhouse.path.as_uri()
     links = [link(tool, sha256, home) for tool, sha256 in record.requires.items()]
     page = folder / "page.html"
-    page.write_text("\n".join([LINKS_HEAD, *links, LINKS_FOOT]), encoding="utf-8")
+    page.write_text(links_page("to build", links), encoding="utf-8")
     tools = (coverage.manifest.files[tool] for tool in record.requires)
     lines = (f"{tool.project}=={tool.version}\n" for tool in tools)
     page.with_suffix(".txt").write_text("".join(lines), encoding="utf-8")

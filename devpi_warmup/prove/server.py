@@ -21,7 +21,7 @@ from devpi_warmup.inputs import sources
 from devpi_warmup.prove import stand_in
 from devpi_warmup.wheelhouse.coverage import Coverage
 from devpi_warmup.wheelhouse.files import Wheelhouse
-from devpi_warmup.wheelhouse.lock import LINKS_FOOT, LINKS_HEAD, link
+from devpi_warmup.wheelhouse.lock import link, links_page
 from devpi_warmup.wheelhouse.origins import Origin
 from devpi_warmup.wheelhouse.warmth import Proof, Warmth
 
@@ -115,7 +115,7 @@ def _page(
     page = folder / "beside.html"
     links = [link(file.filename, file.sha256, wheelhouse.path.as_uri()) for file in files]
     links += [link(path.name, digest(path), path.parent.as_uri()) for path in stand_ins]
-    page.write_text("\n".join([LINKS_HEAD, *links, LINKS_FOOT]), encoding="utf-8")
+    page.write_text(links_page("beside", links), encoding="utf-8")
     return f"--find-links={page}"
 
 

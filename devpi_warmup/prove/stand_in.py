@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from devpi_warmup.digests import digest
-from devpi_warmup.wheelhouse.lock import LINKS_FOOT, LINKS_HEAD, link
+from devpi_warmup.wheelhouse.lock import link, links_page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,10 +67,10 @@ def write(lock: Lock, files: Mapping[str, Path], folder: Path, shown: str) -> Pa
     """
     path = folder / f"{lock.cell.id}.txt"
     path.write_text(lock.to_requirements(shown), encoding="utf-8")
-    links = [LINKS_HEAD.format(title=lock.cell.id)]
+    links = []
     for pin in lock.pins:
         name = pin.file.filename
         links.append(link(name, pin.sha256, files[name].parent.as_uri()))
-    text = "\n".join([*links, LINKS_FOOT])
-    path.with_suffix(".html").write_text(text, encoding="utf-8")
+    page = links_page(lock.cell.id, links)
+    path.with_suffix(".html").write_text(page, encoding="utf-8")
     return path

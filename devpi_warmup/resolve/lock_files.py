@@ -11,7 +11,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from devpi_warmup.wheelhouse.files import write_text
-from devpi_warmup.wheelhouse.lock import LINKS_FOOT, LINKS_HEAD, Build, link
+from devpi_warmup.wheelhouse.lock import Build, link, links_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ def _build_texts(lock: Lock) -> tuple[str, str, str]:
     """
     pins: dict[NormalizedName, dict[str, Pin]] = {}
     lines = [f"# What the sdists of {lock.cell.id} are built with."]
-    links = [LINKS_HEAD.format(title=f"{lock.cell.id}, to build")]
+    links = []
     every = [b for one in lock.to_build or lock.builds for b in one.every]
     for build in every:
         what = build.sdist.filename
@@ -68,7 +68,7 @@ def _build_texts(lock: Lock) -> tuple[str, str, str]:
             lines.append(f"# each build has its own: {', '.join(map(str, files.values()))}")
     # pip takes no constraint with extras.
     lines += (f"{pin.project}=={pin.version}" for pin in agreed)
-    page = "\n".join([*dict.fromkeys(links), LINKS_FOOT])
+    page = links_page(f"{lock.cell.id}, to build", dict.fromkeys(links))
     return "\n".join(lines) + "\n", page, _pylock(agreed)
 
 

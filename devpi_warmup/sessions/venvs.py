@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nox.virtualenv
-import virtualenv
 from nox.command import CommandFailed
 from nox.logger import logger
 
@@ -50,6 +49,8 @@ class HostVirtualEnv(nox.virtualenv.VirtualEnv):
             ignored.write_text("*\n", encoding="ascii")
         # In this process, and with one pip for all of them, which Python compiles once: there is
         # one for each cell, and nothing is ever installed into it.
+        import virtualenv  # noqa: PLC0415 - not for what makes none, such as nox -l
+
         options = (*_SEEDS["venv_params"], "--symlink-app-data", "--quiet")
         console.quiet_libraries()
         with _no_settings():

@@ -14,6 +14,8 @@ from devpi_warmup import __version__
 from devpi_warmup.wheelhouse.files import LOCKS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from packaging.markers import Marker
 
     from devpi_warmup.index.pages import IndexFile
@@ -228,12 +230,14 @@ class Lock:
 
     def to_links(self) -> str:
         """Write a page of links, relative to ``locks/``, with the hash of each file (PEP 503)."""
-        lines = [link(pin.file.filename, pin.sha256) for pin in self.pins]
-        return "\n".join([LINKS_HEAD.format(title=self.cell.id), *lines, LINKS_FOOT])
+        links = (link(pin.file.filename, pin.sha256) for pin in self.pins)
+        return links_page(self.cell.id, links)
 
 
-LINKS_HEAD = "<!DOCTYPE html>\n<html><head><title>{title}</title></head><body>"
-LINKS_FOOT = "</body></html>\n"
+def links_page(title: str, links: Iterable[str]) -> str:
+    """Return a page of links, as pip reads it for ``--find-links``."""
+    head = f"<!DOCTYPE html>\n<html><head><title>{title}</title></head><body>"
+    return "\n".join([head, *links, "</body></html>\n"])
 
 
 def link(filename: str, sha256: str, folder: str = "..") -> str:
