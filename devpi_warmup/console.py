@@ -11,29 +11,39 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 SILENCE = 10.0  # seconds
 _NOX = "nox -s "
 _COMMAND = re.compile(r"nox -s (\"?)(?=(warmup|report|verify|seal)\b)")
 _typed = _NOX  # how a session of ours is called here, up to its name
+_said = 0  # lines
 
 
 def say(line: str) -> None:
     """Write a line of progress to stderr."""
+    global _said  # noqa: PLW0603 - whoever is silent for long is told by it
+    _said += 1
     sys.stderr.write(f"{spelled(line)}\n")
     sys.stderr.flush()
 
 
 @contextmanager
-def never_silent(what: str) -> Iterator[None]:
-    """Say every ten seconds that something is still under way."""
+def never_silent(what: str | Callable[[], str]) -> Iterator[None]:
+    """Say that something is still under way whenever nothing was said for ten seconds.
+
+    :param what: what that is, or how far it is by then
+    """
     ended = threading.Event()
     begun = time.monotonic()
 
     def speak() -> None:
+        heard = _said
         while not ended.wait(SILENCE):
-            say(f"{what}: still at it after {time.monotonic() - begun:.0f} seconds")
+            if heard == _said:
+                seconds = f"still at it after {time.monotonic() - begun:.0f} seconds"
+                say(f"{what}: {seconds}" if isinstance(what, str) else what())
+            heard = _said
 
     speaker = threading.Thread(target=speak, daemon=True)
     speaker.start()

@@ -10,18 +10,18 @@ import hashlib
 import json
 import os
 import sys
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from functools import partial
 from threading import Lock as Mutex
 from typing import TYPE_CHECKING
 
 from devpi_warmup import __version__, console, process
 from devpi_warmup.errors import FileError, indented, together
-from devpi_warmup.index.progress import progress
 from devpi_warmup.prove.forks import Forks
 from devpi_warmup.prove.judge import Judgement, judge
 from devpi_warmup.prove.referee import referee
-from devpi_warmup.resolve.resolver import resolve, survey
+from devpi_warmup.resolve.resolver import choose, survey
 from devpi_warmup.wheelhouse.members import problems
 from devpi_warmup.wheelhouse.origins import Origin
 
@@ -86,7 +86,8 @@ class Preparing:
         self._engine = ThreadPoolExecutor(1, thread_name_prefix="engine")
         judges = min(_JUDGES, os.cpu_count() or 1)
         self._judges = ThreadPoolExecutor(judges, thread_name_prefix="judges")
-        self._cells: dict[Cell, Future[Future[Prepared]]] = {}
+        self._gatherer = ThreadPoolExecutor(1, thread_name_prefix="gatherer")
+        self._cells: dict[Cell, Future[Prepared]] = {}
         self._judgements: dict[tuple[str, str], Future[dict[str, Judgement]]] = {}
         self._mutex = Mutex()
         self._forks = Forks(process.run)
@@ -98,7 +99,9 @@ class Preparing:
         """
         for cell in cells:
             if cell not in self._cells:
-                self._cells[cell] = self._engine.submit(self._prepare, cell, pip)
+                self._cells[cell] = done = Future[Prepared]()
+                self._fetcher.progress.cells += 1
+                self._submit(self._engine, done, partial(self._choose, done, cell, pip))
 
     def of(self, cell: Cell, pip: Pip) -> Prepared:
         """Return a cell once it is prepared.
@@ -106,39 +109,68 @@ class Preparing:
         :raises WarmupError: it cannot be had, or pip does not accept it
         """
         self.start([cell], pip)
-        return self._cells[cell].result().result()
+        prepared = self._cells[cell]
+        if not prepared.done():
+            with self._fetcher.progress.shown():
+                wait([prepared])
+        return prepared.result()
 
     def cancel(self) -> None:
         """Begin nothing more."""
-        self._engine.shutdown(wait=False, cancel_futures=True)
-        self._judges.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._engine, self._gatherer, self._judges):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def join(self) -> None:
         """Wait for what is under way."""
-        self._engine.shutdown()
-        self._judges.shutdown()
+        for pool in (self._engine, self._gatherer, self._judges):
+            pool.shutdown()
         self._forks.close()
 
-    def _prepare(self, cell: Cell, pip: Pip) -> Future[Prepared]:
-        lock = self._resolve(cell, pip)
-        return self._judges.submit(self._judge, lock, pip)
+    def _submit(
+        self, pool: ThreadPoolExecutor, done: Future[Prepared], step: Callable[[], None]
+    ) -> None:
+        """Take a step in the thread of a pool; what it raises is what becomes of the cell."""
 
-    def _resolve(self, cell: Cell, pip: Pip) -> Lock:
+        def run() -> None:
+            try:
+                step()
+            except BaseException as error:  # noqa: BLE001 - it is for the session to see
+                self._fetcher.progress.ready += 1
+                done.set_exception(error)
+
+        try:
+            pool.submit(run)
+        except RuntimeError:  # the run is being closed
+            done.cancel()
+
+    def _choose(self, done: Future[Prepared], cell: Cell, pip: Pip) -> None:
+        with self._fetcher.progress.doing(f"resolving {cell.id}"):
+            fetch = self._resolve(cell, pip)
+        self._submit(self._gatherer, done, partial(self._gather, done, cell, pip, fetch))
+
+    def _gather(
+        self, done: Future[Prepared], cell: Cell, pip: Pip, fetch: Callable[[], Lock]
+    ) -> None:
+        lock, progress = fetch(), self._fetcher.progress
+        console.say(
+            f"{cell.id}: {len(lock.pins)} pins, {progress.files} files downloaded so far "
+            f"({console.megabytes(progress.size)})"
+        )
+        self._submit(self._judges, done, partial(self._finish, done, lock, pip))
+
+    def _finish(self, done: Future[Prepared], lock: Lock, pip: Pip) -> None:
+        with self._fetcher.progress.doing(f"pip judges {lock.cell.id}"):
+            prepared = self._judge(lock, pip)
+        self._fetcher.progress.ready += 1
+        done.set_result(prepared)
+
+    def _resolve(self, cell: Cell, pip: Pip) -> Callable[[], Lock]:
         fetcher, requirements = self._fetcher, self._requirements[cell.environment]
         if wrong := self._wrong.get(cell.environment):
             # The lines that can be used are asked for all the same: one run names every problem.
             found = survey(requirements, cell.target, fetcher)
             raise together([*(problem.error for problem in wrong), *found])
-        files, size = fetcher.downloaded_files, fetcher.downloaded_bytes
-        with progress(cell) as fetcher.progress:
-            lock = resolve(requirements, cell, fetcher, self._builds(pip))
-        files, size = fetcher.downloaded_files - files, fetcher.downloaded_bytes - size
-        more = ", some only to be read" if files > len(lock.pins) else ""
-        console.say(
-            f"{cell.id}: {len(lock.pins)} pins, {files} files downloaded "
-            f"({console.megabytes(size)}{more})"
-        )
-        return lock
+        return choose(requirements, cell, fetcher, self._builds(pip))
 
     def _judge(self, lock: Lock, pip: Pip) -> Prepared:
         """Hold the files of a lock against each other, and have pip resolve and unpack it.

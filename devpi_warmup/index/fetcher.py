@@ -14,13 +14,19 @@ from packaging.utils import NormalizedName
 
 from devpi_warmup.digests import digest
 from devpi_warmup.errors import FileError, WarmupError
+from devpi_warmup.index.progress import Progress
 from devpi_warmup.index.single_flight import SingleFlight
 from devpi_warmup.index.transport import FILE_CONNECTIONS, SMALL_CONNECTIONS
 from devpi_warmup.inputs.urls import redact
 from devpi_warmup.wheelhouse import members
 from devpi_warmup.wheelhouse.files import StoredFile, Wheelhouse, second_name, write_error
 from devpi_warmup.wheelhouse.warmth import Warmth
-from devpi_warmup.wheelhouse.wheels import Metadata, parse_metadata, read_metadata
+from devpi_warmup.wheelhouse.wheels import (
+    DamagedWheelError,
+    Metadata,
+    parse_metadata,
+    read_metadata,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -55,9 +61,7 @@ class Fetcher:
         self.proofs: dict[IndexFile, Proof] = {}
         self.published: SingleFlight[IndexFile, StoredFile] = SingleFlight(self._publish)
         self.named: SingleFlight[IndexFile, Path] = SingleFlight(self._name)
-        self.downloaded_files = 0
-        self.downloaded_bytes = 0
-        self.progress: Callable[[int], None] | None = None
+        self.progress = Progress()
         self._devpi = devpi
         self._names: dict[str, tuple[str, str]] = {}  # as a disk that ignores case has them
         self._on_disk = {path.name.casefold(): path.name for path in wheelhouse.path.glob("*.whl")}
@@ -243,21 +247,31 @@ class Fetcher:
 
     def _download(self, file: IndexFile) -> StoredFile:
         path = self._scratch()
-        transport = self.index.transport
-        sha256 = transport.download(file.url, file.sha256, path, progress=self.progress)
-        size = path.stat().st_size
-        self.downloaded_files += 1
-        self.downloaded_bytes += size
-        return StoredFile(path, sha256, size)
+        transport, progress = self.index.transport, self.progress
+        with progress.doing(f"waiting for {file.filename}"):
+            sha256 = transport.download(file.url, file.sha256, path, progress=progress.count)
+        progress.downloaded()
+        return StoredFile(path, sha256, path.stat().st_size)
 
     def _scratch(self) -> Path:
         return self.wheelhouse.staging / uuid4().hex
 
     def _metadata(self, wheel: Wheel) -> Metadata:
-        data = self.index.metadata(wheel.file) if wheel.file.metadata else None
-        if data is None:
-            data = read_metadata(self.file(wheel.file).path, wheel)
-        return parse_metadata(data, wheel)
+        file, data = wheel.file, None
+        if file.metadata and not self.wheelhouse.find(file.filename, file.sha256):
+            data = self.index.metadata(file)
+        return self._read(wheel) if data is None else parse_metadata(data, wheel)
+
+    def _read(self, wheel: Wheel) -> Metadata:
+        return parse_metadata(read_metadata(self.file(wheel.file).path, wheel), wheel)
+
+    def check_metadata(self, wheel: Wheel) -> None:
+        """Hold the METADATA that the index served alone against the wheel that has come.
+
+        :raises DamagedWheelError: they say different things
+        """
+        if wheel.file.metadata and self._read(wheel) != self.metadata(wheel):
+            raise DamagedWheelError(wheel, "has another METADATA than the index serves beside it")
 
     def _members(self, file: IndexFile) -> tuple[str, ...]:
         return members.names(self.named(file))

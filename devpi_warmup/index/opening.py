@@ -56,7 +56,11 @@ def open_index(
     transport = transport or Transport(url, settings=settings)
     try:
         index = Index(transport)
-        headers = index.check(next(iter(projects), _ANY_PROJECT))
+        with console.never_silent(
+            f"waiting for the first page of {url.url} (a fresh devpi lists all projects of its "
+            "upstream first, which takes up to a minute)"
+        ):
+            headers = index.check(next(iter(projects), _ANY_PROJECT))
         devpi = detect(transport, headers)
         if devpi is not None:
             if not devpi.login():

@@ -226,7 +226,9 @@ class Index:
     def metadata(self, file: IndexFile) -> bytes | None:
         """Return the METADATA that the index serves beside a wheel (PEP 658), if it does."""
         try:
-            answer = self.transport.ask("GET", f"{file.url}.metadata", {}, limit=MAX_METADATA)
+            answer = self.transport.ask(
+                "GET", f"{file.url}.metadata", {}, limit=MAX_METADATA, any_status=True
+            )
         except IndexAccessError:
             return None  # a promise not kept: the wheel itself has it too
         if answer.status != requests.codes.ok:

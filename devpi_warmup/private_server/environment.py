@@ -1,51 +1,74 @@
-"""The environment that the private devpi-server runs in."""
+"""The environment that the private devpi-server runs in: one for all repositories of a user."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import platformdirs
+from filelock import FileLock
 
 from devpi_warmup import console
 from devpi_warmup.errors import ServerError
 from devpi_warmup.inputs.pip_config import clean_environment
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from devpi_warmup.inputs.pip_config import PipConfig
     from devpi_warmup.process import Runner
 
 REQUIREMENT = "devpi-server==6.20.3"
+CACHE = "DEVPI_WARMUP_CACHE"  # names another folder
 
 
-def environment(folder: Path, settings: PipConfig, runner: Runner) -> Path:
+def cache_folder() -> Path:
+    """Return where environments lie; a cache may be deleted at any time."""
+    return Path(os.environ.get(CACHE) or platformdirs.user_cache_path("devpi-warmup")).absolute()
+
+
+def environment(settings: PipConfig, runner: Runner) -> Path:
     """Return the interpreter of an environment with the pinned devpi-server, made if need be.
 
-    :param folder: where it lies; one for each interpreter that made it
+    There is one for each interpreter that made it. Whoever comes second waits.
+
     :param settings: pip's configuration: its own index installs tools
     :raises ServerError: it cannot be made
     """
-    key = hashlib.sha256(f"{REQUIREMENT} {sys.version}".encode()).hexdigest()[:12]
-    home = folder / f"server-{key}"
+    folder = cache_folder()
+    made_by = f"{REQUIREMENT} {sys.version} {sys.base_prefix}"
+    home = folder / f"server-{hashlib.sha256(made_by.encode()).hexdigest()[:12]}"
     python = home / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    ready = home / "ready"
-    if ready.exists():
-        return python
-    console.say(f"making the private devpi-server in {folder.name}/ ({REQUIREMENT})")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (
+            console.never_silent(f"making {REQUIREMENT} in {home}"),
+            FileLock(f"{home}.lock"),
+        ):
+            if not (home / "ready").exists() or not python.exists():
+                _make(home, python, settings, runner)
+    except OSError as error:
+        raise ServerError(
+            f"the cache folder {folder} cannot be written: {error.strerror or error}",
+            hint=f"name another one in the environment: {CACHE}",
+        ) from None
+    return python
+
+
+def _make(home: Path, python: Path, settings: PipConfig, runner: Runner) -> None:
+    console.say(f"making the private devpi-server, once for this machine ({REQUIREMENT})")
     shutil.rmtree(home, ignore_errors=True)
     index = {"PIP_INDEX_URL": settings.index_url} if settings.index_url else {}
     virtualenv = (sys.executable, "-m", "virtualenv", "--quiet", "--no-periodic-update")
     pip = (str(python), "-I", "-m", "pip", "install", "--quiet", REQUIREMENT)
     for argv in ((*virtualenv, str(home)), pip):
-        with console.never_silent(f"making {REQUIREMENT}"):
-            done = runner(argv, env=clean_environment() | settings.pip_environment | index)
+        done = runner(argv, env=clean_environment() | settings.pip_environment | index)
         if done.returncode != 0:
             raise ServerError(
                 f"{REQUIREMENT} cannot be installed:\n{done.last_lines()}",
                 hint="pip's own index and connection settings are used for this; "
                 "or set DEVPI_INDEX to a server of your own",
             )
-    ready.touch()
-    return python
+    (home / "ready").touch()

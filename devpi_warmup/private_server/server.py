@@ -48,7 +48,7 @@ _CHILD = Path(__file__).with_name("child.py")
 class PrivateServer:
     """A devpi-server for this run alone, on loopback, with data that stays.
 
-    :param folder: holds its environment, data and log; ``.devpi/``
+    :param folder: holds its data and log; ``.devpi/``
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class PrivateServer:
 
         :raises ServerError: it cannot be made
         """
-        return environment(self.folder, self._settings, self._runner)
+        return environment(self._settings, self._runner)
 
     def _launch(self, python: Path) -> str:
         self._password = self._root_password()
@@ -179,7 +179,8 @@ class PrivateServer:
             "--request-timeout",
             str(REQUEST_TIMEOUT),
         ]
-        argv += ["--offline-mode"] if self._offline else []
+        # METADATA alone is enough to resolve; what upstream lacks it for is read of the wheel.
+        argv += ["--offline-mode"] if self._offline else ["--enable-core-metadata"]
         self._process = subprocess.Popen(
             [*argv, *_FAST_START],
             env=env,
@@ -219,12 +220,13 @@ class PrivateServer:
             raise ServerError("another devpi-server answers at the address of the private one")
         # Without the parameter the answer lists every project of the upstream.
         config = self._ask("GET", f"{self._index}?no_projects=")
-        if not config.get("mirror_no_project_list"):
-            # Without it the first unknown project loads a list of all names there are.
-            self._change("mirror_no_project_list=True")
+        # Without the first the first unknown project loads a list of all names there are.
+        wanted = ("mirror_no_project_list", "mirror_provides_core_metadata")
+        if missing := [f"{name}=True" for name in wanted if not config.get(name)]:
+            self._change(*missing)
 
-    def _change(self, setting: str) -> None:
-        self._ask("PATCH", self._index, [setting])
+    def _change(self, *settings: str) -> None:
+        self._ask("PATCH", self._index, list(settings))
 
     def _ask(self, method: str, url: str, body: list[str] | None = None) -> dict[str, Any]:
         """Ask as any other client of devpi does; to change something, as its root user."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import SpecifierSet
@@ -28,7 +29,7 @@ from devpi_warmup.wheelhouse.origins import Origin
 from devpi_warmup.wheelhouse.wheels import BrokenWheelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from packaging.markers import Marker
@@ -54,7 +55,18 @@ def resolve(
     """Choose one file for every project the cell needs, and fetch the files.
 
     :param builds: builds the sdists that may be built
+    :raises WarmupError: as :func:`choose` does, and what that returns
+    """
+    return choose(requirements, cell, fetcher, builds)()
 
+
+def choose(
+    requirements: RequirementSet, cell: Cell, fetcher: Fetcher, builds: Builds | None = None
+) -> Callable[[], Lock]:
+    """Choose one file for every project the cell needs.
+
+    :param builds: builds the sdists that may be built
+    :returns: what fetches the files, and raises :class:`FileError` where one cannot be had
     :raises ResolutionError: there is no such set; says why, for this target
     :raises SeveralError: for several reasons: what cannot be had is left out, and the rest tried
     :raises FileError: a file of the set cannot be had
@@ -65,7 +77,7 @@ def resolve(
     if result is None or problems:
         raise together(problems)
     chosen = _Chosen(result, fetcher, cell.target, roots, builds)
-    return chosen.lock(cell, roots, own, broken)
+    return partial(chosen.lock, cell, roots, own, broken)
 
 
 def survey(
@@ -197,6 +209,8 @@ class _Chosen:
                     self._via[project].add(f"-r {requirement.root.where.rpartition(':')[0]}")
                 elif parent is not None and parent.project != project:
                     self._via[project].add(parent.project)
+        # Here, and not in lock(): builds are resolved and tried one after the other.
+        self._to_build = self._carried(target, roots)
 
     def _take(self, chosen: Distribution, target: Target, roots: Roots) -> None:
         """Take a wheel as it is, and of an sdist the wheel that is built of it, if one is."""
@@ -226,7 +240,7 @@ class _Chosen:
         :param broken: wheels that were opened and are no good, and why
         """
         pins = tuple(self._pins())
-        to_build = self._carried(cell.target, roots)
+        to_build = self._to_build
         notes = dict.fromkeys(self._notes(pins, cell.target, roots, broken))
         evaluated = [(marker, ("",)) for marker in own.markers]
         evaluated += [(marker, ("",)) for one in to_build for marker in one.markers]
@@ -251,6 +265,8 @@ class _Chosen:
         stored = self._fetcher.files([self._files[project].file for project in projects])
         for project, file in zip(projects, stored, strict=True):
             wheel = self._files[project]
+            if isinstance(wheel, Wheel):
+                self._fetcher.check_metadata(wheel)
             yield Pin(
                 project=project,
                 version=wheel.version,

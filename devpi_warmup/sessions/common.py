@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 _LIBRARIES = (
-    *("build", "mousebender", "requests", "resolvelib", "rich", "tomli_w", "truststore", "urllib3"),
-    "virtualenv",
+    *("build", "filelock", "mousebender", "platformdirs", "requests", "resolvelib", "rich"),
+    *("tomli_w", "truststore", "urllib3", "virtualenv"),
 )
 
 

@@ -1,30 +1,30 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from catalogue import Catalogue, served
-from filelock import FileLock
 from projects import NO_SETTINGS, Devpi, Project, mirror, new_project
 
+from devpi_warmup.private_server.environment import CACHE
 from devpi_warmup.private_server.server import PrivateServer
 
 
 @pytest.fixture(scope="session")
 def server_folder(request: pytest.FixtureRequest) -> Path:
-    """A folder with a devpi-server's environment, made once and kept between runs."""
+    """The cache folder with a devpi-server's environment, made once and kept between runs."""
     folder: Path = request.config.cache.mkdir("devpi-server")
-    with FileLock(folder / "made.lock"):  # the workers share it
-        PrivateServer(folder, settings=NO_SETTINGS).environment()
+    os.environ[CACHE] = str(folder)  # for the projects of the tests, too
+    PrivateServer(folder, settings=NO_SETTINGS).environment()
     return folder
 
 
 @pytest.fixture(scope="session")
 def scripts(server_folder: Path) -> Path:
     """Where the programs of devpi-server are."""
-    (environment,) = server_folder.glob("server-*")
-    return environment / "bin"
+    return PrivateServer(server_folder, settings=NO_SETTINGS).environment().parent
 
 
 @pytest.fixture(scope="session")
@@ -33,9 +33,6 @@ def make_server(server_folder: Path) -> Callable[[Path], PrivateServer]:
 
     def make(folder: Path) -> PrivateServer:
         folder.mkdir(parents=True, exist_ok=True)
-        (environment,) = server_folder.glob("server-*")
-        if not (folder / environment.name).exists():
-            (folder / environment.name).symlink_to(environment)
         return PrivateServer(folder, settings=NO_SETTINGS)
 
     return make
@@ -45,8 +42,6 @@ def make_server(server_folder: Path) -> Callable[[Path], PrivateServer]:
 def devpi_server(server_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devpi]:
     catalogue = Catalogue()
     folder = tmp_path_factory.mktemp("devpi")
-    (environment,) = server_folder.glob("server-*")
-    (folder / environment.name).symlink_to(environment)
     server = PrivateServer(folder, settings=NO_SETTINGS)
     with served(catalogue) as upstream:
         index = mirror(server, upstream)

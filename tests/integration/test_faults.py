@@ -221,8 +221,6 @@ def hasty(server_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """A devpi-server that waits one second for its upstream."""
     catalogue = Catalogue()
     folder = tmp_path_factory.mktemp("hasty")
-    (environment,) = server_folder.glob("server-*")
-    (folder / environment.name).symlink_to(environment)
     with pytest.MonkeyPatch.context() as patch, served(catalogue) as upstream:
         patch.setattr("devpi_warmup.private_server.server.REQUEST_TIMEOUT", 1)
         server = PrivateServer(folder, settings=PipConfig({}, ()))

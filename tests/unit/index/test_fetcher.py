@@ -37,7 +37,7 @@ def test_one_flight_for_each_file(catalogue: Catalogue, fetcher: Fetcher) -> Non
         stored = list(pool.map(lambda _: fetcher.file(file), range(32)))
     assert len({item.path for item in stored}) == 1
     assert catalogue.asked[f"/files/{file.filename}"] == 1
-    assert fetcher.downloaded_files == 1
+    assert fetcher.progress.files == 1
 
 
 def test_a_file_stays_staged_until_it_is_published(catalogue: Catalogue, fetcher: Fetcher) -> None:
@@ -55,7 +55,7 @@ def test_a_file_that_is_there_is_not_fetched(catalogue: Catalogue, fetcher: Fetc
     upload = catalogue.add("six", "1.0")
     (fetcher.wheelhouse.path / upload.filename).write_bytes(upload.data)
     fetcher.published(wheel_of(fetcher).file)
-    assert fetcher.downloaded_files == 0
+    assert fetcher.progress.files == 0
 
 
 @pytest.mark.parametrize("data", [b"", b"truncated", b"x" * 5000])
@@ -81,7 +81,7 @@ def test_metadata_of_the_index_spares_the_wheel(catalogue: Catalogue, fetcher: F
     catalogue.add("six", "1.0", requires=("idna",), core_metadata=True)
     (requirement,) = fetcher.metadata(wheel_of(fetcher)).requires
     assert requirement.name == "idna"
-    assert fetcher.downloaded_files == 0
+    assert fetcher.progress.files == 0
 
 
 def test_a_failure_is_not_remembered(catalogue: Catalogue, fetcher: Fetcher) -> None:
