@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import threading
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from devpi_warmup.index.http import (
 )
 from devpi_warmup.index.patience import AgainError, Retries, TransientError
 from devpi_warmup.index.reading import Judge
+from devpi_warmup.index.resume import Growing
 from devpi_warmup.inputs.urls import redact
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class Transport:
     def download(
         self, url: str, sha256: str, path: Path, *, progress: Callable[[int], None] | None = None
     ) -> str:
-        """Stream a file to ``path`` and return its sha256.
+        """Stream a file to ``path`` and return its sha256; after a cut, from there on.
 
         What stands at ``path`` afterwards is complete and has the digest; after an error
         nothing does. The caller gives a temporary path.
@@ -169,16 +169,19 @@ class Transport:
         :raises FileError: the file cannot be had, or has another digest
         :raises OSError: ``path`` cannot be written
         """
+        growing = Growing(path)
 
         def once() -> str:
-            with self._file_slots, self._request("GET", url, {}) as response:
+            with self._file_slots, self._request("GET", url, growing.headers) as response:
                 self._check(response, url)
                 if response.status_code >= _ERROR:  # 404, too: the index lists the file
+                    growing.forget()
                     raise TransientError(f"the server answered {response.status_code}")
-                digest = _write(path, self._pieces(response, progress))
-            if sha256 not in {"", digest}:
+                growing.take(response, self._pieces(response, progress))
+            if sha256 not in {"", digest := growing.sha256}:
+                growing.forget()
                 raise TransientError(f"its sha256 is {digest}, the index says {sha256}")
-            return digest
+            return growing.sha256
 
         def give_up(problem: str) -> WarmupError:
             return FileError(
@@ -284,12 +287,3 @@ def _retry_after(response: requests.Response) -> float:
         return max(0.0, urllib3.util.Retry().parse_retry_after(value)) if value else 0.0
     except (InvalidHeader, OverflowError, ValueError):
         return 0.0
-
-
-def _write(path: Path, pieces: Iterator[bytes]) -> str:
-    digest = hashlib.sha256()
-    with path.open("wb") as stream:
-        for piece in pieces:
-            digest.update(piece)
-            stream.write(piece)
-    return digest.hexdigest()

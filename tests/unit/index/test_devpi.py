@@ -191,7 +191,7 @@ def test_what_was_committed_but_is_not_on_the_disk_is_found_by_the_sweep(
     fetcher.close()
 
 
-def no_space(path: Path, pieces: object) -> str:
+def no_space(*_: object) -> str:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
@@ -205,7 +205,7 @@ def test_a_disk_that_is_full_in_the_sweep_is_no_traceback(
     fetcher = Fetcher(Index(transport), wheelhouse, Devpi(transport, bare=True))
     catalogue.faults[PATH] = [FINE, META, COLD_META, COLD_META, FINE]
     fetcher.file(six)
-    monkeypatch.setattr("devpi_warmup.index.transport._write", no_space)
+    monkeypatch.setattr("devpi_warmup.index.resume.Growing.take", no_space)
     with pytest.raises(WheelhouseError, match="cannot be written: No space left"):
         fetcher.sweep([six])
     fetcher.close()

@@ -104,7 +104,7 @@ def test_a_disk_that_cannot_be_written_has_a_hint(
     def full(*_: object) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("devpi_warmup.index.transport._write", full)
+    monkeypatch.setattr("devpi_warmup.index.resume.Growing.take", full)
     with pytest.raises(WheelhouseError, match=r"No space left on device\n.*disk full"):
         fetcher.file(file)
 

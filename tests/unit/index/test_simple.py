@@ -293,6 +293,47 @@ def test_a_netrc_file_serves_a_loopback_index_too(
     assert catalogue.headers[0]["Authorization"].startswith("Basic ")
 
 
+@pytest.mark.parametrize(
+    ("validator", "second", "asked"),
+    [
+        ({"ETag": '"1"'}, "rest", "bytes=5-"),
+        ({"Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT"}, "rest", "bytes=5-"),
+        ({"ETag": '"1"'}, "elsewhere", "bytes=5-"),
+        ({"ETag": '"1"'}, "whole", "bytes=5-"),
+        ({"ETag": '"1"'}, "beyond", "bytes=5-"),
+        ({"ETag": 'W/"1"'}, "whole", None),
+        ({}, "whole", None),
+    ],
+)
+def test_a_download_goes_on_where_it_was_cut(
+    catalogue: Catalogue,
+    index: Index,
+    six: IndexFile,
+    tmp_path: Path,
+    validator: dict[str, str],
+    second: str,
+    asked: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("devpi_warmup.index.transport.CHUNK", 5)
+    (upload,) = catalogue.projects["six"]
+    whole, path = upload.data, f"/files/{upload.filename}"
+    length = {"Content-Length": str(len(whole))}
+    seconds = {
+        "rest": Answer(206, body=whole[5:], headers={"Content-Range": "bytes 5-99/100"}),
+        "elsewhere": Answer(206, body=whole[9:], headers={"Content-Range": "bytes 9-99/100"}),
+        "whole": Answer(299),
+        "beyond": Answer(416),
+    }
+    cut = Answer(200, body=whole[:5], headers=length | validator)
+    catalogue.faults[path] = [cut, seconds[second], Answer(299)]
+    assert index.transport.download(six.url, six.sha256, tmp_path / "x") == six.sha256
+    assert (tmp_path / "x").read_bytes() == whole
+    assert catalogue.asked[path] == (3 if second in {"elsewhere", "beyond"} else 2)
+    ranges = [headers.get("Range") for headers in catalogue.headers]
+    assert [value for value in ranges if value] == [asked] * (asked is not None)
+
+
 def test_a_download_is_checked(index: Index, six: IndexFile, tmp_path: Path) -> None:
     sizes: list[int] = []
     assert (
