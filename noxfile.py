@@ -70,7 +70,8 @@ def measure(session: nox.Session) -> None:
     scripts = HERE / "tests" / "measure"
     script = scripts / f"{session.posargs[0] if session.posargs else ''}.py"
     if not script.is_file():
-        known = sorted(path.stem for path in scripts.glob("*.py") if path.stem != "indexes")
+        helpers = {"contenders", "indexes", "workloads"}
+        known = sorted(path.stem for path in scripts.glob("*.py") if path.stem not in helpers)
         session.error(f"name one: nox -s measure -- {', '.join(known)}")
     session.install("-e", ".", "--group", "measure")
     session.run("python", str(script), *session.posargs[1:])

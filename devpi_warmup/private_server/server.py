@@ -116,6 +116,11 @@ class PrivateServer:
         self._lock.release()
 
     @property
+    def pid(self) -> int:
+        """The process, or 0 where none is running."""
+        return self._process.pid if self._process else 0
+
+    @property
     def complaint(self) -> str:
         """What the system last refused the server, a full disk say; "" if nothing."""
         return self._watcher.complaint if self._watcher else ""

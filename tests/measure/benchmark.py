@@ -1,225 +1,245 @@
-"""What the whole command costs, beside the usual loop and a plain fetch of the same files.
+"""What the whole command costs, beside other tools and a plain fetch of the same files.
 
 ``nox -s measure -- benchmark [ROUNDS]``; it writes docs/benchmark.md and docs/benchmark.svg.
 
 Every command is a process of its own, in turn within one run, against one warm devpi-server on
-loopback. Absolute times mean little; the ratios of the medians are the result.
+loopback. Absolute times mean little; the ratios of the medians are the result. What is not
+installed here is left out.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
-import resource
+import re
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import requests
-from indexes import ROOT, index
+import contenders
+import workloads
+from contenders import Index
+from indexes import ROOT
+from workloads import Workload
 
-from devpi_warmup.index.transport import FILE_CONNECTIONS
-from devpi_warmup.inputs.pip_config import clean_environment
+from devpi_warmup import process
+from devpi_warmup.inputs import pip_config
+from devpi_warmup.private_server.server import PrivateServer
 
-REQUIREMENTS = ("pandas", "requests", "pydantic", "fastapi")
-PYTHONS = ("3.9", "3.10", "3.13")
-PLATFORMS = ("manylinux2014_x86_64", "win_amd64", "macosx_11_0_arm64")
-MORE = "manylinux_2_28_x86_64"  # one more platform, most of whose files are those of another
-NOXFILE = f"import sys; sys.path.insert(0, {str(ROOT)!r})\nimport devpi_warmup\n\ndevpi_warmup.register()\n"
+PARENT = (  # prints the seconds of CPU of what it ran, and the KiB of its largest process
+    "import resource, subprocess, sys\n"
+    "code = subprocess.run(sys.argv[1:], stdout=sys.stderr).returncode\n"
+    "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
+    "print(used.ru_utime + used.ru_stime, used.ru_maxrss)\n"
+    "sys.exit(code)\n"
+)
+_TICKS = os.sysconf("SC_CLK_TCK")
+_REQUEST = re.compile(rb" (GET|HEAD|POST) /")
 
 
 @dataclass
-class Place:
-    """A repository of a user, and the server that it warms."""
+class Cost:
+    """What one command took: seconds, of CPU its own and devpi's, requests, bytes of memory."""
 
-    root: Path
+    seconds: float
+    own: float
+    devpi: float
+    requests: int
+    peak: int
+    said: str = ""
+
+
+@dataclass
+class Row:
+    text: str
+    costs: list[Cost] = field(default_factory=list)
+    incomplete: str = "-"
+
+    def median(self, what: Callable[[Cost], float] = lambda cost: cost.seconds) -> float:
+        return statistics.median(map(what, self.costs))
+
+
+@dataclass
+class Bench:
+    """One folder, one server, and the rows measured so far."""
+
+    folder: Path
+    server: PrivateServer
     url: str
-    seconds: dict[str, list[float]] = field(default_factory=dict)
+    rows: dict[str, Row] = field(default_factory=dict)
 
-    def write(self, pythons: tuple[str, ...] = PYTHONS, more: tuple[str, ...] = ()) -> None:
-        platforms = (*PLATFORMS, *more)
-        table = f"pythons = {json.dumps(pythons)}\nplatforms = {json.dumps(platforms)}\n"
-        if more:
-            others = [f"cp{python.replace('.', '')}-{MORE}" for python in pythons[:-1]]
-            table += f"exclude = {json.dumps(others)}\n"
-        (self.root / "pyproject.toml").write_text(f"[tool.devpi-warmup]\n{table}")
-        (self.root / "noxfile.py").write_text(NOXFILE)
-        (self.root / "requirements").mkdir(exist_ok=True)
-        (self.root / "requirements" / "main.txt").write_text("\n".join(REQUIREMENTS) + "\n")
-
-    def clear(self) -> None:
-        for name in ("wheelhouse", ".nox", "loop", "fetch"):
-            shutil.rmtree(self.root / name, ignore_errors=True)
-
-    def warmup(self) -> None:
-        env = clean_environment() | {"DEVPI_INDEX": self.url, "NOX_SCRIPT_MODE": "none"}
-        argv = [sys.executable, "-m", "nox", "-s", "warmup"]
-        done = subprocess.run(argv, cwd=self.root, env=env, capture_output=True, text=True)
+    def run(self, argv: list[str], cwd: Path, **environ: str) -> Cost:
+        env = pip_config.clean_environment() | {"NOX_SCRIPT_MODE": "none"} | environ
+        devpi, asked, begun = self._devpi(), self._asked(), time.perf_counter()
+        whole = [sys.executable, "-c", PARENT, *argv]
+        done = subprocess.run(whole, cwd=cwd, env=env, capture_output=True, text=True)
+        seconds = time.perf_counter() - begun
         assert done.returncode == 0, done.stdout + done.stderr
+        own, peak = done.stdout.split()
+        used = self._devpi() - devpi, self._asked() - asked
+        return Cost(seconds, float(own), *used, int(peak) << 10, done.stderr)
 
-    def loop(self) -> None:
-        for python in PYTHONS:
-            for target in PLATFORMS:
-                argv = [sys.executable, "-I", "-m", "pip", "download", "--quiet"]
-                argv += ["--no-cache-dir", "--only-binary=:all:", f"--python-version={python}"]
-                argv += [f"--platform={target}", f"--index-url={self.url}/+simple/"]
-                argv += [f"--dest={self.root}/loop/{python}-{target}", *REQUIREMENTS]
-                subprocess.run(argv, env=clean_environment(), stderr=subprocess.DEVNULL, check=True)
+    def add(self, name: str, text: str, cost: Cost) -> None:
+        self.rows.setdefault(name, Row(text)).costs.append(cost)
+        print(f"{name}: {cost.seconds:.1f} s", flush=True)
 
-    def fetch(self) -> None:
-        """Fetch every file of the locks, as their addresses on devpi are, and nothing else."""
-        table = json.loads((self.root / "wheelhouse" / "manifest.json").read_text())["files"]
-        place, threads = self.root / "fetch", threading.local()
-        place.mkdir()
+    def _devpi(self) -> float:
+        pid = self.server.pid
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
 
-        def one(name: str, sha256: str) -> None:
-            if not hasattr(threads, "session"):
-                threads.session = requests.Session()
-                threads.session.trust_env = False
-            url = f"{self.url}/+f/{sha256[:3]}/{sha256[3:16]}/{name}"
-            digest = hashlib.sha256()
-            got = threads.session.get(url, stream=True, timeout=60)
-            with got as answer, (place / name).open("wb") as stream:
-                for piece in answer.iter_content(1 << 18):
-                    digest.update(piece)
-                    stream.write(piece)
-            assert digest.hexdigest() == sha256
-
-        with ThreadPoolExecutor(FILE_CONNECTIONS) as pool:
-            list(pool.map(one, table, [entry["sha256"] for entry in table.values()]))
-
-    def complete(self) -> int:
-        """Of how many targets the loop has every file that the lock has."""
-        targets = json.loads((self.root / "wheelhouse" / "manifest.json").read_text())["targets"]
-        count = 0
-        for entry in targets.values():
-            got = {
-                p.name
-                for p in (self.root / "loop").glob(f"{entry['python']}-{entry['platform']}/*")
-            }
-            wanted = {name.partition("-")[0].lower() for name in entry["files"]}
-            count += wanted <= {name.partition("-")[0].lower() for name in got}
-        return count
-
-    def time(self, name: str, run: Callable[[], None]) -> None:
-        start = time.perf_counter()
-        run()
-        self.seconds.setdefault(name, []).append(time.perf_counter() - start)
-
-    def median(self, name: str) -> float:
-        return statistics.median(self.seconds[name])
+    def _asked(self) -> int:
+        return len(_REQUEST.findall(self.server.log.read_bytes()))
 
 
-def measure(place: Place, rounds: int) -> int:
-    """Take the rounds; return of how many targets the loop was complete."""
+def ours(bench: Bench, work: Workload, name: str, text: str, *, fresh: bool) -> None:
+    root = bench.folder / "ours"
+    if fresh:
+        shutil.rmtree(root, ignore_errors=True)
+    workloads.write(root, work)
+    argv = [sys.executable, "-m", "nox", "-s", "warmup"]
+    bench.add(name, text, bench.run(argv, root, DEVPI_INDEX=bench.url))
+    bench.rows[name].incomplete = "0, proven"
+
+
+def measure(bench: Bench, rounds: int) -> None:
     for number in range(rounds + 1):
         if number == 1:
-            place.seconds.clear()  # the first round has warmed the server, and every disk
-        for count in (1, 2):
-            place.clear()
-            place.write(PYTHONS[:count])
-            place.time(f"{3 * count} targets", place.warmup)
-        place.clear()
-        place.write()
-        place.time("9 targets", place.warmup)
-        place.time("again", place.warmup)
-        place.write(more=(MORE,))
-        place.time("again, and one more target", place.warmup)
-        place.write()
-        place.time("plain fetch", place.fetch)
-        place.time("loop", place.loop)
-    return place.complete()
+            bench.rows.clear()  # the first round has warmed the server, and every disk
+        for work in (workloads.W1, workloads.W2):
+            ours(bench, work, f"{work.name} fresh", "`nox -s warmup`, empty wheelhouse", fresh=True)
+            ours(bench, work, f"{work.name} again", "again, nothing changed", fresh=False)
+            if work is workloads.W1:
+                more = workloads.more(work)
+                ours(bench, more, "W1 more", "again, and one target more", fresh=False)
+                workloads.write(bench.folder / "ours", work)
+            index = Index(bench.url, bench.folder / "other", bench.folder / "ours" / "wheelhouse")
+            for contender in contenders.ALL:
+                if work.name not in contender.works or not contender.here():
+                    continue
+                shutil.rmtree(index.folder, ignore_errors=True)
+                index.folder.mkdir()
+                argv = contender.prepared(work, index)
+                name = f"{work.name} {contender.name}"
+                bench.add(name, contender.text, bench.run(argv, index.folder))
+                bench.rows[name].incomplete = contender.incomplete(index)
+        for count in workloads.COUNTS:
+            work = workloads.many(count)
+            ours(bench, work, f"many {count}", f"{count} targets", fresh=True)
+
+
+def table(bench: Bench, work: str) -> str:
+    rows = {name: row for name, row in bench.rows.items() if name.startswith(f"{work} ")}
+    first = rows[f"{work} fresh"].median()
+    lines = [
+        "| command | seconds: median, lowest to highest | of ours fresh "
+        + "| CPU: its own, devpi's | requests | largest process | targets incomplete |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows.values():
+        seconds = [cost.seconds for cost in row.costs]
+        spread = f"{row.median():.1f}, {min(seconds):.1f} to {max(seconds):.1f}"
+        cpu = f"{row.median(lambda c: c.own):.1f}, {row.median(lambda c: c.devpi):.1f}"
+        peak = max(cost.peak for cost in row.costs) >> 20
+        asked = f"{row.median(lambda c: c.requests):.0f}"
+        lines.append(
+            f"| {row.text} | {spread} | {row.median() / first:.2f} | {cpu} | {asked} "
+            f"| {peak} MiB | {row.incomplete} |"
+        )
+    return "\n".join(lines)
 
 
 PAGE = """\
 # What it costs
 
-Written by `nox -s measure -- benchmark {rounds}` on {cpus} processors, {system}, Python {python}.
-`{requirements}` for three Pythons on three platforms, and a warm devpi-server on loopback; whole
-processes, in turn, medians. Compare the ratios: seconds are those of one machine.
+Written by `nox -s measure -- benchmark {rounds}` on {cpus} processors, {system}, Python {python}: whole processes, in turn
+within one run, {rounds} rounds, against one warm devpi-server on loopback. Compare the ratios: seconds are those of one
+machine. "Incomplete" counts targets whose files are not enough; the proof that devpi holds each file, and that real
+pip accepts each lock offline, is in ours alone.
 
-| command | seconds (median) | lowest to highest | the loop takes so many times as long |
-|---|---|---|---|
-{rows}
+## W1: `{w1}`, for three Pythons on three platforms
 
-The loop leaves {incomplete} of 9 targets incomplete, and says nothing of it; ours are accepted by
-pip, and every file is shown to be in devpi's store. Three targets take {three:.1f} s, six
-{six:.1f} s, nine {nine:.1f} s. The largest process took {peak} MiB.
+{table1}
+
+## W2: {count} popular requirements, for the same nine targets
+
+{table2}
+
+## Targets
+
+`{many}` for more and more targets, empty wheelhouse: {targets}.
 
 ![time against the number of targets](benchmark.svg)
 """
-ROWS = {
-    "9 targets": "`nox -s warmup`, empty wheelhouse, no session environments",
-    "again": "`nox -s warmup` again, nothing changed",
-    "again, and one more target": "again, and one target more",
-    "loop": "the loop around `pip download`",
-    "plain fetch": "a plain concurrent fetch of the same files; no page is read",
-}
 
 
-def page(place: Place, rounds: int, complete: int) -> str:
-    rows = []
-    for name, text in ROWS.items():
-        values, ratio = place.seconds[name], place.median("loop") / place.median(name)
-        spread = f"{min(values):.1f} to {max(values):.1f}"
-        rows.append(f"| {text} | {place.median(name):.1f} | {spread} | {ratio:.1f} |")
+def page(bench: Bench, rounds: int) -> str:
+    targets = ", ".join(
+        f"{count} targets {bench.rows[f'many {count}'].median():.1f} s"
+        for count in workloads.COUNTS
+    )
     return PAGE.format(
         rounds=rounds,
         cpus=os.cpu_count(),
         system=f"{platform.system()} {platform.machine()}",
         python=platform.python_version(),
-        requirements=" ".join(REQUIREMENTS),
-        rows="\n".join(rows),
-        incomplete=9 - complete,
-        three=place.median("3 targets"),
-        six=place.median("6 targets"),
-        nine=place.median("9 targets"),
-        peak=resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10,
+        w1=" ".join(workloads.W1.requirements),
+        count=len(workloads.W2.requirements),
+        many=" ".join(workloads.many(1).requirements),
+        table1=table(bench, "W1"),
+        table2=table(bench, "W2"),
+        targets=targets,
     )
 
 
-def drawing(place: Place) -> str:
-    points = [(n, place.median(f"{n} targets")) for n in (3, 6, 9)]
-    per_target = place.median("loop") / 9
-    top = max(per_target * 9, *(seconds for _, seconds in points)) * 1.1
+def drawing(bench: Bench) -> str:
+    points = [(n, bench.rows[f"many {n}"].median()) for n in workloads.COUNTS]
+    loop = bench.rows["W1 loop"].median() / 9 if "W1 loop" in bench.rows else 0.0
+    wide, top = max(workloads.COUNTS), max(loop * max(workloads.COUNTS), points[-1][1]) * 1.1
 
     def at(n: float, seconds: float) -> str:
-        return f"{60 + n * 40:.0f},{260 - seconds / top * 230:.0f}"
+        return f"{60 + n / wide * 380:.0f},{260 - seconds / top * 230:.0f}"
 
-    ours = " ".join(at(n, seconds) for n, seconds in points)
-    loop = " ".join(at(n, per_target * n) for n in (3, 6, 9))
-    labels = "".join(f'<text x="{52 + n * 40}" y="280">{n}</text>' for n in (3, 6, 9))
+    ours_ = " ".join(at(n, seconds) for n, seconds in points)
+    theirs = " ".join(at(n, loop * n) for n, _ in points)
+    labels = "".join(
+        f'<text x="{52 + n / wide * 380:.0f}" y="280">{n}</text>' for n in workloads.COUNTS
+    )
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 480 300" font-family="sans-serif" '
         'font-size="13"><title>Seconds against the number of targets</title>'
         '<rect width="480" height="300" fill="white"/>'
-        '<path d="M60 20V260H440" fill="none" stroke="black"/>'
+        '<path d="M60 20V260H450" fill="none" stroke="black"/>'
         f'<text x="10" y="{270 - 230 / 1.1:.0f}">{top / 1.1:.0f} s</text>{labels}'
-        f'<polyline points="{loop}" fill="none" stroke="#b40" stroke-width="3"/>'
-        f'<polyline points="{ours}" fill="none" stroke="#06c" stroke-width="3"/>'
-        f'<text x="300" y="40" fill="#b40">the loop</text>'
-        f'<text x="300" y="235" fill="#06c">nox -s warmup</text></svg>\n'
+        f'<polyline points="{theirs}" fill="none" stroke="#b40" stroke-width="3"/>'
+        f'<polyline points="{ours_}" fill="none" stroke="#06c" stroke-width="3"/>'
+        '<text x="70" y="40" fill="#b40">the loop around pip download</text>'
+        '<text x="70" y="60" fill="#06c">nox -s warmup</text></svg>\n'
     )
 
 
 def main() -> None:
     rounds = int(sys.argv[1]) if sys.argv[1:] else 3
-    with index() as url, tempfile.TemporaryDirectory() as folder:
-        place = Place(Path(folder), url.url)
-        complete = measure(place, rounds)
-    text = page(place, rounds, complete)
+    settings = pip_config.read(process.run, sys.executable)
+    server = PrivateServer(ROOT / ".devpi", settings=settings)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            bench = Bench(Path(folder), server, server.start().url)
+            measure(bench, rounds)
+    finally:
+        server.stop()
+    text = page(bench, rounds)
     (ROOT / "docs" / "benchmark.md").write_text(text, encoding="utf-8")
-    (ROOT / "docs" / "benchmark.svg").write_text(drawing(place), encoding="utf-8")
+    (ROOT / "docs" / "benchmark.svg").write_text(drawing(bench), encoding="utf-8")
+    raw = {name: [cost.__dict__ for cost in row.costs] for name, row in bench.rows.items()}
+    print(json.dumps({n: [c["seconds"] for c in costs] for n, costs in raw.items()}))
     print(text)
 
 
