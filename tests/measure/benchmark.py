@@ -140,7 +140,7 @@ def table(bench: Bench, work: str) -> str:
     first = rows[f"{work} fresh"].median()
     lines = [
         "| command | seconds: median, lowest to highest | of ours fresh "
-        + "| CPU: its own, devpi's | requests | largest process | targets incomplete |",
+         "| CPU: its own, devpi's | requests | largest process | targets incomplete |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in rows.values():
