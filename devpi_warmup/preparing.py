@@ -21,7 +21,9 @@ from devpi_warmup.errors import FileError, indented, together
 from devpi_warmup.prove.forks import Forks
 from devpi_warmup.prove.judge import Judgement, judge
 from devpi_warmup.prove.referee import referee
+from devpi_warmup.resolve.kept import kept, last_lock
 from devpi_warmup.resolve.resolver import choose, survey
+from devpi_warmup.wheelhouse.changes import changes
 from devpi_warmup.wheelhouse.members import problems
 from devpi_warmup.wheelhouse.origins import Origin
 
@@ -35,7 +37,9 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.requirements import RequirementSet
     from devpi_warmup.prove.pip import Pip
     from devpi_warmup.resolve.builds import Builds
-    from devpi_warmup.wheelhouse.lock import Lock, Pin
+    from devpi_warmup.resolve.kept import Upgrade
+    from devpi_warmup.wheelhouse.changes import Change
+    from devpi_warmup.wheelhouse.lock import Lock, LockedPin, Pin
     from devpi_warmup.wheelhouse.manifest import Manifest
 
 _SHOWN = 5  # problems of one kind
@@ -51,6 +55,7 @@ class Prepared:
     :param verdict: a digest of everything that was before it
     :param judged: what it warned of when it unpacked each wheel, by filename
     :param before: whether a former run has asked it, with the same bytes
+    :param changes: what differs from the last lock, where there was one
     """
 
     lock: Lock
@@ -58,6 +63,7 @@ class Prepared:
     verdict: str
     judged: Mapping[str, tuple[str, ...]]
     before: bool
+    changes: tuple[Change, ...] = ()
 
 
 class Preparing:
@@ -70,6 +76,8 @@ class Preparing:
         wrong: Mapping[str, Sequence[Problem]],
         before: Manifest,
         builds: Callable[[Pip], Builds],
+        *,
+        upgrade: Upgrade,
     ) -> None:
         """Share one fetcher.
 
@@ -77,7 +85,10 @@ class Preparing:
         :param wrong: what is wrong with them
         :param before: what former runs have left; a verdict on the same bytes stands
         :param builds: gives what builds sdists, for a pip
+        :param upgrade: which pins of the last locks are not to stay
         """
+        self._upgrade = upgrade
+        self._last: dict[Cell, tuple[LockedPin, ...]] = {}
         self._fetcher = fetcher
         self._requirements = requirements
         self._wrong = wrong
@@ -170,7 +181,10 @@ class Preparing:
             # The lines that can be used are asked for all the same: one run names every problem.
             found = survey(requirements, cell.target, fetcher)
             raise together([*(problem.error for problem in wrong), *found])
-        return choose(requirements, cell, fetcher, self._builds(pip))
+        wheelhouse = fetcher.wheelhouse
+        self._last[cell] = last = last_lock(wheelhouse, cell)
+        stay = kept(last, wheelhouse, cell, self._upgrade)
+        return choose(requirements, cell, fetcher, self._builds(pip), stay)
 
     def _judge(self, lock: Lock, pip: Pip) -> Prepared:
         """Hold the files of a lock against each other, and have pip resolve and unpack it.
@@ -201,7 +215,9 @@ class Preparing:
             version = referee(lock, requirements, files, shown=shown, pip=forking).pip_version
             judged = self._unpacked(lock, files, version, pip)
         lock = replace(lock, notes=(*lock.notes, *found.notes))
-        return Prepared(lock, version, verdict, judged, before)
+        last = self._last[lock.cell]
+        changed = tuple(changes(last, lock)) if last else ()
+        return Prepared(lock, version, verdict, judged, before, changed)
 
     def _verdict(self, lock: Lock, pip: Pip) -> str:
         """Return a digest of everything that pip's verdict depends on, or "" if that is unknown."""

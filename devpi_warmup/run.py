@@ -18,6 +18,8 @@ from devpi_warmup.inputs import pip_config, sources
 from devpi_warmup.preparing import Preparing
 from devpi_warmup.private_server.server import FOLDER, PrivateServer
 from devpi_warmup.prove.pip import Pip
+from devpi_warmup.resolve import kept
+from devpi_warmup.resolve.kept import Upgrade
 from devpi_warmup.resolve.lock_files import write_lock
 from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.journal import ManifestJournal
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.config import Config
     from devpi_warmup.inputs.pip_config import PipConfig
     from devpi_warmup.inputs.urls import IndexUrl
+    from devpi_warmup.wheelhouse.changes import Change
     from devpi_warmup.wheelhouse.lock import Lock
 
 _SHOWN = 5  # problems of one kind
@@ -38,12 +41,18 @@ class Run:
     """What all cells of a run share: the index, the wheelhouse, what was gathered so far."""
 
     def __init__(
-        self, config: Config, *, python: str, wheelhouse: Wheelhouse | None = None
+        self,
+        config: Config,
+        *,
+        python: str,
+        wheelhouse: Wheelhouse | None = None,
+        upgrade: Upgrade | None = None,
     ) -> None:
         """Open everything a run needs.
 
         :param python: an interpreter with pip, whose settings say how to connect
         :param wheelhouse: of that configuration, if somebody else looks at it, too
+        :param upgrade: which pins of the last locks are not to stay
         :raises WarmupError: the index, the server or the wheelhouse is no good
         """
         read = {e.name: sources.read(e.sources) for e in config.environments}
@@ -59,6 +68,8 @@ class Run:
             if settings.ignored:
                 console.say(f"ignored settings of pip: {', '.join(settings.ignored)}")
             self._stack.enter_context(self._wheelhouse.held())
+            upgrade = upgrade or Upgrade()
+            kept.check(upgrade, self._wheelhouse, config.cells)
             url = config.index or self._private_index(config, settings)
             roots = [r for found in self._requirements.values() for r in found.requirements]
             projects = (root.name for root in roots if root.url is None)
@@ -69,7 +80,12 @@ class Run:
             self._journal = ManifestJournal(self._wheelhouse, digests, shown)
             before = self._journal.manifest
             self._preparing = Preparing(
-                self._fetcher, self._requirements, self._wrong, before, self._builder
+                self._fetcher,
+                self._requirements,
+                self._wrong,
+                before,
+                self._builder,
+                upgrade=upgrade,
             )
             # Nothing more is begun, transfers end, and only then what is under way does.
             self._stack.callback(self._preparing.join)
@@ -90,6 +106,7 @@ class Run:
         if self._unshown:
             console.say(f"{self._unshown}: it cannot be shown that each of them answers")
         self._locks: list[Lock] = []
+        self.changes: dict[str, tuple[Change, ...]] = {}  # since the last lock, by cell id
         self._builds: Builder | None = None
 
     def close(self) -> None:
@@ -129,6 +146,7 @@ class Run:
             unshown=self._unshown,
         )
         self._locks.append(lock)
+        self.changes[cell.id] = prepared.changes
         for note in self._journal.notes(cell):
             console.say(f"{cell.id}: note: {note}")
         accepts = f"pip {prepared.pip_version} accepts the lock offline"

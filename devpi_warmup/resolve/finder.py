@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+from devpi_warmup.errors import FileError
 from devpi_warmup.index.pages import IndexFile, parse_sdist, parse_wheel
 from devpi_warmup.index.single_flight import SingleFlight
 from devpi_warmup.inputs.sdists import Sdists
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from devpi_warmup.index.pages import Page, Sdist, Wheel
     from devpi_warmup.inputs.own_wheels import OwnWheel
     from devpi_warmup.inputs.targets import Target
+    from devpi_warmup.resolve.kept import Kept
 
 Hashes: TypeAlias = "frozenset[str] | None"  # None: any digest will do
 Distribution: TypeAlias = "Wheel | Sdist"
@@ -40,13 +42,17 @@ class Finder:
         broken: Mapping[IndexFile, str],
         own: Sequence[OwnWheel] = (),
         sdists: Sdists | None = None,
+        *,
+        kept: Mapping[NormalizedName, Kept] | None = None,
     ) -> None:
         """Look among the files of one index, and wheels of the user's own.
 
         :param broken: wheels that were opened and are no good
         :param own: wheels of the user's own
         :param sdists: which may be built
+        :param kept: what comes first where it is admitted
         """
+        self._kept = kept or {}
         self._sdists = sdists or Sdists()
         self._target = target
         self._fetcher = fetcher
@@ -82,7 +88,35 @@ class Finder:
         for _, wheel in ranked:
             if yanked_too or not wheel.file.yanked:
                 best.setdefault(wheel.version, wheel)
-        return list(best.values())
+        found = list(best.values())
+        return self._with_kept_first(project, found, [wheel for _, wheel in ranked])
+
+    def _with_kept_first(
+        self, project: NormalizedName, found: list[Distribution], admitted: Sequence[Distribution]
+    ) -> list[Distribution]:
+        """Return what was found, and before it the file of the last lock, or else its version.
+
+        :param admitted: every file that satisfies what is wanted, yanked ones too
+        :raises FileError: the index has another file under that name
+        """
+        kept = self._kept.get(project)
+        if kept is None:
+            return found
+        of_version = [one for one in admitted if one.version == kept.version]
+        first = next((one for one in of_version if one.file.sha256 == kept.sha256), None)
+        if first is None:
+            for one in of_version:
+                if one.file.filename == kept.filename and one.file.indexed and one.file.sha256:
+                    raise FileError(
+                        f"{kept.filename} is not the file of the last lock: the index gives its "
+                        f"sha256 as {one.file.sha256}, and the lock says {kept.sha256}",
+                        hint="ask the keeper of the index why; if that is meant: "
+                        f"nox -s warmup -- --upgrade {project}",
+                    )
+            first = next((one for one in found if one.version == kept.version), None)
+        if first is None:
+            return found
+        return [first, *(one for one in found if one.version != kept.version)]
 
     def _rank_all(self, project: NormalizedName) -> list[tuple[int, Distribution]]:
         page = self.page(project)

@@ -84,7 +84,7 @@ class Provider(AbstractProvider[ResolverRequirement, Candidate, str]):
         self._promoted: set[str] = set()
         self._information: dict[str, Causes] = {}  # of what is open, for the budget
         self._opened: defaultdict[NormalizedName, set[IndexFile]] = defaultdict(set)
-        self.finder = Finder(target, fetcher, broken, roots.own, roots.sdists)
+        self.finder = Finder(target, fetcher, broken, roots.own, roots.sdists, kept=roots.kept)
         self.prefetch = Prefetch(roots, target, self.finder, fetcher)
 
     def identify(self, requirement_or_candidate: ResolverRequirement | Candidate) -> str:

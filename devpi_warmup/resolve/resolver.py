@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.targets import Target
     from devpi_warmup.resolve.builds import Builds
     from devpi_warmup.resolve.finder import Distribution
+    from devpi_warmup.resolve.kept import Kept
     from devpi_warmup.wheelhouse.lock import Build, ToBuild
     from devpi_warmup.wheelhouse.wheels import Metadata
 
@@ -61,11 +63,16 @@ def resolve(
 
 
 def choose(
-    requirements: RequirementSet, cell: Cell, fetcher: Fetcher, builds: Builds | None = None
+    requirements: RequirementSet,
+    cell: Cell,
+    fetcher: Fetcher,
+    builds: Builds | None = None,
+    kept: Mapping[NormalizedName, Kept] | None = None,
 ) -> Callable[[], Lock]:
     """Choose one file for every project the cell needs.
 
     :param builds: builds the sdists that may be built
+    :param kept: the pins that stay while the requirements admit them
     :returns: what fetches the files, and raises :class:`FileError` where one cannot be had
     :raises ResolutionError: there is no such set; says why, for this target
     :raises SeveralError: for several reasons: what cannot be had is left out, and the rest tried
@@ -73,7 +80,7 @@ def choose(
     :raises IndexAccessError: the index does not answer
     """
     own = for_target(requirements, cell.target)
-    result, roots, broken, problems = _attempt(own, cell.target, fetcher, builds)
+    result, roots, broken, problems = _attempt(own, cell.target, fetcher, builds, kept or {})
     if result is None or problems:
         raise together(problems)
     chosen = _Chosen(result, fetcher, cell.target, roots, builds)
@@ -85,7 +92,7 @@ def survey(
 ) -> tuple[WarmupError, ...]:
     """Return what is wrong with the requirements by what the index has; no wheel is opened."""
     _, _, _, problems = _attempt(
-        for_target(requirements, target), target, fetcher, None, shallow=True
+        for_target(requirements, target), target, fetcher, None, {}, shallow=True
     )
     return tuple(problems)
 
@@ -95,6 +102,7 @@ def _attempt(
     target: Target,
     fetcher: Fetcher,
     builds: Builds | None,
+    kept: Mapping[NormalizedName, Kept],
     *,
     shallow: bool = False,
 ) -> tuple[
@@ -111,7 +119,7 @@ def _attempt(
     :returns: what was chosen, for whom, what was passed over, and every problem
     """
     problems: list[WarmupError] = []
-    roots = roots_of(own, target, problems)
+    roots = replace(roots_of(own, target, problems), kept=kept)
     broken: dict[IndexFile, str] = {}
     given_up = set(roots.refused)
     while True:
@@ -290,6 +298,11 @@ class _Chosen:
                 if extra not in self._metadata[pin.project].extras:
                     wanters = ", ".join(pin.via)
                     yield f"{pin.project} {pin.version} has no extra {extra!r}, wanted by {wanters}"
+            if pin.file.yanked and pin.project in roots.kept:
+                yield (
+                    f"{pin.project} {pin.version} is yanked on the index, and stays as the last "
+                    f"lock has it (-- --upgrade {pin.project} moves it)"
+                )
             if pin.file.origin is not Origin.DIRECT:
                 yield from self._older_than_it_could_be(pin, target, roots)
             yield from self._unknowable(pin, target)

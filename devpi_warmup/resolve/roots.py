@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.own_wheels import OwnWheel
     from devpi_warmup.inputs.requirements import RootRequirement, TargetRequirements
     from devpi_warmup.inputs.targets import Target
+    from devpi_warmup.resolve.kept import Kept
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Roots:
     :param refused: projects that a line names by a URL which will not do
     :param own: wheels of the user's own
     :param sdists: which may be built
+    :param kept: the pins of the last lock that are to stay
     """
 
     wants: tuple[ResolverRequirement, ...]
@@ -50,6 +52,7 @@ class Roots:
     refused: frozenset[NormalizedName] = frozenset()
     own: tuple[OwnWheel, ...] = ()
     sdists: Sdists = field(default_factory=Sdists)
+    kept: Mapping[NormalizedName, Kept] = field(default_factory=dict)
 
     @property
     def names(self) -> frozenset[NormalizedName]:

@@ -18,9 +18,9 @@ from packaging.version import Version
 from devpi_warmup import console
 from devpi_warmup.errors import WarmupError
 from devpi_warmup.inputs import config
-from devpi_warmup.sessions import matrix, servers, venvs
+from devpi_warmup.sessions import arguments, matrix, servers, venvs
 from devpi_warmup.sessions.common import Names
-from devpi_warmup.sessions.verify import FROM_SOURCE, Verify
+from devpi_warmup.sessions.verify import Verify
 from devpi_warmup.sessions.warmup import Warmup
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ _DOCS = {
     "another as it is.",
     "verify": "Install one target from the wheelhouse on its real interpreter, with no network.",
 }
+
+_TAKING = ("warmup", "verify")  # something after --
 
 
 class _AnyPython(str):
@@ -166,7 +168,8 @@ class _Adding:
 
         def session(session: nox.Session, **values: Any) -> None:
             console.type_as(self._typed)
-            _refuse_arguments(session, FROM_SOURCE if name == "verify" else "")
+            if name not in _TAKING:
+                arguments.nothing(session)
             run(session, **values)
 
         session.__doc__ = doc or _DOCS[name]
@@ -176,16 +179,3 @@ class _Adding:
             options["allow_parallel"] = False  # its neighbours share the wheelhouse
         options["download_python"] = "never"
         return nox.session(name=self._prefix + name, default=False, **options)(session)
-
-
-def _refuse_arguments(session: nox.Session, known: str) -> None:
-    """Refuse what stands after --.
-
-    :param known: the one word that the session takes there, or ""
-    """
-    if others := [word for word in session.posargs if word != known]:
-        takes = f"{known} and nothing else" if known else "nothing"
-        session.error(
-            f"{session.name} takes {takes} after --: {' '.join(others)}\n"
-            "    hint: what to warm up stands in [tool.devpi-warmup] and the requirement files"
-        )

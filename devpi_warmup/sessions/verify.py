@@ -13,6 +13,8 @@ from devpi_warmup.inputs.cells import Cell
 from devpi_warmup.inputs.targets import Target
 from devpi_warmup.prove import install, rebuild
 from devpi_warmup.prove.pip import Pip
+from devpi_warmup.sessions import arguments
+from devpi_warmup.sessions.arguments import FROM_SOURCE
 from devpi_warmup.sessions.common import check_options, fail, python_of
 from devpi_warmup.sessions.matrix import why_not_here
 from devpi_warmup.sessions.venvs import FreshVirtualEnv, NotHere
@@ -25,9 +27,6 @@ if TYPE_CHECKING:
     import nox
 
     from devpi_warmup.inputs.config import Config
-
-
-FROM_SOURCE = "--from-source"
 
 
 @dataclass
@@ -59,6 +58,7 @@ class Verify:
         """
         cell = Cell(Target(str(session.python), platform), environment)
         check_options(session, FreshVirtualEnv, forced)
+        from_source = bool(arguments.one_of(session, (FROM_SOURCE,)))
         if reason := why_not_here(cell.target):
             left_out = f"{cell.id} is not verified: {reason}"
             if _others_run_here(session):
@@ -70,7 +70,7 @@ class Verify:
         try:
             entry = install.check_ready(self._coverage, cell, self._digest(environment))
             pip = Pip(python_of(session), process.run)
-            if FROM_SOURCE in session.posargs:
+            if from_source:
                 _tell_rebuilt(cell, rebuild.rebuild(entry, self._coverage, pip=pip))
             done = install.install(cell, entry, self._coverage, pip=pip)
         except WarmupError as error:

@@ -13,18 +13,22 @@ from devpi_warmup.inputs import sources
 from devpi_warmup.inputs.cells import Cell
 from devpi_warmup.inputs.targets import Target
 from devpi_warmup.report import outcome, table
+from devpi_warmup.sessions import arguments
 from devpi_warmup.sessions.common import Names, check_options, fail, missing_library, python_of
 from devpi_warmup.sessions.venvs import HostVirtualEnv
+from devpi_warmup.wheelhouse import changes
 from devpi_warmup.wheelhouse.coverage import Coverage
 from devpi_warmup.wheelhouse.files import Wheelhouse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import nox
 
     from devpi_warmup.inputs.config import Config
+    from devpi_warmup.resolve.kept import Upgrade
     from devpi_warmup.run import Run
+    from devpi_warmup.wheelhouse.changes import Change
 
 
 @dataclass
@@ -40,6 +44,7 @@ class Warmup:
     _said: dict[str, str] = field(default_factory=dict)  # each problem, and of which cell first
     _alike: dict[frozenset[str], str] = field(default_factory=dict)  # all of one, and of which
     _run: Run | None = None
+    _changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
     _broken: WarmupError | None = None
     _reported: bool = False
 
@@ -53,15 +58,16 @@ class Warmup:
         cell = Cell(Target(str(session.python), platform), environment)
         check_options(session, HostVirtualEnv, forced)
         self.names.check(session)
+        upgrade = arguments.upgrade(session)
         if self._reported:
             session.error("every warmup ends with report: name it without, or after it")
         try:
-            session.notify(self.names.report)
+            session.notify(self.names.report, posargs=())
         except ValueError:
             session.error("warmup ends with the report of all its targets: run it without -j")
         self.failures[cell.id] = None
         try:
-            run = self._open(session, cell)
+            run = self._open(session, cell, upgrade)
         except WarmupError as error:  # of no cell: what earlier runs have covered stays so
             fail(session, f"{cell.id} was not warmed up{self._once(cell, error)}")
         try:
@@ -123,6 +129,10 @@ class Warmup:
 
     def _tell(self, rows: Sequence[table.Row], coverage: Coverage, asked: str | None) -> None:
         """Say what there is to say beside the table."""
+        if changed := list(changes.told(self._changes)):
+            console.say("changed since the last lock:")
+            for line in changed:
+                console.say(f"  {line}")
         index, counted, every = coverage.manifest.index, self.config.counted, self.config.cells
         if not self.failures:
             if index and asked in {None, index}:
@@ -150,9 +160,10 @@ class Warmup:
         """End the run: stop transfers and the private server, free the wheelhouse."""
         run, self._run = self._run, None
         if run is not None:
+            self._changes = run.changes
             run.close()
 
-    def _open(self, session: nox.Session, first: Cell) -> Run:
+    def _open(self, session: nox.Session, first: Cell, upgrade: Upgrade) -> Run:
         if self._broken is not None:
             raise self._broken
         if self._run is None:
@@ -161,7 +172,12 @@ class Warmup:
                 # Here and not above: report runs inside the gap, where nothing else is.
                 from devpi_warmup.run import Run  # noqa: PLC0415
 
-                self._run = Run(self.config, python=python_of(session), wheelhouse=self._wheelhouse)
+                self._run = Run(
+                    self.config,
+                    python=python_of(session),
+                    wheelhouse=self._wheelhouse,
+                    upgrade=upgrade,
+                )
                 if not session._runner.global_config.stop_on_first_error:  # noqa: SLF001
                     ahead = (first, *self._selected(session))
                     self._run.ahead(ahead, python=python_of(session))

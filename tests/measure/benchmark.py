@@ -135,12 +135,15 @@ def measure(bench: Bench, rounds: int) -> None:
             ours(bench, work, f"many {count}", f"{count} targets", fresh=True)
 
 
+HEAD = """| command | seconds: median, lowest to highest | of ours fresh \
+| CPU: its own, devpi's | requests | largest process | targets incomplete |"""
+
+
 def table(bench: Bench, work: str) -> str:
     rows = {name: row for name, row in bench.rows.items() if name.startswith(f"{work} ")}
     first = rows[f"{work} fresh"].median()
     lines = [
-        "| command | seconds: median, lowest to highest | of ours fresh "
-         "| CPU: its own, devpi's | requests | largest process | targets incomplete |",
+        HEAD,
         "|---|---|---|---|---|---|---|",
     ]
     for row in rows.values():

@@ -1,0 +1,107 @@
+"""The pins of a cell's last lock, which stay while the requirements admit them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from devpi_warmup import console
+from devpi_warmup.errors import WarmupError
+from devpi_warmup.wheelhouse.files import LOCKS, OUTDATED
+from devpi_warmup.wheelhouse.lock import LockedPin, LockError, read_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from packaging.utils import NormalizedName
+    from packaging.version import Version
+
+    from devpi_warmup.inputs.cells import Cell
+    from devpi_warmup.wheelhouse.files import Wheelhouse
+
+_LINK = re.compile(r"#sha256=([0-9a-f]{64})\">([^<]+)</a>")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A pin that is to stay.
+
+    :param filename: of its file, or "" where the page of the lock is not there
+    """
+
+    version: Version
+    sha256: str
+    filename: str = ""
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """Which pins are not to stay.
+
+    :param everything: none stays
+    :param projects: those whose pins do not; what they need moves where it has to
+    """
+
+    everything: bool = False
+    projects: frozenset[NormalizedName] = frozenset()
+
+
+def last_lock(wheelhouse: Wheelhouse, cell: Cell) -> tuple[LockedPin, ...]:
+    """Return the pins of the last lock of a cell, also of one that was set aside.
+
+    A lock that cannot be read is named, and has none.
+    """
+    text, _ = _last(wheelhouse, cell)
+    try:
+        return read_lock(text)
+    except LockError as error:
+        console.say(f"{cell.id}: its last lock cannot be read, and no pin of it is kept: {error}")
+        return ()
+
+
+def check(upgrade: Upgrade, wheelhouse: Wheelhouse, cells: Iterable[Cell]) -> None:
+    """Make sure that what is to be upgraded is in a last lock, where there is one.
+
+    :raises WarmupError: it is in none
+    """
+    if not upgrade.projects:
+        return
+    known = {pin.project for cell in cells for pin in last_lock(wheelhouse, cell)}
+    if known and (unknown := sorted(upgrade.projects - known)):
+        raise WarmupError(
+            f"--upgrade: no lock holds {', '.join(unknown)}",
+            hint="name projects as the locks do, or none at all to renew everything",
+        )
+
+
+def kept(
+    pins: tuple[LockedPin, ...], wheelhouse: Wheelhouse, cell: Cell, upgrade: Upgrade
+) -> Mapping[NormalizedName, Kept]:
+    """Return of a lock what is to stay, by project."""
+    if upgrade.everything:
+        return {}
+    _, page = _last(wheelhouse, cell)
+    names: dict[str, str] = dict(_LINK.findall(page))
+    return {
+        pin.project: Kept(pin.version, pin.sha256, names.get(pin.sha256, ""))
+        for pin in pins
+        if pin.project not in upgrade.projects
+    }
+
+
+def _last(wheelhouse: Wheelhouse, cell: Cell) -> tuple[str, str]:
+    """Return the text and the page of the last lock, or empty ones."""
+    aside = wheelhouse.path / LOCKS / OUTDATED
+    for folder in (aside.parent, aside):
+        path = folder / f"{cell.id}.txt"
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            continue
+        try:
+            page = path.with_suffix(".html").read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            page = ""
+        return text, page
+    return "", ""
