@@ -10,12 +10,14 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from devpi_warmup.foreign import plain
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SILENCE = 10.0  # seconds
 _NOX = "nox -s "
-_COMMAND = re.compile(r"nox -s (\"?)(?=(warmup|report|verify|seal)\b)")
+_COMMAND = re.compile(r"nox -s (\"?)(?=(warmup|report|merge|plan|verify|seal)\b)")
 _typed = _NOX  # how a session of ours is called here, up to its name
 _said = 0  # lines
 
@@ -61,9 +63,12 @@ def type_as(command: str) -> None:
 
 
 def spelled(text: str) -> str:
-    """Return a text with commands that can be typed here; texts say ``nox -s warmup``."""
+    """Return a text with commands that can be typed here, and none that a CI system obeys.
+
+    Texts say ``nox -s warmup``.
+    """
     launcher, _, prefix = _typed.rpartition(" ")
-    return _COMMAND.sub(lambda match: f"{launcher} {match[1]}{prefix}", text)
+    return plain(_COMMAND.sub(lambda match: f"{launcher} {match[1]}{prefix}", text))
 
 
 def quiet_libraries() -> None:

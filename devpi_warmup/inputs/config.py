@@ -29,7 +29,7 @@ _OF_ENVIRONMENTS = (
     *("requirements", "groups", "constraints", "wheels"),
     *("sdists", "build-constraints", "carry"),
 )
-_STRINGS = ("index-url", "wheelhouse")
+_STRINGS = ("index-url", "wheelhouse", "reports")
 _BOOLEANS = ("require-warm",)
 KEYS = (*_OF_ENVIRONMENTS, *_STRINGS, *_BOOLEANS, environments.TABLE)
 
@@ -43,6 +43,7 @@ class Config:
     :param index: the one index, or None for the private devpi-server
     :param wheelhouse: the folder that crosses the gap
     :param require_warm: whether a file that cannot be shown to be warm fails the run
+    :param reports: the folder of the reports for machines
     """
 
     root: Path
@@ -50,6 +51,7 @@ class Config:
     index: IndexUrl | None
     wheelhouse: Path
     require_warm: bool
+    reports: Path
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -95,12 +97,14 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Config:
     index = _index(settings, environ, problems)
     if problems:
         raise InvalidInputError("the configuration is wrong", list(dict.fromkeys(problems)))
+    wheelhouse = root / settings.get("wheelhouse", "wheelhouse")
     return Config(
         root=root,
         environments=found,
         index=index,
-        wheelhouse=root / settings.get("wheelhouse", "wheelhouse"),
+        wheelhouse=wheelhouse,
         require_warm=settings.get("require-warm", False),
+        reports=root / settings["reports"] if "reports" in settings else wheelhouse / "reports",
     )
 
 

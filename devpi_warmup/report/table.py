@@ -33,6 +33,7 @@ class Row:
     :param shown: how many it could be asked for
     :param reason: why it is missing, or not warm
     :param details: the same in full, where it has more than a line and stands in no other row
+    :param whole: the same in full, always
     :param notes: what else the user may want to know
     :param unshown: why it cannot be shown that everything is warm, and from every base
     :param left: what has to be built where it is installed, and is not named in carry
@@ -50,6 +51,7 @@ class Row:
     notes: tuple[str, ...] = ()
     unshown: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    whole: str = ""
 
     @property
     def good(self) -> bool:
@@ -81,7 +83,7 @@ def rows(
             same = reasons.setdefault(summary, cell.id)
             told = summary if same == cell.id else f"as {same}"
             details = reason if same == cell.id and "\n" in reason else ""
-            found.append(Row(cell.id, MISSING, reason=told, details=details))
+            found.append(Row(cell.id, MISSING, reason=told, details=details, whole=reason))
         else:
             accepted = (carry or {}).get(cell.environment, Sdists())
             found.append(_gathered(coverage, cell, asked, accepted))

@@ -41,7 +41,7 @@ def why_not_here(target: Target) -> str:
     if _runs_here(target):
         return ""
     machine = platform.machine()
-    if _family(target) != {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux"):
+    if family(target) != {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux"):
         return f"this machine is {platform.system()} {machine}"
     if sys.platform == "linux" and target.platform.endswith(f"_{machine}"):
         library, version = platform.libc_ver()
@@ -49,7 +49,8 @@ def why_not_here(target: Target) -> str:
     return f"this machine is {platform.system()} {platform.release()} {machine}"
 
 
-def _family(target: Target) -> str:
+def family(target: Target) -> str:
+    """Return the system of a target: linux, windows or macos."""
     return _FAMILIES.get(target.platform[:3], "linux")
 
 
@@ -61,7 +62,7 @@ def _parametrize(cells: Iterable[tuple[Cell, str]]) -> Any:
         if cell.environment:
             names = ["python", "platform", "environment"]
             values.append(cell.environment)
-        parameters.append(nox.param(*values, id=cell.id, tags=[_family(cell.target)]))
+        parameters.append(nox.param(*values, id=cell.id, tags=[family(cell.target)]))
     return nox.parametrize(names, parameters)
 
 

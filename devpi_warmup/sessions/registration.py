@@ -20,6 +20,8 @@ from devpi_warmup.errors import WarmupError
 from devpi_warmup.inputs import config
 from devpi_warmup.sessions import arguments, matrix, servers, venvs
 from devpi_warmup.sessions.common import Names
+from devpi_warmup.sessions.merge import merge
+from devpi_warmup.sessions.plan import plan
 from devpi_warmup.sessions.verify import Verify
 from devpi_warmup.sessions.warmup import Warmup
 
@@ -28,9 +30,11 @@ if TYPE_CHECKING:
 
     from devpi_warmup.inputs.config import Config
 
-NAMES = ("warmup", "report", "seal", "verify-devpi", "verify")
+NAMES = ("plan", "warmup", "report", "merge", "seal", "verify-devpi", "verify")
 OLDEST_NOX = "2026.4.10"  # before, -k passed over sessions that do not run by default
 _DOCS = {
+    "plan": "Print the ids of all targets, a line each; --json and --github are for programs.",
+    "merge": "Join the wheelhouses of several jobs, named after --, and have pip judge them anew.",
     "warmup": "Gather everything one target needs, through devpi, and have pip confirm it.",
     "report": "Print what the wheelhouse covers; every warmup ends with it.",
     "seal": "Make the data of the private devpi-server ready to be copied into the gap.",
@@ -39,7 +43,7 @@ _DOCS = {
     "verify": "Install one target from the wheelhouse on its real interpreter, with no network.",
 }
 
-_TAKING = ("warmup", "verify")  # something after --
+_TAKING = ("plan", "warmup", "merge", "verify")  # something after --
 
 
 class _AnyPython(str):
@@ -131,8 +135,10 @@ class _Adding:
         )
         self._add("warmup", warmup.session, matrix.everywhere(config.cells), **host)
         whole = {"python": _AnyPython()}  # they are about every cell, whatever -p says
+        self._add("plan", lambda s: plan(s, config, self._prefix), venv_backend="none", **whole)
         names.report_is(self._add("report", warmup.report, venv_backend="none", **whole))
         host |= whole
+        self._add("merge", lambda session: merge(session, config), **host)
         self._add("seal", lambda session: servers.seal(session, config), **host)
         self._add("verify-devpi", lambda session: servers.verify_devpi(session, config), **host)
         self._add("verify", verify.session, matrix.verifiable(config.cells), **fresh)

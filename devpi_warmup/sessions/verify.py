@@ -13,6 +13,10 @@ from devpi_warmup.inputs.cells import Cell
 from devpi_warmup.inputs.targets import Target
 from devpi_warmup.prove import install, rebuild
 from devpi_warmup.prove.pip import Pip
+from devpi_warmup.report import publishing
+from devpi_warmup.report.junit import junit
+from devpi_warmup.report.result import Result
+from devpi_warmup.report.table import Row
 from devpi_warmup.sessions import arguments
 from devpi_warmup.sessions.arguments import FROM_SOURCE
 from devpi_warmup.sessions.common import check_options, fail, python_of
@@ -20,6 +24,7 @@ from devpi_warmup.sessions.matrix import why_not_here
 from devpi_warmup.sessions.venvs import FreshVirtualEnv, NotHere
 from devpi_warmup.wheelhouse.coverage import Coverage
 from devpi_warmup.wheelhouse.files import Wheelhouse
+from devpi_warmup.wheelhouse.manifest import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +32,9 @@ if TYPE_CHECKING:
     import nox
 
     from devpi_warmup.inputs.config import Config
+
+
+INSTALLED = "installed"
 
 
 @dataclass
@@ -74,10 +82,22 @@ class Verify:
                 _tell_rebuilt(cell, rebuild.rebuild(entry, self._coverage, pip=pip))
             done = install.install(cell, entry, self._coverage, pip=pip)
         except WarmupError as error:
+            self._report(Row(cell.id, MISSING, whole=str(error.args[0])))
             fail(session, f"{cell.id} is missing: {error}")
+        failed = tuple(f"import {name} fails: {reason}" for name, reason in done.failed_imports)
+        self._report(Row(cell.id, INSTALLED, done.python, done.distributions, notes=failed))
         for module, reason in done.failed_imports:
             session.warn(f"{cell.id}: import {module} fails: {reason}")
         print(_told(cell, done), flush=True)  # noqa: T201 - the result of the session
+
+    def _report(self, row: Row) -> None:
+        """Write the report of a cell where a CI system reads it; inside the gap none does."""
+        if not publishing.in_pipeline():
+            return
+        bad = "" if row.good else f"missing: {row.cell}"
+        result = Result("verify", (row,), bad, self.config.counted, self._coverage.manifest)
+        files = {f"junit.verify-{row.cell}.xml": junit}
+        publishing.publish(result, self.config.reports, self.config.root, files)
 
 
 def _tell_rebuilt(cell: Cell, again: Sequence[rebuild.Rebuilt]) -> None:

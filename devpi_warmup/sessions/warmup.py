@@ -8,20 +8,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from devpi_warmup import console
-from devpi_warmup.errors import InvalidInputError, WarmupError
-from devpi_warmup.inputs import sources
+from devpi_warmup.errors import WarmupError
 from devpi_warmup.inputs.cells import Cell
 from devpi_warmup.inputs.targets import Target
-from devpi_warmup.report import outcome, table
+from devpi_warmup.report import publishing
 from devpi_warmup.sessions import arguments
 from devpi_warmup.sessions.common import Names, check_options, fail, missing_library, python_of
+from devpi_warmup.sessions.concluding import Ending, conclude
 from devpi_warmup.sessions.venvs import HostVirtualEnv
-from devpi_warmup.wheelhouse import changes
-from devpi_warmup.wheelhouse.coverage import Coverage
 from devpi_warmup.wheelhouse.files import Wheelhouse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import nox
 
@@ -71,7 +69,8 @@ class Warmup:
         except WarmupError as error:  # of no cell: what earlier runs have covered stays so
             fail(session, f"{cell.id} was not warmed up{self._once(cell, error)}")
         try:
-            left = run.warm(cell, python=python_of(session))
+            with publishing.folded(cell.id):
+                left = run.warm(cell, python=python_of(session))
         except WarmupError as error:
             self.failures[cell.id] = str(error.args[0])
             fail(session, f"{cell.id} is missing{self._once(cell, error)}")
@@ -111,50 +110,13 @@ class Warmup:
             fail(session, f"devpi does not say what it holds: {error}")
         finally:
             self.close()
-        cells = [c for c in self.config.cells if not self.failures or c.id in self.failures]
-        coverage = Coverage(self._wheelhouse)
-        if link := coverage.wheelhouse.linked:
-            session.error(f"{link} is a link, and what it points to would stay behind")
-        asked = self.config.index.url if self.config.index and not self.failures else None
-        digests = self._digests(session)
-        carry = {e.name: e.carry for e in self.config.environments}
-        rows = table.rows(coverage, cells, digests, self.failures, asked=asked, carry=carry)
-        print(table.table(rows, counted=self.config.counted), flush=True)  # noqa: T201
-        self._tell(rows, coverage, asked)
-        if self._broken is not None:
-            why = self._broken.title
-            fail(session, f"nothing was warmed up: {why}; the table shows what earlier runs left")
-        if problem := outcome.problem(rows, require_warm=self.config.require_warm):
-            fail(session, problem)
+        broken = self._broken.title if self._broken is not None else ""
+        ending = Ending(self._command, self.failures, self._changes, broken)
+        conclude(session, self.config, self._wheelhouse, ending)
 
-    def _tell(self, rows: Sequence[table.Row], coverage: Coverage, asked: str | None) -> None:
-        """Say what there is to say beside the table."""
-        if changed := list(changes.told(self._changes)):
-            console.say("changed since the last lock:")
-            for line in changed:
-                console.say(f"  {line}")
-        index, counted, every = coverage.manifest.index, self.config.counted, self.config.cells
-        if not self.failures:
-            if index and asked in {None, index}:
-                console.say(f"warm is what the last warmup was shown of {index}")
-            for row in (row for row in rows if row.details):
-                console.say(f"{row.cell} is missing: {row.details}")
-        elif len(rows) < len(every):
-            console.say(f"{len(rows)} of {len(every)} {counted} were selected")
-        unused = coverage.unused_wheels(every)
-        if unused and all(row.state != "missing" for row in rows):
-            console.say(
-                f"{len(unused)} wheels in {coverage.wheelhouse.shown}/ are of no covered target, "
-                f"such as {unused[0]}; they may be deleted"
-            )
-
-    def _digests(self, session: nox.Session) -> dict[str, str]:
-        """Return the digest of what each environment requires now, by its name."""
-        read = {e.name: sources.read(e.sources) for e in self.config.environments}
-        wrong = dict.fromkeys(p for _, problems in read.values() for p in problems)
-        if wrong and not self.failures:
-            fail(session, str(InvalidInputError("the requirements cannot be used", wrong)))
-        return {name: found.digest for name, (found, _) in read.items()}
+    @property
+    def _command(self) -> str:
+        return "warmup" if self.failures else "report"
 
     def close(self) -> None:
         """End the run: stop transfers and the private server, free the wheelhouse."""

@@ -50,8 +50,8 @@ def more(work: Workload) -> Workload:
 def many(count: int) -> Workload:
     """W1 for that many targets, three Pythons at first, then six."""
     platforms = (
-        *("manylinux2014_x86_64", "win_amd64", "macosx_11_0_arm64", "manylinux_2_28_x86_64"),
-        "manylinux2014_aarch64",
+        *("manylinux_2_28_x86_64", "win_amd64", "macosx_11_0_arm64", "manylinux_2_28_aarch64"),
+        "musllinux_1_2_x86_64",
     )
     pythons = PYTHONS if count <= 9 else ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
     return replace(W1, name="many", pythons=pythons, platforms=platforms[: count // len(pythons)])

@@ -1,0 +1,88 @@
+"""Where the reports of a result go: files in ``reports/``, and what the CI system shows."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devpi_warmup import console
+from devpi_warmup.report.annotations import commands
+from devpi_warmup.report.as_json import as_json
+from devpi_warmup.report.junit import junit
+from devpi_warmup.report.summary import summary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from devpi_warmup.report.result import Result
+
+FILES: Mapping[str, Callable[[Result], str]] = {"report.json": as_json, "junit.xml": junit}
+
+
+def publish(
+    result: Result,
+    folder: Path,
+    root: Path,
+    files: Mapping[str, Callable[[Result], str]] = FILES,
+    environ: Mapping[str, str] = os.environ,
+) -> None:
+    """Write every report; one that cannot be written is named, and changes no outcome.
+
+    :param folder: of the files
+    :param root: the repository, for places in it
+    :param files: their names, and what writes them
+    """
+    for name, write in files.items():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(write(result), encoding="utf-8")
+        except OSError as error:
+            console.say(f"{folder.name}/{name} cannot be written: {error.strerror}")
+    if on_github(environ):
+        sys.stderr.write(commands(result, root))
+        sys.stderr.flush()
+    if page := environ.get("GITHUB_STEP_SUMMARY"):
+        try:
+            with Path(page).open("a", encoding="utf-8") as stream:
+                stream.write(summary(result))
+        except OSError as error:
+            console.say(f"the summary of the step cannot be written: {error.strerror}")
+
+
+@contextmanager
+def folded(title: str, environ: Mapping[str, str] = os.environ) -> Iterator[None]:
+    """Fold what is said meanwhile, where the CI system can.
+
+    :param title: of ASCII letters, digits and -_().
+    """
+    name = f"w{time.time_ns():x}"
+    if on_github(environ):
+        begin, end = f"::group::{title}\n", "::endgroup::\n"
+    elif environ.get("GITLAB_CI") == "true":
+        now = int(time.time())
+        begin = f"\x1b[0Ksection_start:{now}:{name}[collapsed=true]\r\x1b[0K{title}\n"
+        end = f"\x1b[0Ksection_end:{{}}:{name}\r\x1b[0K\n"
+    else:
+        yield
+        return
+    sys.stderr.write(begin)
+    sys.stderr.flush()
+    try:
+        yield
+    finally:
+        sys.stderr.write(end.format(int(time.time())))
+        sys.stderr.flush()
+
+
+def on_github(environ: Mapping[str, str]) -> bool:
+    """Whether a workflow of GitHub runs this, or what does the same."""
+    return environ.get("GITHUB_ACTIONS") == "true"
+
+
+def in_pipeline(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether one of the CI systems runs this that read reports."""
+    return on_github(environ) or environ.get("GITLAB_CI") == "true" or "JENKINS_URL" in environ

@@ -1,0 +1,49 @@
+"""What a command has come to: what every format of a report is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from devpi_warmup.wheelhouse.manifest import MISSING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from devpi_warmup.report.table import Row
+    from devpi_warmup.wheelhouse.changes import Change
+    from devpi_warmup.wheelhouse.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Result:
+    """The outcome of one command for some cells.
+
+    :param command: the name of its session: ``warmup``, ``report``, ``merge``, ``verify``
+    :param rows: one for each cell
+    :param problem: why it has failed, or ""
+    :param counted: what cells are called
+    :param changes: since the last lock, by the id of the cell
+    :param manifest: what the wheelhouse holds
+    """
+
+    command: str
+    rows: tuple[Row, ...]
+    problem: str
+    counted: str
+    manifest: Manifest
+    changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> tuple[Row, ...]:
+        """The rows that are not as they must be."""
+        return tuple(row for row in self.rows if not row.good)
+
+
+def why(row: Row) -> str:
+    """Return in full why a cell is not as it must be; "" where it is."""
+    if row.good:
+        return ""
+    if row.state == MISSING:
+        return row.whole or row.reason
+    return row.reason or "it is not shown that devpi holds every file"

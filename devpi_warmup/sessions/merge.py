@@ -1,0 +1,116 @@
+"""The merge session: parts of several jobs become one wheelhouse, which is judged anew."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devpi_warmup import console, process
+from devpi_warmup.errors import InvalidInputError, WarmupError, together
+from devpi_warmup.inputs import sources
+from devpi_warmup.prove.pip import Pip
+from devpi_warmup.sessions.common import fail, import_engine, python_of
+from devpi_warmup.sessions.concluding import Ending, conclude
+from devpi_warmup.wheelhouse import manifest
+from devpi_warmup.wheelhouse.files import Wheelhouse
+from devpi_warmup.wheelhouse.manifest import MISSING
+from devpi_warmup.wheelhouse.merge import gather, join, read_part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import nox
+
+    from devpi_warmup.inputs.cells import Cell
+    from devpi_warmup.inputs.config import Config
+    from devpi_warmup.inputs.requirements import RequirementSet
+    from devpi_warmup.wheelhouse.merge import Part
+
+_NO_PART = "no part has it: did its job run, and store its wheelhouse?"
+
+
+def merge(session: nox.Session, config: Config) -> None:
+    """Join the wheelhouses that are named after --, and judge what comes of it."""
+    if not session.posargs:
+        session.error("merge takes folders after --: nox -s merge -- parts/*")
+    wheelhouse = Wheelhouse.of(config)
+    wanted = {e.name: sources.read(e.sources) for e in config.environments}
+    wrong = dict.fromkeys(p for _, problems in wanted.values() for p in problems)
+    if wrong:
+        fail(session, str(InvalidInputError("the requirements cannot be used", wrong)))
+    requirements = {name: found for name, (found, _) in wanted.items()}
+    pip = Pip(python_of(session), process.run)
+    try:
+        with wheelhouse.held(), console.never_silent("merging"):
+            parts = _parts(session)
+            digests = {name: found.digest for name, found in requirements.items()}
+            joined = join(parts, config.cells, digests)
+            gather(joined, parts, wheelhouse)
+            each = {
+                c: requirements[c.environment]
+                for c in config.cells
+                if c.id in joined.cells and joined.cells[c.id].gathered
+            }
+            engine = import_engine(session, "devpi_warmup.prove.again")
+            refused = _refused(partial(engine.judge_again, joined, wheelhouse, pip), each)
+            entries = {
+                id_: replace(
+                    entry,
+                    state=MISSING,
+                    reason=refused[id_],
+                    locks={},
+                    files={},
+                    sources={},
+                    to_build={},
+                )
+                if id_ in refused
+                else entry
+                for id_, entry in joined.cells.items()
+            }
+            manifest.write(wheelhouse, replace(joined, cells=entries))
+            for id_ in refused:
+                wheelhouse.set_lock_aside(id_)
+    except WarmupError as error:
+        fail(session, str(error))
+    console.say(f"{len(parts)} parts merged into {wheelhouse.shown}/")
+    failures = {c.id: None if c.id in joined.cells else _NO_PART for c in config.cells}
+    conclude(session, config, wheelhouse, Ending("merge", failures))
+
+
+def _parts(session: nox.Session) -> list[Part]:
+    """Read the parts, each once; their paths are those of where the command was typed."""
+    base = Path(session.invoked_from)
+    named = {Path(os.path.abspath(base / word)): word for word in sorted(session.posargs)}  # noqa: PTH100
+    problems, parts = [], []
+    for path, word in named.items():
+        try:
+            parts.append(read_part(path, word.rstrip("/\\")))
+        except WarmupError as error:
+            problems.append(error)
+    if problems:
+        raise together(problems)
+    return parts
+
+
+def _refused(
+    judge: Callable[[Cell, RequirementSet], None], each: Mapping[Cell, RequirementSet]
+) -> dict[str, str]:
+    """Return why a cell is not accepted, by its id; several are judged at once.
+
+    :param judge: raises what is wrong with a cell
+    :param each: what is wanted of it
+    """
+
+    def why(cell: Cell) -> str:
+        try:
+            judge(cell, each[cell])
+        except WarmupError as error:
+            return str(error.args[0])
+        return ""
+
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        return {cell.id: said for cell, said in zip(each, pool.map(why, each), strict=True) if said}
