@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 # What runners of GitHub obey at the beginning of a line, blanks aside, and its older form anywhere
 # (actions/runner, src/Runner.Common/ActionCommand.cs).
 _COMMAND = re.compile(r"^(\s*)::", re.MULTILINE)

@@ -42,7 +42,7 @@ def as_json(result: Result) -> str:
         ],
         "changes": _changes(result),
     }
-    return json.dumps(table, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(table, indent=2) + "\n"
 
 
 def _files(result: Result, row: Row) -> list[str]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _LARGEST = 900_000  # bytes; GitHub refuses a page of over 1 MiB, and other steps write, too
 _LONGEST = 300  # characters of a reason; the log has all of it
 _CHANGES = 100
+_MARKS = {ord(letter): f"&#{ord(letter)};" for letter in "\\`*_[]|~$@#"}
 
 
 def summary(result: Result) -> str:
@@ -44,9 +45,7 @@ def _short(text: str) -> str:
 def _cell(text: str) -> str:
     """Return a text that is nothing but text in a table of Markdown."""
     safe = html.escape(plain(text), quote=False).replace("\n", " ")
-    for letter in "\\`*_[]|~$@#":
-        safe = safe.replace(letter, f"&#{ord(letter)};")
-    return safe.replace("://", "&#58;//")
+    return safe.translate(_MARKS).replace("://", "&#58;//")
 
 
 def _cut(text: str) -> str:

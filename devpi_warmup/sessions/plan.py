@@ -53,7 +53,7 @@ def _runner(cell: Cell) -> str:
 
 def _listed(cell: Cell, prefix: str) -> dict[str, Any]:
     """Return a cell as ``nox -l --json`` has its warmup."""
-    values = {"python": cell.target.python, "platform": cell.target.platform}
+    values = {"platform": cell.target.platform}
     if cell.environment:
         values["environment"] = cell.environment
     return {
