@@ -16,8 +16,15 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.config import Config
 
 JSON, GITHUB = "--json", "--github"
-_RUNNERS = {"linux": "ubuntu-latest", "windows": "windows-latest", "macos": "macos-latest"}
-_ARM = "ubuntu-24.04-arm"
+_MACHINES = ("x86_64", "aarch64", "amd64", "arm64")
+_RUNNERS = {
+    ("linux", "x86_64"): "ubuntu-latest",
+    ("linux", "aarch64"): "ubuntu-24.04-arm",
+    ("windows", "amd64"): "windows-latest",
+    ("windows", "arm64"): "windows-11-arm",
+    ("macos", "arm64"): "macos-latest",
+    ("macos", "x86_64"): "macos-15-intel",
+}
 
 
 def plan(session: nox.Session, config: Config, prefix: str) -> None:
@@ -32,23 +39,24 @@ def plan(session: nox.Session, config: Config, prefix: str) -> None:
 
 
 def github(cells: Sequence[Cell], prefix: str) -> str:
-    """Return a matrix in one line, with the runner that can verify each cell."""
-    include = [
-        {
-            "id": cell.id,
-            "python": cell.target.python,
-            "runner": _runner(cell),
-            "warmup": f"{prefix}warmup({cell.id})",
-            "verify": f"{prefix}verify({cell.id})",
-        }
-        for cell in cells
-    ]
-    return json.dumps({"include": include}, separators=(",", ":"))
+    """Return two matrices in one line: of warmups, and of verifies where there is a runner."""
+    plan: dict[str, dict[str, list[dict[str, str]]]] = {}
+    for session in ("warmup", "verify"):
+        plan[session] = {"include": []}
+        for cell in cells:
+            runner = _runner(cell) if session == "verify" else "ubuntu-latest"
+            one = {"id": cell.id, "python": cell.target.python, "runner": runner}
+            if runner:
+                plan[session]["include"].append({**one, "run": f"{prefix}{session}({cell.id})"})
+    return json.dumps(plan, separators=(",", ":"))
 
 
 def _runner(cell: Cell) -> str:
+    """Return the runner of GitHub that can install a cell, or ""."""
     family, platform = matrix.family(cell.target), cell.target.platform
-    return _ARM if family == "linux" and platform.endswith("aarch64") else _RUNNERS[family]
+    kind = "musl" if platform.startswith("musl") else family
+    machine = next((m for m in _MACHINES if platform.endswith(m)), "")
+    return _RUNNERS.get((kind, machine), "")
 
 
 def _listed(cell: Cell, prefix: str) -> dict[str, Any]:

@@ -106,16 +106,18 @@ def test_plan_is_for_people_shells_and_programs(project: Project) -> None:
     assert [item["call_spec"] for item in planned] == [item["call_spec"] for item in listed]
     matrix = project.nox("-s", "plan", "--", "--github").stdout
     assert matrix.count("\n") == 1
-    last = json.loads(matrix)["include"][-1]
-    assert last == {
-        "id": "cp313-win_amd64",
-        "python": "3.13",
-        "runner": "windows-latest",
-        "warmup": "warmup(cp313-win_amd64)",
-        "verify": "verify(cp313-win_amd64)",
-    }
     command = project.devpi_warmup("plan")
     assert command.stdout == "".join(f"{id_}\n" for id_ in CELLS)
+    planned = json.loads(matrix)
+    last = {"id": "cp313-win_amd64", "python": "3.13", "runner": "windows-latest"}
+    assert planned["verify"]["include"][-1] == last | {"run": "verify(cp313-win_amd64)"}
+    assert [one["run"] for one in planned["warmup"]["include"]] == [f"warmup({i})" for i in CELLS]
+    more = ("win32", "musllinux_1_2_x86_64", "macosx_11_0_arm64", "manylinux_2_28_aarch64")
+    project.write("six", pythons=("3.13",), platforms=more)
+    planned = json.loads(project.nox("-s", "plan", "--", "--github").stdout)
+    assert len(planned["warmup"]["include"]) == 4
+    runners = [one["runner"] for one in planned["verify"]["include"]]
+    assert runners == ["macos-latest", "ubuntu-24.04-arm"]  # no runner has the others
 
 
 def test_plan_fails_on_a_wrong_table(project: Project) -> None:
