@@ -24,8 +24,11 @@
   nox -s warmup                       every target of [tool.devpi-warmup]
   nox -s warmup -p 3.13               every platform of one Python
   nox -s "warmup(cp313-win_amd64)"    one target
+  nox -s warmup -- --upgrade          the newest versions, not those of the last locks
   nox -s report                       the table of what the wheelhouse covers
   nox -s verify -p 3.13               install offline on the real interpreter
+  nox -s plan                         the ids of all targets
+  nox -s merge -- parts/*             the wheelhouses of several jobs become one
   nox -s seal                         make the private devpi ready to move
   nox -s verify-devpi                 prove that devpi serves every lock
 

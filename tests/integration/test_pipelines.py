@@ -19,6 +19,7 @@ import pytest
 from catalogue import Catalogue
 from filelock import FileLock
 from projects import OWN_PLATFORM, OWN_PYTHON, ROOT, Devpi, Done, Project, linux_only
+from readme import blocks
 
 pytestmark = linux_only
 SUPPORT = Path(__file__).parent.parent / "support" / "pipelines"
@@ -78,9 +79,8 @@ def foreign(warmed: Project, devpi: Devpi, wheels: Path, own: Path) -> Project:
     fill(devpi.upstream)
     warmed.write("pipe-app", pythons=(OWN_PYTHON,), platforms=(OWN_PLATFORM, OTHER))
     (warmed.root / "noxfile.py").unlink()
-    (warmed.root / ".gitignore").write_text(
-        "/store\n/work\n/.gitlab-ci-local\n/wheelhouse\n/.venv\n"
-    )
+    (ignored,) = [block.text for block in blocks() if block.kind == "gitignore"]
+    (warmed.root / ".gitignore").write_text(f"{ignored}/store\n/work\n/.gitlab-ci-local\n/.venv\n")
     warmed.environ |= {
         "PIP_FIND_LINKS": f"{wheels} {own}",
         "PIP_NO_INDEX": "1",
@@ -122,6 +122,13 @@ def single(project: Project, folder: Path) -> dict[str, bytes]:
     subprocess.run(["git", "clone", "-q", str(project.root), str(folder)], check=True)
     one = Project(folder, {"DEVPI_INDEX": project.environ["DEVPI_INDEX"]})
     assert one.devpi_warmup("warmup").returncode == 0
+    status = subprocess.run(
+        ["git", "status", "--porcelain", "-uall"], cwd=folder, capture_output=True, text=True
+    )
+    locks = [path.name for path in (one.wheelhouse / "locks").iterdir()]
+    assert sorted(status.stdout.split()) == sorted(
+        ["??"] * len(locks) + [f"wheelhouse/locks/{name}" for name in locks]
+    )
     return gathered(one.wheelhouse)
 
 

@@ -24,10 +24,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import contenders
-import requests
 import workloads
 from contenders import Index
-from indexes import ROOT
+from indexes import ROOT, plain
 from workloads import Workload
 
 from devpi_warmup import process
@@ -108,19 +107,6 @@ def ours(bench: Bench, work: Workload, name: str, text: str, *, fresh: bool) -> 
     argv = [sys.executable, "-m", "nox", "-s", "warmup"]
     bench.add(name, text, bench.run(argv, root, DEVPI_INDEX=bench.url))
     bench.rows[name].incomplete = "0, proven"
-
-
-def plain(server: PrivateServer) -> str:
-    """Start the server as most devpis are: others take it for fatal that METADATA is missing."""
-    url = server.start().url
-    requests.patch(
-        url,
-        json=["mirror_provides_core_metadata=False"],
-        auth=("root", (server.folder / "root-password").read_text()),
-        headers={"Accept": "application/json"},
-        timeout=30,
-    ).raise_for_status()
-    return url
 
 
 def measure(bench: Bench, rounds: int) -> None:
@@ -248,7 +234,7 @@ def main() -> None:
     server = PrivateServer(ROOT / ".devpi", settings=settings)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            bench = Bench(Path(folder), server, plain(server))
+            bench = Bench(Path(folder), server, plain(server).url)
             measure(bench, rounds)
     finally:
         server.stop()

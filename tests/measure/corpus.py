@@ -21,9 +21,11 @@ from devpi_warmup.errors import WarmupError
 from devpi_warmup.index.fetcher import Fetcher
 from devpi_warmup.index.simple import Index
 from devpi_warmup.index.transport import Transport
-from devpi_warmup.inputs import config, requirement_files
+from devpi_warmup.inputs import config
+from devpi_warmup.inputs.cells import Cell
 from devpi_warmup.inputs.pip_config import clean_environment
 from devpi_warmup.inputs.requirements import RequirementSet
+from devpi_warmup.inputs.sources import Source, Sources, load
 from devpi_warmup.inputs.targets import Target
 from devpi_warmup.inputs.urls import IndexUrl
 from devpi_warmup.process import run
@@ -68,7 +70,7 @@ def pip_pins(target: Target, files: list[str], index: str) -> Pins | str:
 
 def our_pins(target: Target, wanted: RequirementSet, fetcher: Fetcher) -> Pins | str:
     try:
-        lock = resolve(wanted, target, fetcher)
+        lock = resolve(wanted, Cell(target), fetcher)
     except WarmupError as error:
         return str(error)
     return {pin.project: (str(pin.version), pin.sha256) for pin in lock.pins}
@@ -82,7 +84,7 @@ def main() -> int:
 def compare(index: IndexUrl, names: list[str]) -> int:
     sets = tomllib.loads((HERE / "sets.toml").read_text(encoding="utf-8"))["sets"]
     names = names or list(sets)
-    targets = config.load(indexes.ROOT, {}).targets
+    targets = [cell.target for cell in config.load(indexes.ROOT, {}).cells]
     equal = refused = 0
     differences = []
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -95,7 +97,8 @@ def compare(index: IndexUrl, names: list[str]) -> int:
                 allowed = Path(folder, f"{name}-constraints.txt")
                 lines = [line[3:] for line in sets[name] if line.startswith("-c ")]
                 allowed.write_text("\n".join(lines), encoding="utf-8")
-                loaded = requirement_files.load([wanted], [allowed], root=Path(folder))
+                named = Sources(Path(folder), (Source(wanted),), constraints=(allowed,))
+                loaded = load(named)
                 fetcher = Fetcher(Index(Transport(index)), wheelhouse)
                 ours = [our_pins(target, loaded, fetcher) for target in targets]
                 fetcher.close()
