@@ -162,7 +162,15 @@ class Preparing:
     def _gather(
         self, done: Future[Prepared], cell: Cell, pip: Pip, fetch: Callable[[], Lock]
     ) -> None:
-        lock, progress = fetch(), self._fetcher.progress
+        try:
+            lock, progress = fetch(), self._fetcher.progress
+        except FileError as error:
+            if self._last[cell] and not self._upgrade.everything:
+                error.hint += (
+                    "; where the index lists a file that is gone, nox -s warmup -- --upgrade "
+                    "PROJECT takes another than the last lock has"
+                )
+            raise
         console.say(
             f"{cell.id}: {len(lock.pins)} pins, {progress.files} files downloaded so far "
             f"({console.megabytes(progress.size)})"

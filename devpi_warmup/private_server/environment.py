@@ -47,7 +47,8 @@ def environment(settings: PipConfig, runner: Runner) -> Path:
             console.never_silent(f"making {REQUIREMENT} in {home}"),
             FileLock(f"{home}.lock"),
         ):
-            if not (home / "ready").exists() or not python.exists():
+            whole = any(home.glob("[Ll]ib/**/site-packages/devpi_server/main.py"))
+            if not ((home / "ready").exists() and python.exists() and whole):
                 _make(home, python, settings, runner)
     except OSError as error:
         raise ServerError(

@@ -202,7 +202,8 @@ class PrivateServer:
             raise ServerError(
                 f"the private devpi-server did not start{why}; its last lines:\n"
                 + indented(watcher.last),
-                hint=f"all of them are in {self.folder.name}/{self.log.name}",
+                hint=f"all of them are in {self.folder.name}/{self.log.name}; where a module is "
+                f"missing, delete {python.parent.parent}, which is made anew",
             )
         return watcher.url
 

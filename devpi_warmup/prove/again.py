@@ -3,29 +3,48 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from devpi_warmup.errors import FileError, indented
-from devpi_warmup.index.pages import IndexFile
-from devpi_warmup.inputs.patches import Patches
+from devpi_warmup.index.pages import IndexFile, parse_wheel
+from devpi_warmup.inputs.patches import Patches, served_by
+from devpi_warmup.inputs.requirements import for_target
+from devpi_warmup.prove.judge import judge
 from devpi_warmup.prove.referee import referee
+from devpi_warmup.resolve.lock_files import to_pylock
 from devpi_warmup.wheelhouse import members
 from devpi_warmup.wheelhouse.lock import Lock, LockError, Pin, ToBuild, read_lock
+from devpi_warmup.wheelhouse.wheels import parse_metadata, read_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from packaging.markers import Marker
 
     from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.inputs.requirements import RequirementSet
     from devpi_warmup.prove.pip import Pip
     from devpi_warmup.wheelhouse.files import Wheelhouse
     from devpi_warmup.wheelhouse.manifest import CellEntry, FileEntry, Manifest
+    from devpi_warmup.wheelhouse.wheels import Metadata
 
 _LINK = re.compile(r">([^<>]+)</a>")
+_SHOWN = 5  # problems of one kind
+
+
+def unpack_again(manifest: Manifest, wheelhouse: Wheelhouse, pip: Pip) -> dict[str, str]:
+    """Have pip unpack every wheel that is installed as it is; return what is wrong, by filename.
+
+    :raises WarmupError: pip cannot be asked, or there is no room
+    """
+    names = {name for entry in manifest.cells.values() for name in entry.wheels}
+    pins = list(_pins(sorted(names), manifest))
+    files = {name: wheelhouse.path / name for name in names}
+    found = judge(pins, files, wheelhouse, pip=pip) if pins else {}
+    return {name: said.problem for name, said in found.items() if said.problem}
 
 
 def judge_again(
@@ -37,24 +56,41 @@ def judge_again(
 ) -> None:
     """Have pip resolve the lock of a cell offline, as when it was warmed up.
 
+    The files of the lock must be what is written for its pins, byte for byte: pip and uv read
+    them, and see more in them than we do.
+
     :raises FileError: its wheels cannot be installed together, or its lock is not of its files
     :raises RefereeError: pip refuses the lock
     """
-    lock = _lock(cell, manifest, wheelhouse)
+    lock, known = _lock(cell, manifest, wheelhouse)
     path = wheelhouse.path
-    try:
-        held = {pin.file.filename: members.names(path / pin.file.filename) for pin in lock.wheels}
-    except (zipfile.BadZipFile, OSError) as error:
-        raise FileError(f"a wheel of {cell.id} cannot be read: {error}") from None
+    held = {pin.file.filename: members.names(path / pin.file.filename) for pin in lock.wheels}
     if errors := members.problems(held, lock.target).errors:
-        raise FileError(f"its wheels cannot be installed together:\n{indented(errors[:5])}")
+        message = f"its wheels cannot be installed together:\n{indented(errors[:_SHOWN])}"
+        raise FileError(message, hint="require another version of one of them")
+    texts = (lock.to_requirements(wheelhouse.shown), lock.to_links(), to_pylock(lock))
+    for file, text in zip(wheelhouse.lock_paths(cell.id), texts, strict=True):
+        if file.read_bytes() != text.encode():
+            raise _not_its_lock(cell, f"{file.name} is not what is written for its pins")
+    served = _served(lock, known, requirements)
+    if not lock.to_build and served != lock.patches:
+        raise _not_its_lock(cell, f"it serves {served}, and is said to serve {lock.patches}")
     files = {name: path / name for name in manifest.cells[cell.id].carried}
     referee(lock, requirements, files, shown=wheelhouse.shown, pip=pip)
 
 
-def _lock(cell: Cell, manifest: Manifest, wheelhouse: Wheelhouse) -> Lock:
+def _not_its_lock(cell: Cell, problem: str) -> FileError:
+    return FileError(
+        f"the lock of {cell.id}: {problem}", hint="warm it up again; some stores change text files"
+    )
+
+
+def _lock(
+    cell: Cell, manifest: Manifest, wheelhouse: Wheelhouse
+) -> tuple[Lock, Mapping[str, Metadata]]:
     """Read the lock of a cell back, and hold it against what the manifest says of it.
 
+    :returns: it, and the metadata of its wheels, by filename
     :raises FileError: they differ
     """
     entry = manifest.cells[cell.id]
@@ -62,24 +98,58 @@ def _lock(cell: Cell, manifest: Manifest, wheelhouse: Wheelhouse) -> Lock:
     try:
         pins = read_lock(wheelhouse.lock_path(cell.id).read_text(encoding="utf-8"))
     except (LockError, OSError, UnicodeDecodeError) as error:
-        raise FileError(f"the lock of {cell.id} cannot be read: {error}") from None
+        raise _not_its_lock(cell, f"it cannot be read: {error}") from None
     if sorted(names) != sorted(pin.sha256 for pin in pins):
-        raise FileError(f"the lock of {cell.id} is not of the files that its manifest names")
-    locked = tuple(
-        Pin(
-            pin.project,
-            pin.version,
-            _file(names[pin.sha256], manifest.files[names[pin.sha256]]),
-            pin.sha256,
-            manifest.files[names[pin.sha256]].size,
-            pin.extras,
-            pin.via,
-            "",
+        raise _not_its_lock(cell, "it is not of the files that its manifest names")
+    read: dict[str, Metadata] = {}
+    locked = []
+    for pin in pins:
+        name = names[pin.sha256]
+        known = manifest.files[name]
+        wheel = parse_wheel(pin.project, _file(name, known))
+        if wheel is not None:
+            data = read_metadata(wheelhouse.path / name, wheel)
+            read[name] = parse_metadata(data, wheel)
+        elif name not in entry.to_build:
+            raise _not_its_lock(cell, f"{name} is no distribution of {pin.project}")
+        needs = str(read[name].requires_python) if name in read else _of_sdist(entry, name)
+        file = _file(name, known)
+        locked.append(
+            Pin(
+                pin.project,
+                pin.version,
+                file,
+                pin.sha256,
+                (wheelhouse.path / name).stat().st_size,
+                pin.extras,
+                pin.via,
+                needs,
+            )
         )
-        for pin in pins
-    )
     to_build = tuple(_to_build(cell, entry, manifest, wheelhouse))
-    return Lock(cell, locked, entry.patches or Patches("", ""), to_build=to_build)
+    lock = Lock(cell, tuple(locked), entry.patches or Patches("", ""), to_build=to_build)
+    return lock, read
+
+
+def _of_sdist(entry: CellEntry, name: str) -> str:
+    """Return the Requires-Python of what an sdist gives."""
+    for line in entry.to_build[name].metadata.splitlines():
+        if line.startswith("Requires-Python: "):
+            return line.partition(": ")[2]
+    return ""
+
+
+def _served(lock: Lock, known: Mapping[str, Metadata], requirements: RequirementSet) -> Patches:
+    """Return which patch releases the lock serves, by its wheels and the requirements."""
+    own = for_target(requirements, lock.target)
+    evaluated: list[tuple[Marker, Sequence[str]]] = [(marker, ("",)) for marker in own.markers]
+    for pin in lock.wheels:
+        metadata = known[pin.file.filename]
+        extras = ("", *sorted(set(pin.extras) & metadata.extras))
+        evaluated += [(one.marker, extras) for one in metadata.requires if one.marker is not None]
+    pythons = [*(pin.requires_python for pin in lock.pins)]
+    pythons += [limit.python for limit in own.limits if limit.marker is None]
+    return served_by(lock.target, evaluated, pythons)
 
 
 def _to_build(
@@ -91,8 +161,10 @@ def _to_build(
     try:
         linked = _LINK.findall(page.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise FileError(f"{page.name} cannot be read: {error}") from None
-    tools = tuple(_pins((n for n in linked if n not in entry.to_build), entry.sources, manifest))
+        raise _not_its_lock(cell, f"{page.name} cannot be read: {error}") from None
+    if strange := [n for n in linked if n not in entry.carried]:
+        raise _not_its_lock(cell, f"{page.name} links to {strange[0]}, which it does not carry")
+    tools = tuple(_pins((name for name in linked if name not in entry.to_build), manifest))
     for name, record in entry.to_build.items():
         known = manifest.files[name]
         yield ToBuild(
@@ -106,10 +178,8 @@ def _to_build(
         )
 
 
-def _pins(names: Iterable[str], known: Mapping[str, str], manifest: Manifest) -> Iterator[Pin]:
+def _pins(names: Iterable[str], manifest: Manifest) -> Iterator[Pin]:
     for name in names:
-        if name not in known:
-            raise FileError(f"{name} is on the page of a build, and the manifest does not name it")
         file = manifest.files[name]
         project = canonicalize_name(file.project)
         version = Version(file.version)

@@ -27,6 +27,8 @@ def commands(result: Result, root: Path) -> str:
     reasons: dict[str, list[str]] = {}
     for row in result.failed:
         reasons.setdefault(why(row), []).append(row.cell)
+    if result.unexplained:
+        reasons[result.unexplained] = [f"devpi-warmup {result.command}"]
     lines = [_command(reason, cells, root) for reason, cells in reasons.items()]
     if len(lines) > _SHOWN:
         left = f"{len(lines) - _SHOWN} more reasons stand in the log and in the reports"
@@ -45,7 +47,8 @@ def _command(reason: str, cells: list[str], root: Path) -> str:
 
 def _places(reason: str, root: Path) -> Iterator[tuple[str, str]]:
     for file, line in _PLACE.findall(reason):
-        if ".." not in file and (root / file).is_file():
+        inside = ".." not in file and not file.startswith("/")
+        if inside and (root / file).is_file():
             yield file.removeprefix("./"), line
 
 

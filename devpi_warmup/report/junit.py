@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 def junit(result: Result) -> str:
     """Return one suite for the command; its cases say why they have failed, in full."""
-    failed = str(len(result.failed))
-    counts = {"tests": str(len(result.rows)), "failures": failed, "errors": "0", "skipped": "0"}
+    whole = for_xml(result.unexplained)
+    failed, tests = len(result.failed) + bool(whole), len(result.rows) + bool(whole)
+    counts = {"tests": str(tests), "failures": str(failed), "errors": "0", "skipped": "0"}
     root = ET.Element("testsuites", {"name": "devpi-warmup", **counts})
     suite = ET.SubElement(root, "testsuite", {"name": result.command, **counts})
     for row in result.rows:
@@ -25,5 +26,8 @@ def junit(result: Result) -> str:
             failure.text = reason
         elif row.notes:
             ET.SubElement(case, "system-out").text = for_xml("\n".join(row.notes))
+    if whole:  # of no cell, and so a case of its own
+        case = ET.SubElement(suite, "testcase", {"classname": result.command, "name": "the run"})
+        ET.SubElement(case, "failure", {"message": whole.splitlines()[0]}).text = whole
     ET.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, "unicode") + "\n"

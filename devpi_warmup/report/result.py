@@ -24,6 +24,7 @@ class Result:
     :param problem: why it has failed, or ""
     :param counted: what cells are called
     :param changes: since the last lock, by the id of the cell
+    :param broken: whether it has failed for no cell's sake, before any was looked at
     :param manifest: what the wheelhouse holds
     """
 
@@ -33,6 +34,12 @@ class Result:
     counted: str
     manifest: Manifest
     changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
+    broken: bool = False
+
+    @property
+    def unexplained(self) -> str:
+        """Why the command has failed, where no row says so."""
+        return "" if self.failed and not self.broken else self.problem
 
     @property
     def failed(self) -> tuple[Row, ...]:

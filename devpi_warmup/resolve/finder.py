@@ -88,32 +88,41 @@ class Finder:
         for _, wheel in ranked:
             if yanked_too or not wheel.file.yanked:
                 best.setdefault(wheel.version, wheel)
-        found = list(best.values())
-        return self._with_kept_first(project, found, [wheel for _, wheel in ranked])
+        return self._with_kept_first(project, list(best.values()), specifier, hashes)
 
     def _with_kept_first(
-        self, project: NormalizedName, found: list[Distribution], admitted: Sequence[Distribution]
+        self,
+        project: NormalizedName,
+        found: list[Distribution],
+        specifier: SpecifierSet,
+        hashes: Hashes,
     ) -> list[Distribution]:
         """Return what was found, and before it the file of the last lock, or else its version.
 
-        :param admitted: every file that satisfies what is wanted, yanked ones too
+        Yanked files and pre-releases stay as well, where what is wanted admits their version.
+
         :raises FileError: the index has another file under that name
         """
         kept = self._kept.get(project)
-        if kept is None:
+        if kept is None or not specifier.contains(kept.version, prereleases=True):
             return found
-        of_version = [one for one in admitted if one.version == kept.version]
+        of_version = [one for _, one in self._usable(project) if one.version == kept.version]
+        if hashes is not None:
+            of_version = [one for one in of_version if self._digest(one) in hashes]
         first = next((one for one in of_version if one.file.sha256 == kept.sha256), None)
         if first is None:
             for one in of_version:
-                if one.file.filename == kept.filename and one.file.indexed and one.file.sha256:
+                if one.file.filename != kept.filename or not one.file.indexed:
+                    continue
+                if (sha256 := self._digest(one)) != kept.sha256:
                     raise FileError(
-                        f"{kept.filename} is not the file of the last lock: the index gives its "
-                        f"sha256 as {one.file.sha256}, and the lock says {kept.sha256}",
+                        f"{kept.filename} is not the file of the last lock: it has the sha256 "
+                        f"{sha256}, and the lock says {kept.sha256}",
                         hint="ask the keeper of the index why; if that is meant: "
                         f"nox -s warmup -- --upgrade {project}",
                     )
-            first = next((one for one in found if one.version == kept.version), None)
+                first = one
+            first = first or next((one for one in found if one.version == kept.version), None)
         if first is None:
             return found
         return [first, *(one for one in found if one.version != kept.version)]

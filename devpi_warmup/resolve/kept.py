@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from devpi_warmup.wheelhouse.lock import LockedPin, LockError, read_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from packaging.utils import NormalizedName
     from packaging.version import Version
@@ -20,14 +22,18 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.wheelhouse.files import Wheelhouse
 
-_LINK = re.compile(r"#sha256=([0-9a-f]{64})\">([^<]+)</a>")
+_LINK = re.compile(r"#sha256=(?P<sha256>[0-9a-f]{64})\">(?P<name>[^<]+)</a>")
+_PACKAGE = re.compile(
+    r'^name = "(?P<name>[^"]+\.whl)"\n(?:.*\n){1,6}?sha256 = "(?P<sha256>[0-9a-f]{64})"$',
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True)
 class Kept:
     """A pin that is to stay.
 
-    :param filename: of its file, or "" where the page of the lock is not there
+    :param filename: of its file, or "" where neither page nor pylock of the lock is there
     """
 
     version: Version
@@ -52,10 +58,15 @@ def last_lock(wheelhouse: Wheelhouse, cell: Cell) -> tuple[LockedPin, ...]:
 
     A lock that cannot be read is named, and has none.
     """
-    text, _ = _last(wheelhouse, cell)
+    path = _path(wheelhouse, cell)
+    if path is None:
+        return ()
     try:
+        text = path.read_text(encoding="utf-8")
+        if not text.strip():
+            raise LockError("it is empty")  # noqa: TRY301 - it is said as the others are
         return read_lock(text)
-    except LockError as error:
+    except (LockError, OSError, UnicodeDecodeError) as error:
         console.say(f"{cell.id}: its last lock cannot be read, and no pin of it is kept: {error}")
         return ()
 
@@ -81,8 +92,8 @@ def kept(
     """Return of a lock what is to stay, by project."""
     if upgrade.everything:
         return {}
-    _, page = _last(wheelhouse, cell)
-    names: dict[str, str] = dict(_LINK.findall(page))
+    path = _path(wheelhouse, cell)
+    names = _names(path) if path is not None else {}
     return {
         pin.project: Kept(pin.version, pin.sha256, names.get(pin.sha256, ""))
         for pin in pins
@@ -90,18 +101,21 @@ def kept(
     }
 
 
-def _last(wheelhouse: Wheelhouse, cell: Cell) -> tuple[str, str]:
-    """Return the text and the page of the last lock, or empty ones."""
+def _names(path: Path) -> dict[str, str]:
+    """Return the files that a lock has, by their sha256: its page names them, and its pylock."""
+    names: dict[str, str] = {}
+    forms = (
+        (path.with_name(f"pylock.{path.stem}.toml"), _PACKAGE),
+        (path.with_suffix(".html"), _LINK),
+    )
+    for file, form in forms:
+        with suppress(OSError, UnicodeDecodeError):
+            for match in form.finditer(file.read_text(encoding="utf-8")):
+                names[match["sha256"]] = match["name"]
+    return names
+
+
+def _path(wheelhouse: Wheelhouse, cell: Cell) -> Path | None:
     aside = wheelhouse.path / LOCKS / OUTDATED
-    for folder in (aside.parent, aside):
-        path = folder / f"{cell.id}.txt"
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            continue
-        try:
-            page = path.with_suffix(".html").read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            page = ""
-        return text, page
-    return "", ""
+    paths = (folder / f"{cell.id}.txt" for folder in (aside.parent, aside))
+    return next((path for path in paths if path.is_file()), None)

@@ -41,6 +41,8 @@ def upgrade(session: nox.Session) -> Upgrade:
     if not session.posargs:
         return Upgrade()
     first, *names = session.posargs
+    if first.startswith(f"{UPGRADE}="):
+        session.error(f"write {UPGRADE} {first.partition('=')[2]}, with a blank")
     if first != UPGRADE:
         session.error(
             f"{session.name} takes {UPGRADE} [PROJECT …] and nothing else after --: {first}\n"

@@ -14,6 +14,7 @@ from devpi_warmup.report.result import Result
 from devpi_warmup.sessions.common import fail
 from devpi_warmup.wheelhouse import changes
 from devpi_warmup.wheelhouse.coverage import Coverage
+from devpi_warmup.wheelhouse.manifest import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,13 +57,30 @@ def conclude(session: nox.Session, config: Config, wheelhouse: Wheelhouse, endin
     print(plain(table.table(rows, counted=config.counted)), flush=True)  # noqa: T201
     _tell(rows, coverage, config, ending, asked)
     problem = outcome.problem(rows, require_warm=config.require_warm)
+    whole = problem
     if ending.broken:
-        problem = f"nothing was warmed up: {ending.broken}; the table shows what earlier runs left"
+        title = ending.broken.partition("\n")[0].rstrip(":")
+        problem = f"nothing was warmed up: {title}; the table shows what earlier runs left"
+        whole = f"nothing was warmed up: {ending.broken}"
     manifest = coverage.manifest
-    result = Result(ending.command, tuple(rows), problem, config.counted, manifest, ending.changes)
+    result = Result(
+        ending.command,
+        tuple(rows),
+        whole,
+        config.counted,
+        manifest,
+        ending.changes,
+        bool(ending.broken),
+    )
     publishing.publish(result, config.reports, config.root)
     if problem:
         fail(session, problem)
+
+
+def publish_failure(config: Config, command: str, problem: str) -> None:
+    """Write the reports of a command that has come to no table, over those of the last."""
+    result = Result(command, (), problem, config.counted, Manifest())
+    publishing.publish(result, config.reports, config.root)
 
 
 def _tell(
@@ -97,5 +115,7 @@ def _digests(session: nox.Session, config: Config, *, strict: bool) -> dict[str,
     read = {e.name: sources.read(e.sources) for e in config.environments}
     wrong = dict.fromkeys(p for _, problems in read.values() for p in problems)
     if wrong and strict:
-        fail(session, str(InvalidInputError("the requirements cannot be used", wrong)))
+        said = str(InvalidInputError("the requirements cannot be used", wrong))
+        publish_failure(config, "report", said)
+        fail(session, said)
     return {name: found.digest for name, (found, _) in read.items()}

@@ -14,10 +14,9 @@ from devpi_warmup.errors import InvalidInputError, WarmupError, together
 from devpi_warmup.inputs import sources
 from devpi_warmup.prove.pip import Pip
 from devpi_warmup.sessions.common import fail, import_engine, python_of
-from devpi_warmup.sessions.concluding import Ending, conclude
+from devpi_warmup.sessions.concluding import Ending, conclude, publish_failure
 from devpi_warmup.wheelhouse import manifest
 from devpi_warmup.wheelhouse.files import Wheelhouse
-from devpi_warmup.wheelhouse.manifest import MISSING
 from devpi_warmup.wheelhouse.merge import gather, join, read_part
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.inputs.config import Config
     from devpi_warmup.inputs.requirements import RequirementSet
+    from devpi_warmup.wheelhouse.manifest import Manifest
     from devpi_warmup.wheelhouse.merge import Part
 
 _NO_PART = "no part has it: did its job run, and store its wheelhouse?"
@@ -41,44 +41,56 @@ def merge(session: nox.Session, config: Config) -> None:
     wanted = {e.name: sources.read(e.sources) for e in config.environments}
     wrong = dict.fromkeys(p for _, problems in wanted.values() for p in problems)
     if wrong:
-        fail(session, str(InvalidInputError("the requirements cannot be used", wrong)))
+        said = str(InvalidInputError("the requirements cannot be used", wrong))
+        publish_failure(config, "merge", said)
+        fail(session, said)
     requirements = {name: found for name, (found, _) in wanted.items()}
-    pip = Pip(python_of(session), process.run)
     try:
-        with wheelhouse.held(), console.never_silent("merging"):
-            parts = _parts(session)
-            digests = {name: found.digest for name, found in requirements.items()}
-            joined = join(parts, config.cells, digests)
-            gather(joined, parts, wheelhouse)
-            each = {
-                c: requirements[c.environment]
-                for c in config.cells
-                if c.id in joined.cells and joined.cells[c.id].gathered
-            }
-            engine = import_engine(session, "devpi_warmup.prove.again")
-            refused = _refused(partial(engine.judge_again, joined, wheelhouse, pip), each)
-            entries = {
-                id_: replace(
-                    entry,
-                    state=MISSING,
-                    reason=refused[id_],
-                    locks={},
-                    files={},
-                    sources={},
-                    to_build={},
-                )
-                if id_ in refused
-                else entry
-                for id_, entry in joined.cells.items()
-            }
-            manifest.write(wheelhouse, replace(joined, cells=entries))
-            for id_ in refused:
-                wheelhouse.set_lock_aside(id_)
+        joined, count = _merged(session, config, wheelhouse, requirements)
     except WarmupError as error:
+        publish_failure(config, "merge", str(error))
         fail(session, str(error))
-    console.say(f"{len(parts)} parts merged into {wheelhouse.shown}/")
+    console.say(f"{count} {'part' if count == 1 else 'parts'} merged into {wheelhouse.shown}/")
     failures = {c.id: None if c.id in joined.cells else _NO_PART for c in config.cells}
     conclude(session, config, wheelhouse, Ending("merge", failures))
+
+
+def _merged(
+    session: nox.Session,
+    config: Config,
+    wheelhouse: Wheelhouse,
+    requirements: Mapping[str, RequirementSet],
+) -> tuple[Manifest, int]:
+    """Bring the parts together; return the manifest of them all, and how many there are.
+
+    :raises WarmupError: they do not go together, or a file is not what it should be
+    """
+    pip = Pip(python_of(session), process.run)
+    engine = import_engine(session, "devpi_warmup.prove.again")
+    parts = _parts(session)
+    with wheelhouse.held(), console.never_silent("merging"):
+        joined = join(parts, config.cells, {n: found.digest for n, found in requirements.items()})
+        gather(joined, parts, wheelhouse)
+        broken = engine.unpack_again(joined, wheelhouse, pip)
+        refused, each = {}, {}
+        for cell in config.cells:
+            entry = joined.cells.get(cell.id)
+            if entry is None or not entry.gathered:
+                continue
+            if bad := [name for name in entry.files if name in broken]:
+                refused[cell.id] = f"pip cannot install {bad[0]}: {broken[bad[0]]}"
+            else:
+                each[cell] = requirements[cell.environment]
+        refused |= _refused(partial(engine.judge_again, joined, wheelhouse, pip), each)
+        entries = {
+            id_: entry.struck(refused[id_]) if id_ in refused else entry
+            for id_, entry in joined.cells.items()
+        }
+        manifest.write(wheelhouse, replace(joined, cells=entries))
+        for cell in config.cells:
+            if cell.id not in entries or not entries[cell.id].gathered:
+                wheelhouse.set_lock_aside(cell.id)
+    return joined, len(parts)
 
 
 def _parts(session: nox.Session) -> list[Part]:

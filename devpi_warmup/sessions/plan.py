@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.config import Config
 
 JSON, GITHUB = "--json", "--github"
+_SETUP_PYTHON = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")  # on every runner
 _MACHINES = ("x86_64", "aarch64", "amd64", "arm64")
 _RUNNERS = {
     ("linux", "x86_64"): "ubuntu-latest",
@@ -55,6 +56,8 @@ def _runner(cell: Cell) -> str:
     """Return the runner of GitHub that can install a cell, or ""."""
     family, platform = matrix.family(cell.target), cell.target.platform
     kind = "musl" if platform.startswith("musl") else family
+    if not cell.target.python.startswith(_SETUP_PYTHON):
+        return ""
     machine = next((m for m in _MACHINES if platform.endswith(m)), "")
     return _RUNNERS.get((kind, machine), "")
 

@@ -18,12 +18,15 @@ from packaging.version import Version
 from devpi_warmup import console
 from devpi_warmup.errors import WarmupError
 from devpi_warmup.inputs import config
+from devpi_warmup.report import publishing
+from devpi_warmup.report.result import Result
 from devpi_warmup.sessions import arguments, matrix, servers, venvs
 from devpi_warmup.sessions.common import Names
 from devpi_warmup.sessions.merge import merge
 from devpi_warmup.sessions.plan import plan
 from devpi_warmup.sessions.verify import Verify
 from devpi_warmup.sessions.warmup import Warmup
+from devpi_warmup.wheelhouse.manifest import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +93,7 @@ def register(root: str | Path, *, prefix: str = "", command: str = "nox -s ") ->
             )
         adding.all(config.load(Path(root).resolve()))
     except WarmupError as error:
-        adding.broken(str(error))
+        adding.broken(str(error), Path(root).resolve())
 
 
 def _forced_backend() -> str:
@@ -143,8 +146,11 @@ class _Adding:
         self._add("verify-devpi", lambda session: servers.verify_devpi(session, config), **host)
         self._add("verify", verify.session, matrix.verifiable(config.cells), **fresh)
 
-    def broken(self, problem: str) -> None:
-        """Add sessions that say what is the matter, whatever is asked of them."""
+    def broken(self, problem: str, root: Path) -> None:
+        """Add sessions that say what is the matter, whatever is asked of them.
+
+        :param root: the folder of the configuration, which nobody could read
+        """
         asked = " ".join([*sys.argv, os.environ.get("NOXSESSION", "")])
         for name in NAMES:
             ids = re.findall(rf"(?<![\w-]){re.escape(self._prefix + name)}\(([^)]*)\)", asked)
@@ -152,6 +158,9 @@ class _Adding:
             each = nox.parametrize("cell", cells) if cells else None
 
             def session(session: nox.Session, **_: object) -> None:
+                if publishing.in_pipeline():
+                    result = Result(session.name, (), problem, "targets", Manifest())
+                    publishing.publish(result, root / "wheelhouse" / "reports", root)
                 session.error(problem)
 
             # Where nox makes an environment all the same, it must be of a Python that is there.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from devpi_warmup import process
 from devpi_warmup.errors import WarmupError
+from devpi_warmup.foreign import plain
 from devpi_warmup.inputs import sources
 from devpi_warmup.inputs.cells import Cell
 from devpi_warmup.inputs.targets import Target
@@ -87,7 +88,7 @@ class Verify:
         failed = tuple(f"import {name} fails: {reason}" for name, reason in done.failed_imports)
         self._report(Row(cell.id, INSTALLED, done.python, done.distributions, notes=failed))
         for module, reason in done.failed_imports:
-            session.warn(f"{cell.id}: import {module} fails: {reason}")
+            session.warn(plain(f"{cell.id}: import {module} fails: {reason}"))
         print(_told(cell, done), flush=True)  # noqa: T201 - the result of the session
 
     def _report(self, row: Row) -> None:

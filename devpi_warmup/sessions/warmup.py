@@ -14,7 +14,7 @@ from devpi_warmup.inputs.targets import Target
 from devpi_warmup.report import publishing
 from devpi_warmup.sessions import arguments
 from devpi_warmup.sessions.common import Names, check_options, fail, missing_library, python_of
-from devpi_warmup.sessions.concluding import Ending, conclude
+from devpi_warmup.sessions.concluding import Ending, conclude, publish_failure
 from devpi_warmup.sessions.venvs import HostVirtualEnv
 from devpi_warmup.wheelhouse.files import Wheelhouse
 
@@ -107,10 +107,12 @@ class Warmup:
             if self._run is not None:
                 self._run.sweep()
         except WarmupError as error:
-            fail(session, f"devpi does not say what it holds: {error}")
+            said = f"devpi does not say what it holds: {error}"
+            publish_failure(self.config, self._command, said)
+            fail(session, said)
         finally:
             self.close()
-        broken = self._broken.title if self._broken is not None else ""
+        broken = str(self._broken) if self._broken is not None else ""
         ending = Ending(self._command, self.failures, self._changes, broken)
         conclude(session, self.config, self._wheelhouse, ending)
 

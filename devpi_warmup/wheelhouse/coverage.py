@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from devpi_warmup.wheelhouse import manifest
+from devpi_warmup.wheelhouse.manifest import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from devpi_warmup.wheelhouse.files import Wheelhouse
     from devpi_warmup.wheelhouse.manifest import CellEntry, Manifest
 
+_LOCK_ALONE = "its lock is here, and its files are not: warm it up"
 UNFINISHED = "its warmup has not finished"
 
 
@@ -41,7 +43,9 @@ class Coverage:
         """
         entry, target = self.manifest.cells.get(cell.id), cell.target
         if entry is None:
-            return self.manifest.problem or "it was never warmed up"
+            problem = self.manifest.problem or NEVER
+            tracked = problem == NEVER and self.wheelhouse.lock_path(cell.id).is_file()
+            return _LOCK_ALONE if tracked else problem
         if not entry.gathered and entry.requirements_sha256 != requirements_digest:
             return "it failed for other requirements than these: warm it up again"
         if not entry.gathered:

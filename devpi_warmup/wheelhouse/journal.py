@@ -63,9 +63,7 @@ class ManifestJournal:
                 files = ", ".join(replaced)
                 reason = f"{files} was replaced for {own}: warm it up again" if replaced else ""
             if reason:
-                changes[id_] = replace(
-                    entry, state=MISSING, reason=reason, locks={}, files={}, sources={}, to_build={}
-                )
+                changes[id_] = entry.struck(reason)
         if changes:
             self._write(changes)
 

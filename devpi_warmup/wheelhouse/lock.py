@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from packaging.utils import NormalizedName, canonicalize_name
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from devpi_warmup import __version__
 from devpi_warmup.wheelhouse.files import LOCKS
@@ -275,10 +275,14 @@ def read_lock(text: str) -> tuple[LockedPin, ...]:
         if pin is None or sha256 is None:
             raise LockError(f"not a pin with its hash: {lines[0]!r}")
         via = _VIA.fullmatch(lines[2]) if lines[2:] else None
+        try:
+            version = Version(pin["version"])
+        except InvalidVersion:
+            raise LockError(f"not a version: {lines[0]!r}") from None
         pins.append(
             LockedPin(
                 canonicalize_name(pin["project"]),
-                Version(pin["version"]),
+                version,
                 sha256["digest"],
                 tuple(pin["extras"].split(",")) if pin["extras"] else (),
                 tuple(via["via"].split(", ")) if via else (),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from packaging.version import InvalidVersion, Version
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NAME = "manifest.json"
 FORMAT = 2
+NEVER = "it was never warmed up"
 COVERED, TO_BUILD, MISSING = "covered", "to build", "missing"
 
 
@@ -137,6 +138,11 @@ class CellEntry:
     def wheels(self) -> tuple[str, ...]:
         """The files that are installed as they are."""
         return tuple(name for name in self.files if name not in self.to_build)
+
+    def struck(self, reason: str) -> CellEntry:
+        """Return it as one that is missing."""
+        nothing: dict[str, Any] = {"locks": {}, "files": {}, "sources": {}, "to_build": {}}
+        return replace(self, state=MISSING, reason=reason, **nothing)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -259,7 +265,7 @@ def read(wheelhouse: Wheelhouse) -> Manifest:
         text = (wheelhouse.path / NAME).read_text(encoding="utf-8")
         return Manifest.from_dict(json.loads(text))
     except FileNotFoundError:
-        return Manifest(problem="it was never warmed up")
+        return Manifest(problem=NEVER)
     except (OSError, ValueError, RecursionError) as error:
         what = error.strerror if isinstance(error, OSError) else str(error)
         return Manifest(problem=f"{NAME} cannot be used: {what}")

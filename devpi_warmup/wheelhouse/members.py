@@ -14,12 +14,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from devpi_warmup.errors import FileError
+from devpi_warmup.wheelhouse.wheels import ZIP_ERRORS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from devpi_warmup.inputs.targets import Target
 
+_LONGEST_TEXT = 4 << 20  # bytes of entry_points.txt
 LONGEST_NAME = 255  # bytes on Linux, characters elsewhere
 # MAX_PATH is 260 with its NUL, and C:\Users\…\AppData\Local\Programs\… comes before:
 # https://learn.microsoft.com/windows/win32/fileio/maximum-file-path-limitation
@@ -49,16 +53,26 @@ class Problems:
 def names(path: Path) -> tuple[str, ...]:
     """Return the files in a wheel, as it names them, and the scripts that pip makes for it.
 
-    :raises zipfile.BadZipFile, OSError: it cannot be read
+    :raises FileError: it cannot be read
     """
-    with zipfile.ZipFile(path) as archive:
-        files = tuple(name for name in archive.namelist() if not name.endswith("/"))
-        made = []
-        for name in files:
-            folder, _, file = name.partition("/")
-            if file == "entry_points.txt" and folder.endswith(".dist-info"):
-                data = folder.removesuffix(".dist-info") + ".data/scripts"
-                made += [f"{data}/{script}" for script in _scripts(archive.read(name))]
+    hint = "require another version of its project"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            files = tuple(name for name in archive.namelist() if not name.endswith("/"))
+            made = []
+            for name in files:
+                folder, _, file = name.partition("/")
+                if file == "entry_points.txt" and folder.endswith(".dist-info"):
+                    with archive.open(name) as stream:
+                        text = stream.read(_LONGEST_TEXT + 1)
+                    if len(text) > _LONGEST_TEXT:
+                        size = _LONGEST_TEXT >> 20
+                        message = f"{path.name} has an entry_points.txt of over {size} MiB"
+                        raise FileError(message, hint=hint)
+                    data = folder.removesuffix(".dist-info") + ".data/scripts"
+                    made += [f"{data}/{script}" for script in _scripts(text)]
+    except ZIP_ERRORS as error:
+        raise FileError(f"{path.name} cannot be unpacked: {error}", hint=hint) from None
     return (*files, *made)
 
 

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 from devpi_warmup.digests import digest
 from devpi_warmup.errors import WarmupError, together
 from devpi_warmup.wheelhouse.files import StoredFile
-from devpi_warmup.wheelhouse.manifest import FORMAT, NAME, CellEntry, FileEntry, Manifest
+from devpi_warmup.wheelhouse.manifest import (
+    FORMAT,
+    NAME,
+    CellEntry,
+    FileEntry,
+    Manifest,
+    read,
+    write,
+)
 from devpi_warmup.wheelhouse.origins import Origin
 from devpi_warmup.wheelhouse.reading import ManifestError
 from devpi_warmup.wheelhouse.warmth import UNSWEPT, Proof, Warmth
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
 PRIVATE = "private devpi-server"  # how the index of a part begins that had one
 _GONE = Proof(Warmth.UNKNOWN, "the private devpi-server of its part is gone")
 _LARGEST = 64 << 20  # bytes of a manifest; 600 projects for 120 targets take about 10 MB
+_CUT = "a merge was cut off: merge again, or warm it up"
 _FEW = 3
 
 
@@ -55,11 +64,11 @@ def read_part(path: Path, shown: str) -> Part:
     """
     file = path / NAME
     hint = f"name the folder that holds {NAME}: a wheelhouse, as a job has left it"
-    if path.is_symlink() or file.is_symlink() or not file.is_file():
-        raise PartError(f"{shown} holds no {NAME}", hint=hint)
-    if file.stat().st_size > _LARGEST:
-        raise PartError(f"{shown}/{NAME} is over {_LARGEST >> 20} MiB", hint=hint)
     try:
+        if path.is_symlink() or file.is_symlink() or not file.is_file():
+            raise PartError(f"{shown} holds no {NAME}", hint=hint)
+        if file.stat().st_size > _LARGEST:
+            raise PartError(f"{shown}/{NAME} is over {_LARGEST >> 20} MiB", hint=hint)
         table = json.loads(file.read_text(encoding="utf-8"))
         return Part(path, shown, Manifest.from_dict(table), str(table.get("tool")))
     except ManifestError as error:
@@ -101,7 +110,8 @@ def join(parts: Sequence[Part], cells: Iterable[Cell], digests: Mapping[str, str
 def gather(manifest: Manifest, parts: Sequence[Part], wheelhouse: Wheelhouse) -> None:
     """Bring every file and lock of a joined manifest into a wheelhouse that is held.
 
-    It has no manifest until the caller writes this one. Nothing changes where a file is wrong.
+    Nothing changes where a file is wrong. From the first change on, until the caller writes this
+    manifest, the one that is there covers nothing.
 
     :raises WarmupError: a file of a part is not what its manifest says; every one that is not
     """
@@ -112,20 +122,29 @@ def gather(manifest: Manifest, parts: Sequence[Part], wheelhouse: Wheelhouse) ->
     found: dict[str, StoredFile] = {}
     for name, sha256 in sorted({**wanted, **locks}.items()):
         here = wheelhouse.find(name, sha256)
+        if (wheelhouse.path / name).is_dir():
+            problems.append(PartError(f"{wheelhouse.shown}/{name} is a folder", hint="remove it"))
+            continue
         try:
             found[name] = here or _taken(name, sha256, ordered, wheelhouse)
         except PartError as error:
             problems.append(error)
     if problems:
         raise together(problems)
-    (wheelhouse.path / NAME).unlink(missing_ok=True)  # it says what is no longer so
+    _strike_out(wheelhouse)
     for name, stored in found.items():
         wheelhouse.publish(stored, name)
     for id_, entry in manifest.cells.items():
         if entry.gathered:
             wheelhouse.drop_outdated(id_)
-        else:
-            wheelhouse.set_lock_aside(id_)
+
+
+def _strike_out(wheelhouse: Wheelhouse) -> None:
+    """Have the manifest that is there cover nothing, should this be killed."""
+    before = read(wheelhouse)
+    if not before.problem:
+        cut = {id_: entry.struck(_CUT) for id_, entry in before.cells.items()}
+        write(wheelhouse, replace(before, cells=cut))
 
 
 def _taken(name: str, sha256: str, parts: Iterable[Part], wheelhouse: Wheelhouse) -> StoredFile:

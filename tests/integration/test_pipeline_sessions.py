@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -175,14 +178,147 @@ def test_a_job_that_failed_and_one_that_never_ran_are_red(
     devpi.upstream.add("red-app", "1.0", tag="py3-none-win_amd64")
     warmed.write("red-app")
     fan_out(clone, CELLS[:3], warmed.root / "parts")
+    tracked = warmed.wheelhouse / "locks" / f"{CELLS[3]}.txt"
+    tracked.parent.mkdir(parents=True)
+    tracked.write_text("# of last month\n")
     done = warmed.nox("-s", "merge", "--", *(f"parts/{id_}" for id_ in CELLS[:3]))
     assert done.returncode == 1
     assert "1 of 4 targets covered" in done.stdout
     assert "no wheel for this target: 1.0 (1.0 has wheels for: win_amd64)" in done.stdout
     assert "cp313-win_amd64" in done.stdout
     assert "no part has it: did its job run, and store its wheelhouse?" in done.stdout
+    assert not tracked.exists()  # of last month, in git: it serves other requirements
     suite = ET.parse(warmed.wheelhouse / "reports" / "junit.xml").getroot()
     assert suite.attrib["failures"] == "3"
+
+
+def lie(part: Path, cell: str) -> None:
+    """Take a pin away wherever the part names it, as a job that is not ours would."""
+    text, page, pylock = (
+        part / "locks" / name for name in (f"{cell}.txt", f"{cell}.html", f"pylock.{cell}.toml")
+    )
+    short = re.sub(r"^lie-lib==.*\n(    .*\n)+", "", text.read_text(), flags=re.MULTILINE)
+    text.write_text(short.replace(": 2 pins", ": 1 pins"))
+    page.write_text(re.sub(r".*lie_lib.*\n", "", page.read_text()))
+    head, *packages = pylock.read_text().split("[[packages]]\n")
+    kept = [one for one in packages if "lie-lib" not in one]
+    pylock.write_text("[[packages]]\n".join([head, *kept]).rstrip() + "\n")
+    table = json.loads((part / "manifest.json").read_text())
+    entry = table["targets"][cell]
+    entry["files"] = {name: s for name, s in entry["files"].items() if "lib" not in name}
+    for path in (text, page, pylock):
+        entry["locks"][f"locks/{path.name}"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (part / "manifest.json").write_text(json.dumps(table))
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("{}.html", lambda text: re.sub(r".*odd_lib.*\n", "", text)),
+        ("{}.txt", lambda text: "# -*- coding: utf-16-le -*-\n" + text),
+        ("pylock.{}.toml", lambda text: text.partition("[[packages]]")[0]),
+    ],
+)
+def test_what_is_installed_from_must_be_what_is_judged(
+    warmed: Project,
+    devpi: Devpi,
+    clone: Callable[[str], Project],
+    name: str,
+    change: Callable[[str], str],
+) -> None:
+    fill(devpi.upstream, "odd")
+    warmed.write("odd-app", pythons=("3.13",), platforms=("win_amd64",))
+    (cell,) = CELLS[3:]
+    fan_out(clone, (cell,), warmed.root / "parts")
+    part = warmed.root / "parts" / cell
+    path = part / "locks" / name.format(cell)
+    path.write_text(change(path.read_text()))
+    table = json.loads((part / "manifest.json").read_text())
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    table["targets"][cell]["locks"][f"locks/{path.name}"] = digest
+    (part / "manifest.json").write_text(json.dumps(table))
+    done = warmed.nox("-s", "merge", "--", f"parts/{cell}")
+    assert done.returncode == 1
+    assert f"{path.name} is not what is written for its pins" in done.stdout
+
+
+def test_pip_unpacks_every_wheel_of_a_part(
+    warmed: Project, devpi: Devpi, clone: Callable[[str], Project]
+) -> None:
+    fill(devpi.upstream, "crc")
+    warmed.write("crc-app", pythons=("3.13",), platforms=("win_amd64",))
+    (cell,) = CELLS[3:]
+    fan_out(clone, (cell,), warmed.root / "parts")
+    part = warmed.root / "parts" / cell
+    wheel = part / "crc_app-1.0-py3-none-any.whl"
+    before = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("crc_app-1.0.data/nowhere/x", "pip knows no such place")
+    after = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    for path in (part / "manifest.json", *(part / "locks").iterdir()):
+        path.write_text(path.read_text().replace(before, after))
+    size = str(wheel.stat().st_size)
+    pylock = part / "locks" / f"pylock.{cell}.toml"
+    pylock.write_text(
+        re.sub(r"(crc_app.*\npath.*\nsize = )\d+", rf"\g<1>{size}", pylock.read_text())
+    )
+    table = json.loads((part / "manifest.json").read_text())
+    for name in table["targets"][cell]["locks"]:
+        digest = hashlib.sha256((part / name).read_bytes()).hexdigest()
+        table["targets"][cell]["locks"][name] = digest
+    table["files"][wheel.name]["size"] = int(size)
+    (part / "manifest.json").write_text(json.dumps(table))
+    done = warmed.nox("-s", "merge", "--", f"parts/{cell}")
+    assert done.returncode == 1
+    assert "pip cannot install crc_app-1.0-py3-none-any.whl" in done.stdout
+
+
+def test_a_patch_range_is_computed_again(
+    warmed: Project, devpi: Devpi, clone: Callable[[str], Project]
+) -> None:
+    devpi.upstream.add("range-app", "1.0", requires_python=">=3.13.1")
+    warmed.write("range-app", pythons=("3.13",), platforms=("win_amd64",))
+    (cell,) = CELLS[3:]
+    fan_out(clone, (cell,), warmed.root / "parts")
+    part = warmed.root / "parts" / cell
+    for path in (part / "manifest.json", *(part / "locks").iterdir()):
+        text = path.read_text().replace('"from": "3.13.1"', '"from": "3.13.0"')
+        text = text.replace(
+            'requires-python = ">=3.13.1"\ncreated', 'requires-python = ">=3.13.0"\ncreated'
+        )
+        path.write_text(text.replace("from 3.13.1", "from 3.13.0"))
+    table = json.loads((part / "manifest.json").read_text())
+    for name in table["targets"][cell]["locks"]:
+        digest = hashlib.sha256((part / name).read_bytes()).hexdigest()
+        table["targets"][cell]["locks"][name] = digest
+    (part / "manifest.json").write_text(json.dumps(table))
+    done = warmed.nox("-s", "merge", "--", f"parts/{cell}")
+    assert done.returncode == 1
+    assert "it serves from 3.13.1, and is said to serve from 3.13.0" in done.stdout
+
+
+def test_no_report_is_green_when_the_run_was_red(warmed: Project, devpi: Devpi) -> None:
+    devpi.upstream.add("green-app", "1.0")
+    warmed.write("green-app", pythons=("3.13",), platforms=("win_amd64",))
+    assert warmed.nox("-s", "warmup").returncode == 0
+    reports = warmed.wheelhouse / "reports"
+    system = {"GITHUB_ACTIONS": "true", "PIP_RETRIES": "0"}
+    nowhere = warmed.nox("-s", "warmup", DEVPI_INDEX="http://127.0.0.1:9/root/pypi", **system)
+    assert nowhere.returncode == 1
+    case = ET.parse(reports / "junit.xml").getroot()[0][-1]
+    assert case.attrib["name"] == "the run"
+    assert "nothing was warmed up" in case[0].attrib["message"]
+    assert "::error title=devpi-warmup warmup::nothing was warmed up" in nowhere.stderr
+    assert warmed.nox("-s", "warmup").returncode == 0
+    assert warmed.nox("-s", "merge", "--", "nowhere").returncode == 1
+    suite = ET.parse(reports / "junit.xml").getroot()[0]
+    assert (suite.attrib["name"], suite.attrib["failures"]) == ("merge", "1")
+    table = json.loads((reports / "report.json").read_text())
+    assert table["problem"].startswith("nowhere holds no manifest.json")
+    warmed.write("green-app", pythons=("3.13",), platforms=("win_amd64",), more="pythonz = 1")
+    broken = warmed.nox("-s", "warmup", **system)
+    assert "::error title=devpi-warmup warmup::" in broken.stderr
+    assert "did you mean 'pythons'?" in json.loads((reports / "report.json").read_text())["problem"]
 
 
 def test_pip_judges_what_a_part_claims(
@@ -194,17 +330,7 @@ def test_pip_judges_what_a_part_claims(
     (cell,) = CELLS[3:]
     fan_out(clone, (cell,), warmed.root / "parts")
     part = warmed.root / "parts" / cell
-    lock = part / "locks" / f"{cell}.txt"
-    lines = lock.read_text().splitlines()
-    start = next(n for n, line in enumerate(lines) if line.startswith("lie-lib=="))
-    lock.write_text("\n".join(lines[:start]) + "\n")
-    table = json.loads((part / "manifest.json").read_text())
-    entry = table["targets"][cell]
-    entry["files"] = {name: s for name, s in entry["files"].items() if "lib" not in name}
-    import hashlib
-
-    entry["locks"][f"locks/{cell}.txt"] = hashlib.sha256(lock.read_bytes()).hexdigest()
-    (part / "manifest.json").write_text(json.dumps(table))
+    lie(part, cell)
     done = warmed.nox("-s", "merge", "--", f"parts/{cell}")
     assert done.returncode == 1
     assert "0 of 1 targets covered" in done.stdout

@@ -149,6 +149,7 @@ def warm(
         index=parse_index_url(index_url),
         wheelhouse=folder / "wheelhouse",
         require_warm=False,
+        reports=folder / "reports",
     )
     hasty = partial(Transport, sleep=sleep, read_timeout=1.5)
     with mock.patch(

@@ -130,11 +130,11 @@ class Project:
         return {id_: entry["state"] for id_, entry in self.manifest()["targets"].items()}
 
     def files(self) -> dict[str, bytes]:
-        """Everything in the wheelhouse, the lock file of the run aside."""
+        """Everything in the wheelhouse, the lock file of the run and its reports aside."""
         return {
             path.relative_to(self.wheelhouse).as_posix(): path.read_bytes()
             for path in sorted(self.wheelhouse.rglob("*"))
-            if path.is_file() and path.name != ".lock"
+            if path.is_file() and path.name != ".lock" and path.parent.name != "reports"
         }
 
 

@@ -27,7 +27,8 @@ HOSTILE = (
 
 
 def result(*rows: Row, changes: dict[str, tuple[Change, ...]] | None = None) -> Result:
-    return Result("warmup", rows, "missing", "targets", Manifest(index="i"), changes or {})
+    problem = "" if all(row.good for row in rows) else "missing"
+    return Result("warmup", rows, problem, "targets", Manifest(index="i"), changes or {})
 
 
 def missing(number: int, reason: str) -> Row:

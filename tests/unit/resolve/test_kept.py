@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -137,25 +138,71 @@ def test_another_file_under_its_name_is_an_error(moving: Moving, catalogue: Cata
     assert changed == ["lib 1.0 (another file): cp313-win_amd64"]
 
 
+def test_another_file_is_found_where_the_page_has_no_hashes(
+    moving: Moving, catalogue: Catalogue
+) -> None:
+    del catalogue.projects["lib"][0]
+    upload = catalogue.add("lib", "1.0", files={"lib.py": "other = True"})
+    catalogue.projects["lib"][0] = replace(upload, sha256="")
+    moving.fetcher.file._futures.clear()
+    with pytest.raises(FileError, match="is not the file of the last lock"):
+        moving.lock("app")
+
+
+def test_a_pre_release_stays_while_it_is_admitted(moving: Moving, catalogue: Catalogue) -> None:
+    catalogue.projects["lib"].clear()
+    catalogue.add("lib", "2.0b1")
+    assert versions(moving.lock("app")[0])["lib"] == "2.0b1"
+    catalogue.add("lib", "1.5")
+    assert moving.lock("app")[1] == []
+    _, changed = moving.lock("app", "lib<2.0b1")
+    assert changed == ["lib 2.0b1 -> 1.5 (down): cp313-win_amd64"]
+
+
+def test_a_pin_that_no_longer_goes_with_the_others_moves(
+    moving: Moving, catalogue: Catalogue
+) -> None:
+    catalogue.add("more", "1.0", requires=("lib>=2", "app"))
+    catalogue.add("lib", "2.0")
+    _, changed = moving.lock("app", "more")
+    assert changed[0] == "lib 1.0 -> 2.0 (up): cp313-win_amd64"
+
+
 def test_a_lock_that_was_set_aside_is_still_the_last(moving: Moving, catalogue: Catalogue) -> None:
     catalogue.add("lib", "2.0")
     moving.fetcher.wheelhouse.set_lock_aside(CELL.id)
     assert versions(moving.lock("app")[0])["lib"] == "1.0"
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"<<<<<<< ours\n" + data,
+        lambda data: data.decode().encode("utf-16"),
+        lambda data: b"",
+        lambda data: data.replace(b"==1.0", b"==1.x"),
+    ],
+)
 def test_a_lock_that_cannot_be_read_keeps_nothing_and_is_named(
-    moving: Moving, catalogue: Catalogue, capsys: pytest.CaptureFixture[str]
+    moving: Moving,
+    catalogue: Catalogue,
+    capsys: pytest.CaptureFixture[str],
+    damage: Callable[[bytes], bytes],
 ) -> None:
     catalogue.add("lib", "2.0")
     path = moving.fetcher.wheelhouse.lock_path(CELL.id)
-    path.write_text("<<<<<<< ours\n" + path.read_text())
+    path.write_bytes(damage(path.read_bytes()))
     assert versions(moving.lock("app")[0])["lib"] == "2.0"
     assert "its last lock cannot be read, and no pin of it is kept" in capsys.readouterr().err
 
 
 def test_without_a_page_the_pins_of_a_lock_are_kept(moving: Moving) -> None:
-    moving.fetcher.wheelhouse.lock_path(CELL.id).with_suffix(".html").unlink()
     wheelhouse = moving.fetcher.wheelhouse
+    _, page, pylock = wheelhouse.lock_paths(CELL.id)
+    page.unlink()
+    stay = kept.kept(kept.last_lock(wheelhouse, CELL), wheelhouse, CELL, Upgrade())
+    assert stay[canonicalize_name("lib")].filename == "lib-1.0-py3-none-any.whl"
+    pylock.unlink()
     stay = kept.kept(kept.last_lock(wheelhouse, CELL), wheelhouse, CELL, Upgrade())
     assert stay[canonicalize_name("lib")] == Kept(
         Version("1.0"), stay[canonicalize_name("lib")].sha256

@@ -44,7 +44,7 @@ def test_what_is_written_is_read_back(wheelhouse: Wheelhouse, small: Lock) -> No
         ("targets.ID.from", "abc", "targets.ID.from and to are not releases of Python"),
         ("targets.ID.to", "x", "targets.ID.from and to are not releases of Python"),
         ("targets.ID.reason", "\ud800", "targets.ID.reason is not text"),
-        ("targets.ID.files.long", "0" * 64, "is not that of files"),
+        ("targets.ID.files.long.whl", "0" * 64, "is not that of files"),
         ("targets.ID.files.app-1.0-py3-none-any.whl", "0" * 64, "is not that of files"),
         ("targets.ID.files.app-1.0-py3-none-any.whl", 3, "is not a file and its sha256"),
         ("targets.ID.locks.../../x", "0" * 64, "is not a file and its sha256"),
@@ -58,7 +58,7 @@ def test_an_error_carries_its_path(
 ) -> None:
     enter(journal(wheelhouse), small)
     table = manifest.read(wheelhouse).to_dict()
-    keys = ("app-1.0-py3-none-any.whl", "../../x")
+    keys = ("app-1.0-py3-none-any.whl", "../../x", "long.whl")
     place, name = table, path
     for key in keys:
         path = path.replace(f".{key}", f".{keys.index(key)}")

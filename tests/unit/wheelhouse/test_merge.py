@@ -225,20 +225,31 @@ def test_a_file_that_was_changed_stops_everything(
     assert not list(held.path.glob("*.whl"))
 
 
-def test_a_lock_of_a_cell_that_is_missing_is_set_aside(
+def test_a_merge_that_is_killed_covers_nothing(
     make: Make, locks: list[Lock], held: Wheelhouse
 ) -> None:
-    """Locks that git tracks lie there already."""
-    path = held.lock_path(locks[0].cell.id)
-    path.write_text("of last month")
+    first, second = make(locks[0]), make(locks[1])
+    joined = join([first], CELLS, DIGESTS)
+    gather(joined, [first], held)
+    manifest.write(held, joined)
+    gather(join([second], CELLS, DIGESTS), [second], held)  # and here it ends
+    (entry,) = manifest.read(held).cells.values()
+    assert (entry.state, entry.reason) == ("missing", merge._CUT)
+
+
+def test_a_folder_in_the_way_is_found_before_anything_changes(
+    make: Make, locks: list[Lock], held: Wheelhouse
+) -> None:
     part = make(locks[0])
-
-    def fail(table: dict[str, Any]) -> None:
-        table["targets"][locks[0].cell.id] |= {"state": "missing", "locks": {}, "files": {}}
-
-    failed = rewritten(part, fail)
-    gather(join([failed], CELLS, DIGESTS), [failed], held)
-    assert not path.exists()
+    joined = join([part], CELLS, DIGESTS)
+    gather(joined, [part], held)
+    manifest.write(held, joined)
+    page = held.lock_paths(locks[0].cell.id)[1]
+    page.unlink()
+    page.mkdir()
+    with pytest.raises(WarmupError, match=r"\.html is a folder"):
+        gather(joined, [part], held)
+    assert [entry.state for entry in manifest.read(held).cells.values()] == ["covered"]
 
 
 @pytest.mark.parametrize(
@@ -247,6 +258,9 @@ def test_a_lock_of_a_cell_that_is_missing_is_set_aside(
         lambda t: t["files"].update({"../x.whl": {}}),
         lambda t: next(iter(t["targets"].values()))["files"].update({"../../x.whl": "0" * 64}),
         lambda t: next(iter(t["targets"].values()))["locks"].update({"/etc/x": "0" * 64}),
+        lambda t: next(iter(t["targets"].values())).update(sources={"reports": "0" * 64}),
+        lambda t: next(iter(t["files"].values())).update(size=10**400),
+        lambda t: next(iter(t["files"].values())).update(size=-1),
         lambda t: t.update(format=99),
         lambda t: t.update(targets=[]),
     ],
@@ -273,6 +287,8 @@ def test_links_and_giants_are_refused(
         gather(join([part], CELLS, DIGESTS), [part], held)
     with pytest.raises(WarmupError, match="nothing holds no manifest"):
         read_part(tmp_path, "nothing")
+    with pytest.raises(WarmupError, match=r"manifest.json cannot be read: .*File name too long"):
+        read_part(tmp_path / ("a" * 300), "a" * 300)
     (tmp_path / "link").symlink_to(part.path)
     with pytest.raises(WarmupError, match="link holds no manifest"):
         read_part(tmp_path / "link", "link")
