@@ -194,6 +194,8 @@ def _sources(
     if not requirements and not groups and not problems:
         wanted = settings.get("requirements")
         hint = f'write requirements/main.txt, or name files: requirements = ["{NAME}"]'
+        if not (root / NAME).exists():
+            hint = f"there is no {NAME} here: is this the right folder? If so, {hint}"
         message = f"no requirement files: nothing in {root.name}/ matches {DEFAULT_REQUIREMENTS!r}"
         if wanted is not None:
             message = (

@@ -26,7 +26,9 @@ SUPPORT = Path(__file__).parent.parent / "support" / "pipelines"
 OTHER = "musllinux_1_2_x86_64"  # nothing here can install it
 TAG = f"cp{OWN_PYTHON.replace('.', '')}"
 CELLS = (f"{TAG}-{OWN_PLATFORM}", f"{TAG}-{OTHER}")
-PINS = ROOT / "scripts" / "action_pins.txt"
+PINS = (ROOT / "scripts" / "action_pins.txt").read_text()
+PINNED = dict(line.split() for line in PINS.splitlines() if line[:1] != "#")
+OWN, WORKFLOW = "devpi-warmup/devpi-warmup", ".github/workflows/wheelhouse.yml"
 OWN_JOBS = "  lint:\n    runs-on: ubuntu-latest\n    steps:\n      - run: echo linted\n"
 JAVA = shutil.which("groovy") and shutil.which("java")
 
@@ -142,20 +144,25 @@ def gathered(folder: Path) -> dict[str, bytes]:
 
 def test_every_action_is_one_of_the_list() -> None:
     """No linter that works offline notices a commit that does not exist."""
-    known = dict(line.split() for line in PINS.read_text().splitlines() if line[:1] != "#")
     found = set()
     for path in (ROOT / ".github", ROOT / "examples" / "ci", ROOT / "templates"):
         for file in path.rglob("*.yml"):
-            found |= set(re.findall(r"uses: ([\w.-]+/[\w.-]+)\S*@(\S+)", file.read_text()))
-    assert found == set(known.items())
-    own = known["devpi-warmup/devpi-warmup"]
-    if (ROOT / ".git").exists():
-        shown = subprocess.run(
-            ["git", "show", f"{own}:action.yml"], cwd=ROOT, capture_output=True, text=True
-        )
-        if "unknown revision" in shown.stderr or "bad object" in shown.stderr:
-            pytest.skip("a shallow clone does not have that commit")
-        assert shown.stdout == (ROOT / "action.yml").read_text()
+            found |= set(re.findall(r"uses: ([\w./-]+)@(\S+)", file.read_text()))
+    assert found == set(PINNED.items())
+
+
+@pytest.mark.parametrize(
+    ("pin", "file"),
+    [(OWN, "action.yml"), (OWN, "devpi_warmup/sessions/plan.py"), (f"{OWN}/{WORKFLOW}", WORKFLOW)],
+)
+def test_the_pins_of_our_own_have_what_is_used(pin: str, file: str) -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("it takes the history")
+    argv = ["git", "show", f"{PINNED[pin]}:{file}"]
+    shown = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True)
+    if "bad object" in shown.stderr or "invalid object" in shown.stderr:
+        pytest.skip("a shallow clone does not have that commit")
+    assert shown.stdout == (ROOT / file).read_text(), "scripts/pin_action.py says what to do"
 
 
 def test_the_linters_find_nothing() -> None:
@@ -195,12 +202,11 @@ def act(foreign: Project, released: Path) -> Callable[[bool], Done]:
         commit(foreign)
         secrets = foreign.root.parent / "secrets"
         secrets.write_text(f"DEVPI_INDEX={foreign.environ['DEVPI_INDEX']}\n")
-        pins = dict(line.split() for line in PINS.read_text().splitlines() if line[:1] != "#")
         local = []
-        for name, pin in pins.items():
-            owner, _, action = name.partition("/")
+        for name, pin in PINNED.items():
+            owner, action, *_ = name.split("/")
             place = SUPPORT / "stubs" / action if owner == "actions" else released
-            local += ["--local-repository", f"{name}@{pin}={place}"]
+            local += ["--local-repository", f"{owner}/{action}@{pin}={place}"]
         variables = []
         for name in (
             "PIP_FIND_LINKS",
