@@ -187,7 +187,8 @@ class Run:
             self._wheelhouse.digests.forget()  # foreign code has run: look at every byte again
         files = {pin.file for lock in self._locks for pin in lock.pins if pin.file.indexed}
         files |= {file for lock in self._locks for file in lock.sources if file.indexed}
-        self._journal.proven(self._fetcher.sweep(files))
+        with console.never_silent(f"devpi is asked a last time for {len(files)} files"):
+            self._journal.proven(self._fetcher.sweep(files))
 
     def _private_index(self, config: Config, settings: PipConfig) -> IndexUrl:
         self._server = server = PrivateServer(config.root / FOLDER, settings=settings)

@@ -20,7 +20,7 @@ from devpi_warmup.index.transport import FILE_CONNECTIONS, SMALL_CONNECTIONS
 from devpi_warmup.inputs.urls import redact
 from devpi_warmup.wheelhouse import members
 from devpi_warmup.wheelhouse.files import StoredFile, Wheelhouse, second_name, write_error
-from devpi_warmup.wheelhouse.warmth import Warmth
+from devpi_warmup.wheelhouse.warmth import UNSWEPT, Warmth
 from devpi_warmup.wheelhouse.wheels import (
     DamagedWheelError,
     Metadata,
@@ -205,7 +205,8 @@ class Fetcher:
         proof = self._devpi.holds(file, size)
         # What could not be warmed while gathering will not be now.
         before = self.proofs.get(file)
-        if proof.warmth is Warmth.COLD and (before is None or before.warmth is Warmth.WARM):
+        hopeful = before is None or before is UNSWEPT or before.warmth is Warmth.WARM
+        if proof.warmth is Warmth.COLD and hopeful:
             try:
                 proof = self._devpi.warm(file, size, self._scratch())
             except FileError:
@@ -216,8 +217,11 @@ class Fetcher:
 
     def _fetch(self, file: IndexFile) -> StoredFile:
         try:
-            stored = self.wheelhouse.find(file.filename, file.sha256) or self._gather(file)
-            if self._devpi is not None and file.indexed:
+            here = self.wheelhouse.find(file.filename, file.sha256)
+            stored = here or self._gather(file)
+            if here is not None:
+                self.proofs[file] = UNSWEPT  # the last sweep asks for it, and warms it if need be
+            elif self._devpi is not None and file.indexed:
                 # In this very thread, and so on the connection that has just carried the file.
                 proof = self._devpi.holds(file, stored.size, committed_only=True)
                 if proof.warmth is Warmth.COLD:

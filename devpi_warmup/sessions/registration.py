@@ -6,6 +6,7 @@ import inspect
 import os
 import re
 import sys
+from contextlib import nullcontext
 from importlib.metadata import version
 from itertools import takewhile
 from pathlib import Path
@@ -46,6 +47,7 @@ _DOCS = {
     "verify": "Install one target from the wheelhouse on its real interpreter, with no network.",
 }
 
+_LONG = ("seal", "verify-devpi", "verify")  # without progress of their own
 _TAKING = ("plan", "warmup", "merge", "verify")  # something after --
 
 
@@ -185,7 +187,9 @@ class _Adding:
             console.type_as(self._typed)
             if name not in _TAKING:
                 arguments.nothing(session)
-            run(session, **values)
+            speaking = console.never_silent(session.name) if name in _LONG else nullcontext()
+            with speaking:
+                run(session, **values)
 
         session.__doc__ = doc or _DOCS[name]
         if each is not None:
