@@ -219,9 +219,11 @@ class Fetcher:
         try:
             here = self.wheelhouse.find(file.filename, file.sha256)
             stored = here or self._gather(file)
-            if here is not None:
+            if self._devpi is None or not file.indexed:
+                pass
+            elif here is not None:
                 self.proofs[file] = UNSWEPT  # the last sweep asks for it, and warms it if need be
-            elif self._devpi is not None and file.indexed:
+            else:
                 # In this very thread, and so on the connection that has just carried the file.
                 proof = self._devpi.holds(file, stored.size, committed_only=True)
                 if proof.warmth is Warmth.COLD:

@@ -136,7 +136,7 @@ def measure(bench: Bench, rounds: int) -> None:
 
 
 HEAD = """| command | seconds: median, lowest to highest | of ours fresh \
-| CPU: its own, devpi's | requests | largest process | targets incomplete |"""
+| CPU: its own, devpi's | requests | largest process | targets without all projects |"""
 
 
 def table(bench: Bench, work: str) -> str:
@@ -164,8 +164,9 @@ PAGE = """\
 
 Written by `nox -s measure -- benchmark {rounds}` on {cpus} processors, {system}, Python {python}: whole processes, in turn
 within one run, {rounds} rounds, against one warm devpi-server on loopback. Compare the ratios: seconds are those of one
-machine. "Incomplete" counts targets whose files are not enough; the proof that devpi holds each file, and that real
-pip accepts each lock offline, is in ours alone.
+machine. "Without all projects" counts targets for which a project of our lock has no file: often a gap, though other
+versions may need other projects. The proof that devpi holds each file, and that real pip accepts each lock offline, is
+in ours alone.
 
 ## W1: `{w1}`, for three Pythons on three platforms
 
