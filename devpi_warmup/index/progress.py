@@ -56,7 +56,7 @@ class Progress:
             rate = self.size / max(time.monotonic() - self._begun, 0.001)
             parts = [
                 f"{self.ready} of {self.cells} cells",
-                f"{self.files} files, {console.megabytes(self.size)} downloaded",
+                f"{self.files} {'file' if self.files == 1 else 'files'}, {console.megabytes(self.size)} downloaded",
                 *([f"{console.megabytes(int(rate))}/s"] if self.size else []),
                 *self._doing[:1],
             ]

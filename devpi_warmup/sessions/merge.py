@@ -96,7 +96,11 @@ def _merged(
 def _parts(session: nox.Session) -> list[Part]:
     """Read the parts, each once; their paths are those of where the command was typed."""
     base = Path(session.invoked_from)
-    named = {Path(os.path.abspath(base / word)): word for word in sorted(session.posargs)}  # noqa: PTH100
+    named = {
+        Path(os.path.abspath(base / word)): word  # noqa: PTH100 - links are for read_part
+        for given in session.posargs
+        for word in sorted(_expanded(base, given))
+    }
     problems, parts = [], []
     for path, word in named.items():
         try:
@@ -106,6 +110,13 @@ def _parts(session: nox.Session) -> list[Part]:
     if problems:
         raise together(problems)
     return parts
+
+
+def _expanded(base: Path, word: str) -> list[str]:
+    """Return what a pattern stands for, where the shell has left that to us."""
+    if "*" not in word or (base / word).exists() or Path(word).is_absolute():
+        return [word]
+    return [path.relative_to(base).as_posix() for path in base.glob(word)] or [word]
 
 
 def _refused(

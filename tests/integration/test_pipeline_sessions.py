@@ -166,7 +166,7 @@ def test_a_fan_out_merged_is_the_single_run(
     assert unreported(warmed) == unreported(whole)
     report = json.loads((warmed.wheelhouse / "reports" / "report.json").read_text())
     assert (report["command"], report["ok"]) == ("merge", True)
-    again = warmed.nox("-s", "merge", "--", *(f"parts/{id_}" for id_ in reversed(CELLS)))
+    again = warmed.nox("-s", "merge", "--", "parts/*", f"parts/{CELLS[2]}")  # as cmd.exe has it
     assert again.returncode == 0, again.output
     assert unreported(warmed) == unreported(whole)
     assert warmed.nox("-s", "report").returncode == 0
