@@ -54,9 +54,10 @@ class Progress:
         """How far it is, and what is waited for longest."""
         with self._mutex:
             rate = self.size / max(time.monotonic() - self._begun, 0.001)
+            files = f"{self.files} {'file' if self.files == 1 else 'files'}"
             parts = [
                 f"{self.ready} of {self.cells} cells",
-                f"{self.files} {'file' if self.files == 1 else 'files'}, {console.megabytes(self.size)} downloaded",
+                f"{files}, {console.megabytes(self.size)} downloaded",
                 *([f"{console.megabytes(int(rate))}/s"] if self.size else []),
                 *self._doing[:1],
             ]
