@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import requests
 
+from devpi_warmup.index.patience import TransientError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
@@ -50,11 +52,15 @@ class Growing:
         """Write an answer behind what is there, or in its place.
 
         :raises OSError: it cannot be written
+        :raises TransientError: it is a part that was not asked for
         """
-        begins = _FROM.match(response.headers.get("Content-Range", ""))
-        rest = response.status_code == requests.codes.partial_content
-        if not (rest and begins and int(begins[1]) == self._size):
+        if response.status_code != requests.codes.partial_content:
             self._begin(_validator(response))
+        else:
+            begins = _FROM.match(response.headers.get("Content-Range", ""))
+            if not self._size or begins is None or int(begins[1]) != self._size:
+                self.forget()
+                raise TransientError("the server answered with another part of the file")
         with self._path.open("r+b" if self._size else "wb") as stream:
             stream.seek(self._size)
             for piece in pieces:

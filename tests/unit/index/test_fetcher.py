@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -236,3 +237,16 @@ def test_after_closing_nothing_is_begun(fetcher: Fetcher) -> None:
     for pool in (fetcher._pages, fetcher._files):
         pool.shutdown(wait=True)  # what was begun is done now
     assert not begun
+
+
+@pytest.mark.parametrize("requires", [(), ("idna>=2",)])
+def test_metadata_that_is_not_the_wheels_is_found_when_it_has_come(
+    catalogue: Catalogue, fetcher: Fetcher, requires: tuple[str, ...]
+) -> None:
+    upload = catalogue.add("six", "1.0", requires=("idna",), core_metadata=True)
+    served = metadata("six", "1.0", requires).encode()
+    catalogue.projects["six"][0] = replace(upload, metadata=served)
+    wheel = wheel_of(fetcher)
+    assert len(fetcher.metadata(wheel).requires) == len(requires)
+    with pytest.raises(DamagedWheelError, match="another METADATA than the index serves beside it"):
+        fetcher.check_metadata(wheel)

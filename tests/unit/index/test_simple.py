@@ -327,7 +327,8 @@ def test_a_download_goes_on_where_it_was_cut(
     }
     cut = Answer(200, body=whole[:5], headers=length | validator)
     catalogue.faults[path] = [cut, seconds[second], Answer(299)]
-    assert index.transport.download(six.url, six.sha256, tmp_path / "x") == six.sha256
+    # Without a digest nothing but the ranges tells what came.
+    assert index.transport.download(six.url, "", tmp_path / "x") == six.sha256
     assert (tmp_path / "x").read_bytes() == whole
     assert catalogue.asked[path] == (3 if second in {"elsewhere", "beyond"} else 2)
     ranges = [headers.get("Range") for headers in catalogue.headers]

@@ -155,6 +155,7 @@ def test_a_pre_release_stays_while_it_is_admitted(moving: Moving, catalogue: Cat
     assert versions(moving.lock("app")[0])["lib"] == "2.0b1"
     catalogue.add("lib", "1.5")
     assert moving.lock("app")[1] == []
+    assert moving.lock("app", "lib>=1.0")[1] == []
     _, changed = moving.lock("app", "lib<2.0b1")
     assert changed == ["lib 2.0b1 -> 1.5 (down): cp313-win_amd64"]
 
