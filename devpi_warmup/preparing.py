@@ -17,14 +17,14 @@ from threading import Lock as Mutex
 from typing import TYPE_CHECKING
 
 from devpi_warmup import __version__, console, process
-from devpi_warmup.errors import FileError, indented, together
+from devpi_warmup.errors import FileError, together
 from devpi_warmup.prove.forks import Forks
 from devpi_warmup.prove.judge import Judgement, judge
 from devpi_warmup.prove.referee import referee
 from devpi_warmup.resolve.kept import kept, last_lock
 from devpi_warmup.resolve.resolver import choose, survey
 from devpi_warmup.wheelhouse.changes import changes
-from devpi_warmup.wheelhouse.members import problems
+from devpi_warmup.wheelhouse.members import checked
 from devpi_warmup.wheelhouse.origins import Origin
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from devpi_warmup.wheelhouse.lock import Lock, LockedPin, Pin
     from devpi_warmup.wheelhouse.manifest import Manifest
 
-_SHOWN = 5  # problems of one kind
 _JUDGES = 4  # at once, where there are as many processors
 
 
@@ -146,7 +145,7 @@ class Preparing:
             try:
                 step()
             except BaseException as error:  # noqa: BLE001 - it is for the session to see
-                self._fetcher.progress.ready += 1
+                self._fetcher.progress.settled()
                 done.set_exception(error)
 
         try:
@@ -180,7 +179,7 @@ class Preparing:
     def _finish(self, done: Future[Prepared], lock: Lock, pip: Pip) -> None:
         with self._fetcher.progress.doing(f"pip judges {lock.cell.id}"):
             prepared = self._judge(lock, pip)
-        self._fetcher.progress.ready += 1
+        self._fetcher.progress.settled()
         done.set_result(prepared)
 
     def _resolve(self, cell: Cell, pip: Pip) -> Callable[[], Lock]:
@@ -203,13 +202,7 @@ class Preparing:
         wanted = [*(pin.file for pin in lock.pins), *lock.sources]
         files = {file.filename: self._fetcher.named(file) for file in wanted}
         members = {pin.file.filename: self._fetcher.members(pin.file) for pin in lock.wheels}
-        found = problems(members, lock.target)
-        if found.errors:
-            raise FileError(
-                f"its wheels cannot be installed together:\n{indented(found.errors[:_SHOWN])}",
-                hint="require another version of one of them, such as project!=version in the "
-                "requirements or the constraints",
-            )
+        notes = checked(members, lock.target)
         verdict, stands = self._verdict(lock, pip), self._stands(lock)
         if before := stands is not None and stands == verdict:
             entry = self._before.cells[lock.cell.id]
@@ -222,7 +215,7 @@ class Preparing:
             forking = replace(pip, runner=self._forks)
             version = referee(lock, requirements, files, shown=shown, pip=forking).pip_version
             judged = self._unpacked(lock, files, version, pip)
-        lock = replace(lock, notes=(*lock.notes, *found.notes))
+        lock = replace(lock, notes=(*lock.notes, *notes))
         last = self._last[lock.cell]
         changed = tuple(changes(last, lock)) if last else ()
         return Prepared(lock, version, verdict, judged, before, changed)

@@ -23,6 +23,7 @@ from devpi_warmup.resolve.kept import Upgrade
 from devpi_warmup.resolve.lock_files import write_lock
 from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.journal import ManifestJournal
+from devpi_warmup.wheelhouse.warmth import PRIVATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.urls import IndexUrl
     from devpi_warmup.wheelhouse.changes import Change
     from devpi_warmup.wheelhouse.lock import Lock
-
-_SHOWN = 5  # problems of one kind
 
 
 class Run:
@@ -76,7 +75,7 @@ class Run:
             opened = open_index(url, settings, projects)
             self._fetcher = Fetcher(opened.index, self._wheelhouse, opened.devpi)
             digests = {name: found.digest for name, found in self._requirements.items()}
-            shown = config.index.url if config.index else f"private devpi-server ({FOLDER}/)"
+            shown = config.index.url if config.index else f"{PRIVATE} ({FOLDER}/)"
             self._journal = ManifestJournal(self._wheelhouse, digests, shown)
             before = self._journal.manifest
             self._preparing = Preparing(

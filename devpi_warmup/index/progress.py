@@ -38,6 +38,11 @@ class Progress:
         with self._mutex:
             self.files += 1
 
+    def settled(self) -> None:
+        """Take note of a cell more of which it is known what becomes of it."""
+        with self._mutex:
+            self.ready += 1
+
     @contextmanager
     def doing(self, what: str) -> Iterator[None]:
         """Say what is under way while it is."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from devpi_warmup.errors import FileError, indented
+from devpi_warmup.errors import FileError
 from devpi_warmup.index.pages import IndexFile, parse_wheel
 from devpi_warmup.inputs.patches import Patches, served_by
 from devpi_warmup.inputs.requirements import for_target
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from devpi_warmup.wheelhouse.wheels import Metadata
 
 _LINK = re.compile(r">([^<>]+)</a>")
-_SHOWN = 5  # problems of one kind
 
 
 def unpack_again(manifest: Manifest, wheelhouse: Wheelhouse, pip: Pip) -> dict[str, str]:
@@ -65,9 +64,7 @@ def judge_again(
     lock, known = _lock(cell, manifest, wheelhouse)
     path = wheelhouse.path
     held = {pin.file.filename: members.names(path / pin.file.filename) for pin in lock.wheels}
-    if errors := members.problems(held, lock.target).errors:
-        message = f"its wheels cannot be installed together:\n{indented(errors[:_SHOWN])}"
-        raise FileError(message, hint="require another version of one of them")
+    members.checked(held, lock.target)
     texts = (lock.to_requirements(wheelhouse.shown), lock.to_links(), to_pylock(lock))
     for file, text in zip(wheelhouse.lock_paths(cell.id), texts, strict=True):
         if file.read_bytes() != text.encode():

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from devpi_warmup import __version__
 from devpi_warmup.report.result import why
+from devpi_warmup.wheelhouse.changes import by_change
 
 if TYPE_CHECKING:
     from devpi_warmup.report.result import Result
     from devpi_warmup.report.table import Row
-    from devpi_warmup.wheelhouse.changes import Change
 
 FORMAT = 1
 
@@ -67,17 +67,13 @@ def _target(result: Result, row: Row) -> dict[str, Any]:
 
 
 def _changes(result: Result) -> list[dict[str, Any]]:
-    cells: dict[Change, list[str]] = {}
-    for id_, changed in sorted(result.changes.items()):
-        for change in changed:
-            cells.setdefault(change, []).append(id_)
     return [
         {
             "project": change.project,
             "kind": change.kind,
             "before": change.before,
             "after": change.after,
-            "targets": ids,
+            "targets": sorted(ids),
         }
-        for change, ids in sorted(cells.items())
+        for change, ids in by_change(result.changes).items()
     ]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import nox
 
     from devpi_warmup.inputs.config import Config
+    from devpi_warmup.inputs.requirements import RequirementSet
     from devpi_warmup.report.table import Row
     from devpi_warmup.wheelhouse.changes import Change
     from devpi_warmup.wheelhouse.files import Wheelhouse
@@ -51,7 +52,8 @@ def conclude(session: nox.Session, config: Config, wheelhouse: Wheelhouse, endin
     if link := wheelhouse.linked:
         session.error(f"{link} is a link, and what it points to would stay behind")
     asked = config.index.url if config.index and not failures else None
-    digests = _digests(session, config, strict=not failures)
+    wanted = read_requirements(session, config, ending.command, strict=not failures)
+    digests = {name: found.digest for name, found in wanted.items()}
     carry = {e.name: e.carry for e in config.environments}
     rows = table.rows(coverage, cells, digests, failures, asked=asked, carry=carry)
     print(plain(table.table(rows, counted=config.counted)), flush=True)  # noqa: T201
@@ -107,15 +109,18 @@ def _tell(
         )
 
 
-def _digests(session: nox.Session, config: Config, *, strict: bool) -> dict[str, str]:
-    """Return the digest of what each environment requires now, by its name.
+def read_requirements(
+    session: nox.Session, config: Config, command: str, *, strict: bool = True
+) -> dict[str, RequirementSet]:
+    """Return what each environment requires now, by its name.
 
-    :param strict: whether to fail where the requirements are wrong; else that was said before
+    :param command: whose report says so where they are wrong
+    :param strict: whether to fail then; else that was said before
     """
     read = {e.name: sources.read(e.sources) for e in config.environments}
     wrong = dict.fromkeys(p for _, problems in read.values() for p in problems)
     if wrong and strict:
         said = str(InvalidInputError("the requirements cannot be used", wrong))
-        publish_failure(config, "report", said)
+        publish_failure(config, command, said)
         fail(session, said)
-    return {name: found.digest for name, (found, _) in read.items()}
+    return {name: found for name, (found, _) in read.items()}

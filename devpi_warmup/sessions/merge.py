@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devpi_warmup import console, process
-from devpi_warmup.errors import InvalidInputError, WarmupError, together
-from devpi_warmup.inputs import sources
+from devpi_warmup.errors import WarmupError, together
 from devpi_warmup.prove.pip import Pip
 from devpi_warmup.sessions.common import fail, import_engine, python_of
-from devpi_warmup.sessions.concluding import Ending, conclude, publish_failure
+from devpi_warmup.sessions.concluding import Ending, conclude, publish_failure, read_requirements
 from devpi_warmup.wheelhouse import manifest
 from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.merge import gather, join, read_part
@@ -38,13 +37,7 @@ def merge(session: nox.Session, config: Config) -> None:
     if not session.posargs:
         session.error("merge takes folders after --: nox -s merge -- parts/*")
     wheelhouse = Wheelhouse.of(config)
-    wanted = {e.name: sources.read(e.sources) for e in config.environments}
-    wrong = dict.fromkeys(p for _, problems in wanted.values() for p in problems)
-    if wrong:
-        said = str(InvalidInputError("the requirements cannot be used", wrong))
-        publish_failure(config, "merge", said)
-        fail(session, said)
-    requirements = {name: found for name, (found, _) in wanted.items()}
+    requirements = read_requirements(session, config, "merge")
     try:
         joined, count = _merged(session, config, wheelhouse, requirements)
     except WarmupError as error:

@@ -53,8 +53,8 @@ def changes(before: Iterable[LockedPin], lock: Lock) -> Iterator[Change]:
         yield Change(project, str(one.version) if one else "", str(other.version) if other else "")
 
 
-def told(found: Mapping[str, tuple[Change, ...]]) -> Iterator[str]:
-    """Say each change once, and for which cells.
+def by_change(found: Mapping[str, tuple[Change, ...]]) -> dict[Change, list[str]]:
+    """Return the cells of each change, the changes in their order.
 
     :param found: by the id of the cell
     """
@@ -62,6 +62,14 @@ def told(found: Mapping[str, tuple[Change, ...]]) -> Iterator[str]:
     for id_, changed in found.items():
         for change in changed:
             cells.setdefault(change, []).append(id_)
-    for change, ids in sorted(cells.items()):
+    return dict(sorted(cells.items()))
+
+
+def told(found: Mapping[str, tuple[Change, ...]]) -> Iterator[str]:
+    """Say each change once, and for which cells.
+
+    :param found: by the id of the cell
+    """
+    for change, ids in by_change(found).items():
         every = len(ids) == len(found) > 1
         yield f"{change}: {'all of them' if every else ', '.join(ids)}"

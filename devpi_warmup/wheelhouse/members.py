@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from devpi_warmup.errors import FileError
+from devpi_warmup.errors import FileError, indented
 from devpi_warmup.wheelhouse.wheels import ZIP_ERRORS
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from devpi_warmup.inputs.targets import Target
 
+_SHOWN = 5  # problems
 _LONGEST_TEXT = 4 << 20  # bytes of entry_points.txt
 LONGEST_NAME = 255  # bytes on Linux, characters elsewhere
 # MAX_PATH is 260 with its NUL, and C:\Users\…\AppData\Local\Programs\… comes before:
@@ -82,6 +83,22 @@ def _scripts(text: bytes) -> list[str]:
     with suppress(configparser.Error, UnicodeDecodeError):  # pip will say so when it unpacks it
         parser.read_string(text.decode())
     return [name for group in _SCRIPT_GROUPS if group in parser for name in parser[group]]
+
+
+def checked(wheels: Mapping[str, Sequence[str]], target: Target) -> tuple[str, ...]:
+    """Return what there is to note of the wheels of one lock together.
+
+    :param wheels: filenames, and what :func:`names` has returned of each
+    :raises FileError: they cannot be installed together
+    """
+    found = problems(wheels, target)
+    if found.errors:
+        raise FileError(
+            f"its wheels cannot be installed together:\n{indented(found.errors[:_SHOWN])}",
+            hint="require another version of one of them, such as project!=version in the "
+            "requirements or the constraints",
+        )
+    return found.notes
 
 
 def problems(wheels: Mapping[str, Sequence[str]], target: Target) -> Problems:

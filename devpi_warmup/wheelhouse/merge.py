@@ -24,7 +24,7 @@ from devpi_warmup.wheelhouse.manifest import (
 )
 from devpi_warmup.wheelhouse.origins import Origin
 from devpi_warmup.wheelhouse.reading import ManifestError
-from devpi_warmup.wheelhouse.warmth import UNSWEPT, Proof, Warmth
+from devpi_warmup.wheelhouse.warmth import PRIVATE, UNSWEPT, Proof, Warmth
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.wheelhouse.files import Wheelhouse
 
-PRIVATE = "private devpi-server"  # how the index of a part begins that had one
 _GONE = Proof(Warmth.UNKNOWN, "the private devpi-server of its part is gone")
 _LARGEST = 64 << 20  # bytes of a manifest; 600 projects for 120 targets take about 10 MB
 _CUT = "a merge was cut off: merge again, or warm it up"
