@@ -10,19 +10,20 @@ from packaging.version import Version
 
 from devpi_warmup.errors import FileError
 from devpi_warmup.index.pages import IndexFile, parse_wheel
-from devpi_warmup.inputs.patches import Patches, served_by
+from devpi_warmup.inputs.patches import Patches
 from devpi_warmup.inputs.requirements import for_target
 from devpi_warmup.prove.judge import judge
 from devpi_warmup.prove.referee import referee
 from devpi_warmup.resolve.lock_files import to_pylock
+from devpi_warmup.resolve.patch_range import patch_range
 from devpi_warmup.wheelhouse import members
 from devpi_warmup.wheelhouse.lock import Lock, LockError, Pin, ToBuild, read_lock
 from devpi_warmup.wheelhouse.wheels import parse_metadata, read_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from packaging.markers import Marker
+    from packaging.utils import NormalizedName
 
     from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.inputs.requirements import RequirementSet
@@ -69,7 +70,9 @@ def judge_again(
     for file, text in zip(wheelhouse.lock_paths(cell.id), texts, strict=True):
         if file.read_bytes() != text.encode():
             raise _not_its_lock(cell, f"{file.name} is not what is written for its pins")
-    served = _served(lock, known, requirements)
+    own = for_target(requirements, lock.target)
+    # Of what is to be built it is not known any more which markers were evaluated.
+    served = patch_range(lock.target, own, lock.wheels, known)
     if not lock.to_build and served != lock.patches:
         raise _not_its_lock(cell, f"it serves {served}, and is said to serve {lock.patches}")
     files = {name: path / name for name in manifest.cells[cell.id].carried}
@@ -84,10 +87,10 @@ def _not_its_lock(cell: Cell, problem: str) -> FileError:
 
 def _lock(
     cell: Cell, manifest: Manifest, wheelhouse: Wheelhouse
-) -> tuple[Lock, Mapping[str, Metadata]]:
+) -> tuple[Lock, Mapping[NormalizedName, Metadata]]:
     """Read the lock of a cell back, and hold it against what the manifest says of it.
 
-    :returns: it, and the metadata of its wheels, by filename
+    :returns: it, and the metadata of its wheels
     :raises FileError: they differ
     """
     entry = manifest.cells[cell.id]
@@ -98,7 +101,7 @@ def _lock(
         raise _not_its_lock(cell, f"it cannot be read: {error}") from None
     if sorted(names) != sorted(pin.sha256 for pin in pins):
         raise _not_its_lock(cell, "it is not of the files that its manifest names")
-    read: dict[str, Metadata] = {}
+    read: dict[NormalizedName, Metadata] = {}
     locked = []
     for pin in pins:
         name = names[pin.sha256]
@@ -106,10 +109,11 @@ def _lock(
         wheel = parse_wheel(pin.project, _file(name, known))
         if wheel is not None:
             data = read_metadata(wheelhouse.path / name, wheel)
-            read[name] = parse_metadata(data, wheel)
+            read[pin.project] = parse_metadata(data, wheel)
         elif name not in entry.to_build:
             raise _not_its_lock(cell, f"{name} is no distribution of {pin.project}")
-        needs = str(read[name].requires_python) if name in read else _of_sdist(entry, name)
+        metadata = read.get(pin.project)
+        needs = str(metadata.requires_python) if metadata else _of_sdist(entry, name)
         file = _file(name, known)
         locked.append(
             Pin(
@@ -134,19 +138,6 @@ def _of_sdist(entry: CellEntry, name: str) -> str:
         if line.startswith("Requires-Python: "):
             return line.partition(": ")[2]
     return ""
-
-
-def _served(lock: Lock, known: Mapping[str, Metadata], requirements: RequirementSet) -> Patches:
-    """Return which patch releases the lock serves, by its wheels and the requirements."""
-    own = for_target(requirements, lock.target)
-    evaluated: list[tuple[Marker, Sequence[str]]] = [(marker, ("",)) for marker in own.markers]
-    for pin in lock.wheels:
-        metadata = known[pin.file.filename]
-        extras = ("", *sorted(set(pin.extras) & metadata.extras))
-        evaluated += [(one.marker, extras) for one in metadata.requires if one.marker is not None]
-    pythons = [*(pin.requires_python for pin in lock.pins)]
-    pythons += [limit.python for limit in own.limits if limit.marker is None]
-    return served_by(lock.target, evaluated, pythons)
 
 
 def _to_build(

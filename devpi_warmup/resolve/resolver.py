@@ -17,11 +17,11 @@ from resolvelib.resolvers import ResolutionTooDeep, Result
 
 from devpi_warmup.errors import ResolutionError, WarmupError, together
 from devpi_warmup.index.pages import Wheel
-from devpi_warmup.inputs.patches import served_by
 from devpi_warmup.inputs.requirements import for_target
 from devpi_warmup.resolve.builds import Unbuilt
 from devpi_warmup.resolve.impossible import ImpossibleError, impossible
 from devpi_warmup.resolve.others import SDIST, newest_without_wheel
+from devpi_warmup.resolve.patch_range import patch_range
 from devpi_warmup.resolve.provider import Provider
 from devpi_warmup.resolve.requirement import PYTHON, Candidate, ResolverRequirement
 from devpi_warmup.resolve.roots import Roots, roots_of
@@ -31,9 +31,7 @@ from devpi_warmup.wheelhouse.wheels import BrokenWheelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from collections.abc import Set as AbstractSet
 
-    from packaging.markers import Marker
     from packaging.utils import NormalizedName
 
     from devpi_warmup.index.fetcher import Fetcher
@@ -250,17 +248,7 @@ class _Chosen:
         pins = tuple(self._pins())
         to_build = self._to_build
         notes = dict.fromkeys(self._notes(pins, cell.target, roots, broken))
-        evaluated = [(marker, ("",)) for marker in own.markers]
-        evaluated += [(marker, ("",)) for one in to_build for marker in one.markers]
-        patches = served_by(
-            cell.target,
-            [*evaluated, *self._evaluated()],
-            [
-                *(pin.requires_python for pin in pins),
-                *(limit.python for limit in own.limits if limit.marker is None),
-                *(pin.requires_python for one in to_build for pin in one.requires),
-            ],
-        )
+        patches = patch_range(cell.target, own, pins, self._metadata, to_build)
         return Lock(cell, pins, patches, tuple(notes), tuple(self._built), to_build)
 
     def _carried(self, target: Target, roots: Roots) -> tuple[ToBuild, ...]:
@@ -327,11 +315,3 @@ class _Chosen:
                         f"{pin.project} asks for the {name} of the machine ({requirement}), which "
                         f"cannot be known here: it was taken for {target.markers[name]!r}"
                     )
-
-    def _evaluated(self) -> Iterator[tuple[Marker, Sequence[str]]]:
-        """Yield every marker of the wheels, and the extras it was evaluated for."""
-        for project, found in self._metadata.items():
-            wanted: AbstractSet[str] = self._extras[project] & found.extras
-            for requirement in found.requires:
-                if requirement.marker is not None:
-                    yield requirement.marker, ("", *sorted(wanted))
