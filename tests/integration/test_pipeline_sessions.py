@@ -192,6 +192,15 @@ def test_a_job_that_failed_and_one_that_never_ran_are_red(
     assert suite.attrib["failures"] == "3"
 
 
+def rehash(part: Path, cell: str) -> None:
+    """Have the manifest of a part name the lock as it is now."""
+    table = json.loads((part / "manifest.json").read_text())
+    locks = table["targets"][cell]["locks"]
+    for name in locks:
+        locks[name] = hashlib.sha256((part / name).read_bytes()).hexdigest()
+    (part / "manifest.json").write_text(json.dumps(table))
+
+
 def lie(part: Path, cell: str) -> None:
     """Take a pin away wherever the part names it, as a job that is not ours would."""
     text, page, pylock = (
@@ -206,9 +215,8 @@ def lie(part: Path, cell: str) -> None:
     table = json.loads((part / "manifest.json").read_text())
     entry = table["targets"][cell]
     entry["files"] = {name: s for name, s in entry["files"].items() if "lib" not in name}
-    for path in (text, page, pylock):
-        entry["locks"][f"locks/{path.name}"] = hashlib.sha256(path.read_bytes()).hexdigest()
     (part / "manifest.json").write_text(json.dumps(table))
+    rehash(part, cell)
 
 
 @pytest.mark.parametrize(
@@ -233,10 +241,7 @@ def test_what_is_installed_from_must_be_what_is_judged(
     part = warmed.root / "parts" / cell
     path = part / "locks" / name.format(cell)
     path.write_text(change(path.read_text()))
-    table = json.loads((part / "manifest.json").read_text())
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    table["targets"][cell]["locks"][f"locks/{path.name}"] = digest
-    (part / "manifest.json").write_text(json.dumps(table))
+    rehash(part, cell)
     done = warmed.nox("-s", "merge", "--", f"parts/{cell}")
     assert done.returncode == 1
     assert f"{path.name} is not what is written for its pins" in done.stdout
@@ -262,10 +267,8 @@ def test_pip_unpacks_every_wheel_of_a_part(
     pylock.write_text(
         re.sub(r"(crc_app.*\npath.*\nsize = )\d+", rf"\g<1>{size}", pylock.read_text())
     )
+    rehash(part, cell)
     table = json.loads((part / "manifest.json").read_text())
-    for name in table["targets"][cell]["locks"]:
-        digest = hashlib.sha256((part / name).read_bytes()).hexdigest()
-        table["targets"][cell]["locks"][name] = digest
     table["files"][wheel.name]["size"] = int(size)
     (part / "manifest.json").write_text(json.dumps(table))
     done = warmed.nox("-s", "merge", "--", f"parts/{cell}")
@@ -287,11 +290,7 @@ def test_a_patch_range_is_computed_again(
             'requires-python = ">=3.13.1"\ncreated', 'requires-python = ">=3.13.0"\ncreated'
         )
         path.write_text(text.replace("from 3.13.1", "from 3.13.0"))
-    table = json.loads((part / "manifest.json").read_text())
-    for name in table["targets"][cell]["locks"]:
-        digest = hashlib.sha256((part / name).read_bytes()).hexdigest()
-        table["targets"][cell]["locks"][name] = digest
-    (part / "manifest.json").write_text(json.dumps(table))
+    rehash(part, cell)
     done = warmed.nox("-s", "merge", "--", f"parts/{cell}")
     assert done.returncode == 1
     assert "it serves from 3.13.1, and is said to serve from 3.13.0" in done.stdout
