@@ -30,8 +30,9 @@ _OF_ENVIRONMENTS = (
     *("sdists", "build-constraints", "carry"),
 )
 _STRINGS = ("index-url", "wheelhouse", "reports")
+_COMMANDS = ("sign-command",)
 _BOOLEANS = ("require-warm",)
-KEYS = (*_OF_ENVIRONMENTS, *_STRINGS, *_BOOLEANS, environments.TABLE)
+KEYS = (*_OF_ENVIRONMENTS, *_STRINGS, *_COMMANDS, *_BOOLEANS, environments.TABLE)
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Config:
     :param wheelhouse: the folder that crosses the gap
     :param require_warm: whether a file that cannot be shown to be warm fails the run
     :param reports: the folder of the reports for machines
+    :param sign_command: what signs a bundle, with ``{file}`` for what is signed; empty: nothing
     """
 
     root: Path
@@ -52,6 +54,7 @@ class Config:
     wheelhouse: Path
     require_warm: bool
     reports: Path
+    sign_command: tuple[str, ...] = ()
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -105,6 +108,7 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Config:
         wheelhouse=wheelhouse,
         require_warm=settings.get("require-warm", False),
         reports=root / settings["reports"] if "reports" in settings else wheelhouse / "reports",
+        sign_command=tuple(settings.get("sign-command", ())),
     )
 
 
@@ -132,6 +136,11 @@ def _is_right(key: str, value: object) -> tuple[bool, str, str]:
         return right, "a string, and not empty", f'{key} = "…"'
     if key in _BOOLEANS:
         return isinstance(value, bool), "true or false", f"{key} = true"
+    if key in _COMMANDS:
+        words = value if isinstance(value, list) else []
+        right = any("{file}" in word for word in words if isinstance(word, str))
+        right = right and all(isinstance(word, str) and "\0" not in word for word in words)
+        return right, "a list of strings, with {file} in it", f'{key} = ["program", "{{file}}"]'
     if key in _OF_ENVIRONMENTS:
         right = isinstance(value, list) and all(isinstance(item, str) for item in value)
         return right, "a list of strings", f'{key} = ["…", "…"], each value in quotes'

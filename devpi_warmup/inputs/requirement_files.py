@@ -59,6 +59,7 @@ class Reader:
         self.limits: list[Limit] = []
         self.wheels: tuple[OwnWheel, ...] = ()
         self.sdists: tuple[Requirement, ...] = ()
+        self.files: dict[Path, None] = {}  # what was opened, in that order
         self._build_constraints: list[RootRequirement] = []
         self._lines: list[tuple[str, ...]] = []
         self._root = root
@@ -94,6 +95,7 @@ class Reader:
 
     def toml(self, path: Path) -> dict[str, Any] | None:
         """Return the table of a file; None where there is none, and a problem says why."""
+        self.files[path] = None
         table = read_toml(path, self.show(path))
         if isinstance(table, Problem):
             self.problems.append(table)
@@ -109,6 +111,7 @@ class Reader:
         if path in self._open:
             self._problem(included, f"{self.show(path)} includes itself", "remove the line")
             return
+        self.files[path] = None
         try:
             text = _decode(path.read_bytes() if "\0" not in str(path) else b"\xff")
         except OSError as error:

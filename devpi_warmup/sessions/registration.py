@@ -21,7 +21,7 @@ from devpi_warmup.errors import WarmupError
 from devpi_warmup.inputs import config
 from devpi_warmup.report import publishing
 from devpi_warmup.report.result import Result
-from devpi_warmup.sessions import arguments, matrix, servers, venvs
+from devpi_warmup.sessions import arguments, bundle, matrix, prune, servers, venvs
 from devpi_warmup.sessions.common import Names
 from devpi_warmup.sessions.merge import merge
 from devpi_warmup.sessions.plan import plan
@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 
     from devpi_warmup.inputs.config import Config
 
-NAMES = ("plan", "warmup", "report", "merge", "seal", "verify-devpi", "verify")
+NAMES = (
+    *("plan", "warmup", "report", "merge", "seal", "verify-devpi", "verify"),
+    *("bundle", "prune"),
+)
 OLDEST_NOX = "2026.4.10"  # before, -k passed over sessions that do not run by default
 _DOCS = {
     "plan": "Print the ids of all targets, a line each; --json and --github are for programs.",
@@ -45,10 +48,12 @@ _DOCS = {
     "verify-devpi": "Have pip download every lock from devpi: the private one offline, "
     "another as it is.",
     "verify": "Install one target from the wheelhouse on its real interpreter, with no network.",
+    "bundle": "Make one folder of all that crosses the gap; --since STATE of what is new.",
+    "prune": "List the files that no lock needs, here or inside; --yes removes them.",
 }
 
 _LONG = ("seal", "verify-devpi", "verify")  # without progress of their own
-_TAKING = ("plan", "warmup", "merge", "verify")  # something after --
+_TAKING = ("plan", "warmup", "merge", "verify", "bundle", "prune")  # something after --
 
 
 class _AnyPython(str):
@@ -141,6 +146,9 @@ class _Adding:
         self._add("warmup", warmup.session, matrix.everywhere(config.cells), **host)
         whole = {"python": _AnyPython()}  # they are about every cell, whatever -p says
         self._add("plan", lambda s: plan(s, config, self._prefix), venv_backend="none", **whole)
+        alone = whole | {"venv_backend": "none"}
+        self._add("bundle", lambda session: bundle.session(session, config), **alone)
+        self._add("prune", lambda session: prune.session(session, config), **alone)
         names.report_is(self._add("report", warmup.report, venv_backend="none", **whole))
         host |= whole
         self._add("merge", lambda session: merge(session, config), **host)

@@ -37,6 +37,11 @@ def get(table: Any, key: str, kind: type, where: str) -> Any:
     return table[key]
 
 
+def is_distribution(name: str) -> bool:
+    """Whether a file is a wheel or an sdist, by its name."""
+    return _DISTRIBUTION.fullmatch(name) is not None
+
+
 def digests(table: Mapping[str, Any], key: str, where: str) -> dict[str, str]:
     """Return names of files of the wheelhouse, and their sha256.
 

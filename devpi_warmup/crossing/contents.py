@@ -1,0 +1,133 @@
+"""What goes into a bundle: all that the manifest vouches for, and what ``verify`` reads inside."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devpi_warmup.crossing import guide, unpack
+from devpi_warmup.crossing.archive import Member
+from devpi_warmup.crossing.state import FileSum, State
+from devpi_warmup.errors import InvalidInputError, Problem
+from devpi_warmup.inputs import sources
+from devpi_warmup.inputs.pyproject import NAME as PYPROJECT
+from devpi_warmup.wheelhouse import manifest
+from devpi_warmup.wheelhouse.reading import is_distribution
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from devpi_warmup.crossing.bootstrap import Step
+    from devpi_warmup.inputs.config import Config
+    from devpi_warmup.wheelhouse.coverage import Coverage
+
+_FOLDERS = ("reports", "clients")  # of the wheelhouse, carried where they are there
+_REPORTS = ("report.json", "junit.xml")
+# https://user:password@…, where the password is not the ${NAME} of a variable
+_PASSWORD = re.compile(rb"://[^/\s:@'\"]*:(?!\$\{)[^/\s@'\"]+@")
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a state is made of.
+
+    :param members: each of its files, as an archive takes it
+    :param left: files of the wheelhouse that nothing names, and that stay here
+    """
+
+    members: tuple[Member, ...]
+    left: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> State:
+        """The state."""
+        return State(tuple(FileSum(m.name, m.sha256, m.size) for m in self.members))
+
+
+def collect(config: Config, coverage: Coverage, steps: Iterable[Step]) -> Contents:
+    """List everything, and hash it.
+
+    :param coverage: of a wheelhouse that is whole, and held
+    :raises InvalidInputError: something of it cannot be carried; every such thing
+    """
+    problems: list[Problem] = []
+    found = {**_wheelhouse(config, coverage), **_inputs(config, problems)}
+    members = [_member(name, path, coverage, problems) for name, path in found.items()]
+    members += [Member.of(name, text.encode()) for name, text in guide.pages(steps).items()]
+    problems += _unsafe([member.name for member in members])
+    if problems:
+        raise InvalidInputError("this cannot be carried", dict.fromkeys(problems))
+    named = {path.name for path in found.values()}
+    left = (path.name for path in coverage.wheelhouse.path.iterdir() if path.is_file())
+    stay = sorted(n for n in left if is_distribution(n) and n not in named)
+    return Contents(tuple(sorted(members, key=lambda one: one.name)), tuple(stay))
+
+
+def _wheelhouse(config: Config, coverage: Coverage) -> dict[str, Path]:
+    """Return what the manifest names and holds, the manifest, and folders of ours."""
+    folder, shown = coverage.wheelhouse.path, coverage.wheelhouse.shown
+    names = {manifest.NAME}
+    own = {cell.id for cell in config.cells}
+    for id_, entry in coverage.manifest.cells.items():
+        files = {**entry.locks, **entry.carried}
+        # That of another configuration may be gone by now; nobody says it were here.
+        if entry.gathered and (id_ in own or not coverage.changed(files)):
+            names |= {*files}
+    found = {f"{shown}/{name}": folder / name for name in names}
+    for part in _FOLDERS:
+        for path in sorted((folder / part).rglob("*")):
+            if path.is_file() and not path.is_symlink() and not path.name.startswith("."):
+                found[f"{shown}/{path.relative_to(folder).as_posix()}"] = path
+    if config.reports.is_relative_to(config.root):
+        for path in (config.reports / name for name in _REPORTS):
+            if path.is_file():
+                found[path.relative_to(config.root).as_posix()] = path
+    return found
+
+
+def _inputs(config: Config, problems: list[Problem]) -> dict[str, Path]:
+    """Return every file that says what is wanted; ``verify`` reads them again inside."""
+    hint = f"copy it into {config.root.name}/, and name it there"
+    if not config.wheelhouse.is_relative_to(config.root) or config.wheelhouse == config.root:
+        problems.append(Problem(f"{config.wheelhouse} lies outside {config.root.name}/", hint=hint))
+    paths = [path for e in config.environments for path in sources.files(e.sources)]
+    if (config.root / PYPROJECT).is_file():
+        paths.append(config.root / PYPROJECT)
+    found: dict[str, Path] = {}
+    for path in dict.fromkeys(Path(os.path.abspath(path)) for path in paths):  # noqa: PTH100
+        if not path.is_relative_to(config.root):
+            problems.append(Problem(f"{path.name} lies outside {config.root.name}/", hint=hint))
+            continue
+        name = path.relative_to(config.root).as_posix()
+        found[name] = path
+        if (
+            path.is_file()
+            and not is_distribution(path.name)
+            and _PASSWORD.search(path.read_bytes())
+        ):
+            told = "write ${NAME} in its place: it is taken from the environment"
+            problems.append(Problem("a URL holds a password, which would be carried", name, told))
+    return found
+
+
+def _member(name: str, path: Path, coverage: Coverage, problems: list[Problem]) -> Member:
+    try:
+        return Member(name, path, coverage.wheelhouse.digests.of(path), path.stat().st_size)
+    except OSError as error:
+        problems.append(Problem(f"it cannot be read: {error.strerror}", name, "warm it up again"))
+        return Member(name, b"", "", 0)
+
+
+def _unsafe(names: Iterable[str]) -> Iterator[Problem]:
+    """Yield the names that some system inside cannot write, by the rules of ``unpack.py``."""
+    seen: dict[str, str] = {}
+    for name in (unpack.SUMS, unpack.HEAD, unpack.LOG, *names):
+        if why := unpack.why_unsafe(name):
+            yield Problem(why, name, "rename it")
+        if (folded := unpack.folded(name)) in seen:
+            told = f"a bundle, or some disks, take it for {seen[folded]}"
+            yield Problem(told, name, "rename one of them")
+        seen[folded] = name
