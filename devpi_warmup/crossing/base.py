@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -93,8 +94,8 @@ def _of_bundle(folder: Path, word: str) -> Base:
     try:
         if (folder / unpack.ARCHIVE).is_file() or (folder / f"{unpack.ARCHIVE}.001").is_file():
             names = unpack.part_paths(folder, unpack.read_sums((folder / SUMS).read_bytes(), SUMS))
-            bundle = unpack.Archive(names).bundle
-            return _of_sums(unpack.sums_text(bundle).decode())
+            with closing(unpack.Archive(names)) as archive:
+                return _of_sums(unpack.sums_text(archive.bundle).decode())
     except (OSError, unpack.RefusedError) as error:
         raise WarmupError(
             f"{word} cannot be read: {error}", hint="name another, or copy it here again"

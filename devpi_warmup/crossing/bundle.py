@@ -122,15 +122,17 @@ def _made(bundle: Bundle, folder: Path, run: Runner) -> Made:
         )
     making = folder / _MAKING
     making.mkdir()
-    sums = _write(bundle, making, members, parts)
-    (making / SUMS).write_bytes(sums)
-    if same := _same(final, sums, signed=bool(bundle.sign)):
-        shutil.rmtree(making)
-    else:
-        if bundle.sign:
+    try:
+        sums = _write(bundle, making, members, parts)
+        (making / SUMS).write_bytes(sums)
+        new = not _same(final, sums, signed=bool(bundle.sign))
+        if new and bundle.sign:
             _sign(bundle.sign, making, run)
-        _put(making, final)
-    return Made(final, parts, size, not same)
+        if new:
+            _put(making, final)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    return Made(final, parts, size, new)
 
 
 def _write(bundle: Bundle, making: Path, members: Sequence[Member], parts: Sequence[str]) -> bytes:

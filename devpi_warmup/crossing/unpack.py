@@ -40,9 +40,9 @@ import subprocess
 import tarfile
 import time
 import unicodedata
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, Iterable, Iterator, NamedTuple, Sequence
+from typing import IO, Any, Generator, Iterable, Iterator, NamedTuple, Sequence
 
 SUMS, HEAD, LOG, ARCHIVE, FORMAT = "SHA256SUMS", "bundle.json", "applied.jsonl", "bundle.tar", 1
 DAMAGED, WRONG, OUT_OF_ORDER, UNSAFE, UNSIGNED, NOT_WRITTEN = 1, 2, 3, 4, 5, 6
@@ -91,9 +91,9 @@ def main(words: Sequence[str]) -> int:
     try:
         parts, told = check_medium(Path(__file__).resolve().parent, given.verify)
         if given.check:
-            archive = Archive(parts)
-            archive.extract(None)
-            bundle = archive.bundle
+            with closing(Archive(parts)) as archive:
+                archive.extract(None)
+                bundle = archive.bundle
             since = f", what is new since {bundle.since}" if bundle.since else ""
             say(f"nothing is damaged: state {bundle.state[:12]}, {len(bundle.carried)} of its "
                 f"{len(bundle.files)} files{since}; {told}", sys.stdout)  # fmt: skip
@@ -192,6 +192,12 @@ class Parts(io.RawIOBase):
             if self._now is None:
                 return 0
 
+    def close(self) -> None:
+        """Close the part that is open."""
+        if self._now:
+            self._now.close()
+        super().close()
+
 
 # The archive ------------------------------------------------------------------------------------
 
@@ -201,12 +207,23 @@ class Archive:
 
     def __init__(self, parts: Sequence[Path]) -> None:
         self._members = plain_files(parts)
+        try:
+            self.bundle = self._head()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the part that is open."""
+        self._members.close()
+
+    def _head(self) -> Bundle:
         with sound():
             name, size, stream = next(self._members, ("", 0, io.BytesIO()))
             if name != HEAD or size > LARGEST_LIST:
                 raise RefusedError(UNSAFE, f"the archive does not begin with {HEAD}", NOT_OURS)
             data = b"".join(blocks(stream))
-        self.bundle = read_head(data)
+        return read_head(data)
 
     def extract(self, stage: Path | None) -> None:
         """Hash each file, and write it below a folder, if one is given."""
@@ -230,7 +247,7 @@ class Archive:
             raise RefusedError(DAMAGED, told, "copy the bundle again")
 
 
-def plain_files(parts: Sequence[Path]) -> Iterator[tuple[str, int, IO[bytes]]]:
+def plain_files(parts: Sequence[Path]) -> Generator[tuple[str, int, IO[bytes]], None, None]:
     """Yield the name, the size and the bytes of each member; refuse what is no plain file."""
     source = io.BufferedReader(Parts(parts), BLOCK)
     with source, tarfile.open(fileobj=source, mode="r|", encoding="utf-8") as archive:
@@ -311,18 +328,17 @@ def unpack(parts: Sequence[Path], folder: Path, *, back: bool, told: str) -> Non
     folder.parent.mkdir(parents=True, exist_ok=True)
     with held(folder.with_name(f".{folder.name}.lock"), folder):
         finish(folder, stage)
-        archive = Archive(parts)
-        bundle, there = archive.bundle, state_of(folder)
-        if there == bundle.state and whole(folder):
-            archive.extract(None)
-            say(f"state {there[:12]} is in {folder} already", sys.stdout)
-        else:
-            check_order(bundle, folder, there, back=back)
-            kept = link(bundle, folder, stage, there)
-            archive.extract(stage)
-            switch(bundle, folder, stage, told)
-            say(f"state {bundle.state[:12]} is in {folder}: {len(bundle.carried)} files of the "
-                f"archive, {kept} that were there; {told}", sys.stdout)  # fmt: skip
+        with closing(Archive(parts)) as archive:
+            bundle, there = archive.bundle, state_of(folder)
+            if there == bundle.state and whole(folder):
+                archive.extract(None)
+                say(f"state {there[:12]} is in {folder} already", sys.stdout)
+            else:
+                check_order(bundle, folder, there, back=back)
+                kept = renew(archive, folder, stage)
+                switch(bundle, folder, stage, told)
+                say(f"state {bundle.state[:12]} is in {folder}: {len(bundle.carried)} files of the "
+                    f"archive, {kept} that were there; {told}", sys.stdout)  # fmt: skip
         bring_over(folder)
     say(f"outside, let them know that it has arrived: {bundle.state[:12]}")
     say(next_step(bundle, folder), sys.stdout)
@@ -374,6 +390,17 @@ def check_order(bundle: Bundle, folder: Path, there: str, *, back: bool) -> None
         raise RefusedError(NOT_WRITTEN, message, "make room there, or name a folder elsewhere")
 
 
+def renew(archive: Archive, folder: Path, stage: Path) -> int:
+    """Make the new folder beside the old one; return how many files of that are in it."""
+    try:
+        kept = link(archive.bundle, folder, stage, state_of(folder))
+        archive.extract(stage)
+    except BaseException:
+        shutil.rmtree(stage, ignore_errors=True)
+        raise
+    return kept
+
+
 def link(bundle: Bundle, folder: Path, stage: Path, there: str) -> int:
     """Bring what stays into the new folder; refuse where some of it is not what it must be."""
     stage.mkdir()
@@ -390,7 +417,6 @@ def link(bundle: Bundle, folder: Path, stage: Path, there: str) -> int:
         if digest(stage / name) != bundle.files[name][1]:
             lacking.append(f"{name} has other bytes")
     if lacking:
-        shutil.rmtree(stage)
         message = f"this bundle brings what is new since {bundle.since}, and in {folder} is "
         message += f"{f'state {there[:12]}' if there else 'nothing'}; it has not what stays:"
         hint = "apply those in between first; or ask for one since what is there, or a whole one"
@@ -416,9 +442,15 @@ def switch(bundle: Bundle, folder: Path, stage: Path, told: str) -> None:
     taken(io.BytesIO(earlier + line), stage / LOG)
     if folder.exists() and not any(folder.iterdir()):
         folder.rmdir()
-    if folder.exists():
-        folder.rename(before)
-    stage.rename(folder)
+    if not folder.exists():
+        stage.rename(folder)
+        return
+    folder.rename(before)
+    try:
+        stage.rename(folder)
+    except OSError:
+        before.rename(folder)
+        raise
 
 
 def bring_over(folder: Path) -> None:
