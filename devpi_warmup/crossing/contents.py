@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 _FOLDERS = ("reports", "clients")  # of the wheelhouse, carried where they are there
 _REPORTS = ("report.json", "junit.xml")
-# https://user:password@…, where the password is not the ${NAME} of a variable
-_PASSWORD = re.compile(rb"://[^/\s:@'\"]*:(?!\$\{)[^/\s@'\"]+@")
+# https://user:password@…, or https://token@…, where neither is the ${NAME} of a variable
+_PASSWORD = re.compile(rb"https?://[^/\s@'\"?#$]+@", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,9 @@ def _inputs(config: Config, problems: list[Problem]) -> dict[str, Path]:
             and _PASSWORD.search(path.read_bytes())
         ):
             told = "write ${NAME} in its place: it is taken from the environment"
-            problems.append(Problem("a URL holds a password, which would be carried", name, told))
+            problems.append(
+                Problem("a URL holds a user or a password, which would be carried", name, told)
+            )
     return found
 
 

@@ -334,7 +334,7 @@ def unpack(parts: Sequence[Path], folder: Path, *, back: bool, told: str) -> Non
                 archive.extract(None)
                 say(f"state {there[:12]} is in {folder} already", sys.stdout)
             else:
-                check_order(bundle, folder, there, back=back)
+                check_order(bundle, folder, back=back)
                 kept = renew(archive, folder, stage)
                 switch(bundle, folder, stage, told)
                 say(f"state {bundle.state[:12]} is in {folder}: {len(bundle.carried)} files of the "
@@ -361,26 +361,29 @@ def state_of(folder: Path) -> str:
     return digest(folder / SUMS) if (folder / SUMS).is_file() else ""
 
 
+def own_sums(folder: Path) -> dict[str, str]:
+    """Return what the list in a folder says, nothing where there is none to be read."""
+    with suppress(OSError, RefusedError):
+        return read_sums((folder / SUMS).read_bytes(), folder / SUMS)
+    return {}
+
+
 def whole(folder: Path) -> bool:
     """Whether a folder holds what its own list says."""
-    if not (folder / SUMS).is_file():
-        return False
-    sums = read_sums((folder / SUMS).read_bytes(), folder / SUMS)
-    return all(is_plain(folder / n) and digest(folder / n) == sums[n] for n in sums)
+    sums = own_sums(folder)
+    return bool(sums) and all(is_plain(folder / n) and digest(folder / n) == sums[n] for n in sums)
 
 
-def check_order(bundle: Bundle, folder: Path, there: str, *, back: bool) -> None:
+def check_order(bundle: Bundle, folder: Path, *, back: bool) -> None:
     """Refuse a folder of something else, and a state that is older than what is there."""
     ours = any((folder / name).is_file() for name in (LOG, HEAD))
     if folder.exists() and not ours and (not folder.is_dir() or any(folder.iterdir())):
         hint = "name a new folder, or one that unpack.py has made"
         raise RefusedError(WRONG, f"{folder} holds something else", hint)
     log = read_log(folder)
-    number = log[-1].get("number") if log else 0
-    older = bundle.state in [entry.get("state") for entry in log]
-    older = older or (isinstance(number, int) and len(bundle.before) < number)
-    if older and not back and bundle.state != there:
-        message = f"state {bundle.state[:12]} is older than {there[:12]}, which is in {folder}"
+    if is_older(bundle, log) and not back:
+        last = str(log[-1].get("state"))[:12]
+        message = f"state {bundle.state[:12]} is older than {last}, which is in {folder}"
         hint = "was it long on its way? To go back on purpose, add --back"
         raise RefusedError(OUT_OF_ORDER, message, hint)
     needed = sum(bundle.files[name][0] for name in bundle.carried) / 1e6
@@ -388,6 +391,20 @@ def check_order(bundle: Bundle, folder: Path, there: str, *, back: bool) -> None
     if needed > free:
         message = f"{needed:.0f} MB are needed beside {folder}, and {free:.0f} MB are free"
         raise RefusedError(NOT_WRITTEN, message, "make room there, or name a folder elsewhere")
+
+
+def is_older(bundle: Bundle, log: list[dict[str, Any]]) -> bool:
+    """Whether a state was here before, or had been accepted before what was applied last.
+
+    The sender notes which states have arrived: a bundle that knows the first of those alone that
+    the last one knows was made before it.
+    """
+    if not log or log[-1].get("state") == bundle.state:
+        return False
+    known, earlier = list(log[-1].get("accepted") or ()), [state[:12] for state in bundle.before]
+    overtaken = bool(earlier) and len(earlier) < len(known) and known[: len(earlier)] == earlier
+    applied = {str(entry.get("state"))[:12] for entry in log}
+    return overtaken or bundle.state[:12] in applied | {*map(str, known)}
 
 
 def renew(archive: Archive, folder: Path, stage: Path) -> int:
@@ -433,9 +450,10 @@ def switch(bundle: Bundle, folder: Path, stage: Path, told: str) -> None:
     with suppress(Exception):  # a user without a name
         user = getpass.getuser()
     entry = {
-        "state": bundle.state, "base": bundle.base, "number": len(bundle.before), "when": when,
+        "state": bundle.state, "base": bundle.base, "when": when,
         "by": f"{user}@{platform.node()}", "signature": told,
-        "before": before.name if state_of(folder) else "",
+        "accepted": [state[:12] for state in bundle.before],
+        "aside": before.name if (folder / LOG).is_file() or state_of(folder) else "",
     }  # fmt: skip
     earlier = (folder / LOG).read_bytes() if (folder / LOG).is_file() else b""
     line = json.dumps(entry, sort_keys=True).encode("ascii") + b"\n"
@@ -451,22 +469,20 @@ def switch(bundle: Bundle, folder: Path, stage: Path, told: str) -> None:
     except OSError:
         before.rename(folder)
         raise
+    say(f"what was there before is {before}; remove it when you like")
 
 
 def bring_over(folder: Path) -> None:
     """Move what was made in the old folder, beside what a bundle brought, such as kit/."""
     log = read_log(folder)
-    name = str(log[-1].get("before") or "") if log else ""
-    before = folder.with_name(name) if name and name == Path(name).name else folder
-    if before == folder or not (before / SUMS).is_file():
-        return
-    sums = read_sums((before / SUMS).read_bytes(), before / SUMS)
+    name = str(log[-1].get("aside") or "") if log else ""
+    before = folder.with_name(name or "nothing")
+    sums = own_sums(before) if name == before.name else {}
     known = {LOG, HEAD, SUMS} | {path.split("/")[0] for path in sums}
-    for path in sorted(before.iterdir()):
+    for path in sorted(before.iterdir()) if sums else ():
         if path.name not in known and not (folder / path.name).exists():
             path.rename(folder / path.name)
             say(f"{path.name} was made there, and is in {folder} again")
-    say(f"what was there before is {before}; remove it when you like")
 
 
 # What all of it uses ----------------------------------------------------------------------------

@@ -29,6 +29,7 @@ SINCE, CHUNK, ACCEPTED = "--since", "--chunk-size", "--accepted"
 _SIZE = re.compile(r"(?P<number>[1-9]\d{0,9})(?P<unit>[KMG])(?:i?B)?", re.IGNORECASE)
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}  # bytes
 _SMALLEST = 64 << 10  # bytes; there are not 10^9 parts
+_NAMED = 5  # files by name
 _FAT32 = (4 << 30) - 1  # bytes; "4G" is what people say of it
 
 
@@ -134,9 +135,23 @@ def _bundle(asked: Asked, session: nox.Session, config: Config, wheelhouse: Whee
             f"{len(found.left)} files in {wheelhouse.shown}/ are of no lock and stay here, such as "
             f"{found.left[0]}: nox -s prune"
         )
+    _tell_what_moved(head)
     wanted = bundle.Bundle(head, found, asked.chunk, config.sign_command)
     made = bundle.make(wanted, config.root / bundle.FOLDER, process.run)
     print(_told(made, head, signed=bool(config.sign_command)), flush=True)  # noqa: T201
+
+
+def _tell_what_moved(head: Head) -> None:
+    """Say what is new, and what is gone, of wheels and sdists."""
+    if head.base is None:
+        return
+    carried = {*head.carried}
+    new = [f.path for f in head.state.files if f.is_distribution and f.path in carried]
+    for word, paths in (("new", new), ("gone", head.gone)):
+        names = [path.rpartition("/")[2] for path in paths]
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        if names:
+            console.say(f"{word}: {', '.join(names[:_NAMED])}{more}")
 
 
 def _told(made: bundle.Made, head: Head, *, signed: bool) -> str:

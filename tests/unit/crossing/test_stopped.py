@@ -120,7 +120,7 @@ def check_bundle_is_killed(folder: Path, count: int) -> None:
 
 
 def test_bundle_is_killed(tmp_path: Path) -> None:
-    check_bundle_is_killed(tmp_path, MOMENTS)
+    check_bundle_is_killed(tmp_path, MOMENTS // 2)
 
 
 @pytest.mark.parametrize("before", ["nothing", "another"])

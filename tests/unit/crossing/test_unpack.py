@@ -89,9 +89,9 @@ def test_what_is_new_joins_what_is_there(tmp_path: Path, inside: Path) -> None:
     here(made(tmp_path / "out", TWO).folder, tmp_path / "fresh")
     assert found == tree(tmp_path / "fresh")
     log = [json.loads(line) for line in (inside / "applied.jsonl").read_text().splitlines()]
-    assert [(e["state"], e["base"], e["number"]) for e in log] == [
-        (state(ONE).id, "", 0),
-        (state(TWO).id, state(ONE).id, 1),
+    assert [(e["state"], e["base"], e["accepted"]) for e in log] == [
+        (state(ONE).id, "", []),
+        (state(TWO).id, state(ONE).id, [state(ONE).id[:12]]),
     ]
     assert all(e["by"] and e["when"].endswith("Z") for e in log)
 
@@ -149,7 +149,7 @@ def test_back_takes_a_word(tmp_path: Path, inside: Path) -> None:
     assert tree(inside)[B] == ONE[B]
 
 
-def test_an_older_one_that_never_arrived_is_known_by_its_number(
+def test_an_older_one_that_never_arrived_is_known_by_what_was_accepted(
     tmp_path: Path, inside: Path
 ) -> None:
     arrived(tmp_path, inside, ONE)
@@ -160,6 +160,39 @@ def test_an_older_one_that_never_arrived_is_known_by_its_number(
     late = here(made(tmp_path / "out", TWO, ONE, before=[ONE]).folder, inside)
     assert late.returncode == 3
     assert "is older than" in late.stderr
+
+
+def test_one_of_before_the_last_was_accepted_is_older(tmp_path: Path, inside: Path) -> None:
+    """It was made since the first, was lost, and never accepted; others were, since."""
+    arrived(tmp_path, inside, ONE)
+    three, four = files(A, D, month=3), files(A, C, D, month=4)
+    here(made(tmp_path / "out", three, ONE, before=[ONE]).folder, inside)
+    here(made(tmp_path / "out", four, three, before=[ONE, three]).folder, inside)
+    late = here(made(tmp_path / "out", TWO, ONE, before=[ONE]).folder, inside)
+    assert late.returncode == 3
+    assert f"is older than {state(four).id[:12]}" in late.stderr
+
+
+def test_a_sender_that_has_lost_its_memory_is_not_taken_for_an_older_one(
+    tmp_path: Path, inside: Path
+) -> None:
+    arrived(tmp_path, inside, ONE)
+    here(made(tmp_path / "out", TWO, ONE, before=[ONE]).folder, inside)
+    new = made(tmp_path / "out", files(D, month=9)).folder
+    assert here(new, inside).returncode == 0
+    other = made(tmp_path / "out", files(D, month=10), before=[files(D, month=9)]).folder
+    assert here(other, inside).returncode == 0
+
+
+def test_a_folder_whose_list_is_broken_is_repaired(tmp_path: Path, inside: Path) -> None:
+    arrived(tmp_path, inside, ONE)
+    (inside / "SHA256SUMS").write_bytes(b"\xff broken")
+    arrived(tmp_path, inside, ONE)
+    assert {name: tree(inside)[name] for name in ONE} == ONE
+    (inside / "SHA256SUMS").unlink()
+    (inside / A).unlink()
+    arrived(tmp_path, inside, ONE)
+    assert {name: tree(inside)[name] for name in ONE} == ONE
 
 
 def test_damage_inside_is_named_and_a_whole_bundle_repairs_it(tmp_path: Path, inside: Path) -> None:
