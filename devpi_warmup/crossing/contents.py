@@ -54,6 +54,10 @@ def collect(config: Config, coverage: Coverage, steps: Iterable[Step]) -> Conten
     :raises InvalidInputError: something of it cannot be carried; every such thing
     """
     problems: list[Problem] = []
+    if not _within(config, config.wheelhouse):
+        hint = f'name a folder within {config.root.name}/: wheelhouse = "wheelhouse"'
+        problem = Problem(f"it lies outside {config.root.name}/", config.wheelhouse.name, hint)
+        raise InvalidInputError("the wheelhouse cannot be carried", [problem])
     found = {**_wheelhouse(config, coverage), **_inputs(config, problems)}
     members = [_member(name, path, coverage, problems) for name, path in found.items()]
     members += [Member.of(name, text.encode()) for name, text in guide.pages(steps).items()]
@@ -81,24 +85,22 @@ def _wheelhouse(config: Config, coverage: Coverage) -> dict[str, Path]:
         for path in sorted((folder / part).rglob("*")):
             if path.is_file() and not path.is_symlink() and not path.name.startswith("."):
                 found[f"{shown}/{path.relative_to(folder).as_posix()}"] = path
-    if config.reports.is_relative_to(config.root):
+    if _within(config, config.reports):
         for path in (config.reports / name for name in _REPORTS):
             if path.is_file():
-                found[path.relative_to(config.root).as_posix()] = path
+                found[_absolute(path).relative_to(config.root).as_posix()] = path
     return found
 
 
 def _inputs(config: Config, problems: list[Problem]) -> dict[str, Path]:
     """Return every file that says what is wanted; ``verify`` reads them again inside."""
     hint = f"copy it into {config.root.name}/, and name it there"
-    if not config.wheelhouse.is_relative_to(config.root) or config.wheelhouse == config.root:
-        problems.append(Problem(f"{config.wheelhouse} lies outside {config.root.name}/", hint=hint))
     paths = [path for e in config.environments for path in sources.files(e.sources)]
     if (config.root / PYPROJECT).is_file():
         paths.append(config.root / PYPROJECT)
     found: dict[str, Path] = {}
-    for path in dict.fromkeys(Path(os.path.abspath(path)) for path in paths):  # noqa: PTH100
-        if not path.is_relative_to(config.root):
+    for path in dict.fromkeys(map(_absolute, paths)):
+        if not _within(config, path):
             problems.append(Problem(f"{path.name} lies outside {config.root.name}/", hint=hint))
             continue
         name = path.relative_to(config.root).as_posix()
@@ -113,6 +115,16 @@ def _inputs(config: Config, problems: list[Problem]) -> dict[str, Path]:
                 Problem("a URL holds a user or a password, which would be carried", name, told)
             )
     return found
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
+
+
+def _within(config: Config, path: Path) -> bool:
+    """Whether a path lies below the repository, and so has the same place inside."""
+    path = _absolute(path)
+    return path != config.root and path.is_relative_to(config.root)
 
 
 def _member(name: str, path: Path, coverage: Coverage, problems: list[Problem]) -> Member:
