@@ -29,6 +29,8 @@
   nox -s verify -p 3.13               install offline on the real interpreter
   nox -s plan                         the ids of all targets
   nox -s merge -- parts/*             the wheelhouses of several jobs become one
+  nox -s bundle                       one folder of all that crosses the gap
+  nox -s prune                        what no lock needs any more
   nox -s seal                         make the private devpi ready to move
   nox -s verify-devpi                 prove that devpi serves every lock
 

@@ -5,6 +5,7 @@ devpi-warmup warmup -p 3.13               every platform of one Python
 devpi-warmup "warmup(cp313-win_amd64)"    one target
 devpi-warmup report                       the table of what the wheelhouse covers
 devpi-warmup verify -p 3.13               install offline on the real interpreter
+devpi-warmup bundle                       one folder of all that crosses the gap
 devpi-warmup seal                         make the private devpi ready to move
 devpi-warmup verify-devpi                 prove that devpi serves every lock
 """

@@ -105,7 +105,7 @@ def _tell(
     if unused and all(row.state != "missing" for row in rows):
         console.say(
             f"{len(unused)} wheels in {coverage.wheelhouse.shown}/ are of no covered target, "
-            f"such as {unused[0]}; they may be deleted"
+            f"such as {unused[0]}: nox -s prune says which may go"
         )
 
 

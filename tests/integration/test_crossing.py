@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from catalogue import Catalogue
 from crossings import run, tree
-from projects import OWN_PLATFORM, OWN_PYTHON, Devpi, Done, Project, linux_only
+from projects import (
+    OWN_PLATFORM,
+    OWN_PYTHON,
+    Devpi,
+    Done,
+    Project,
+    linux_only,
+    upstream_of,
+)
+from readme import blocks
 
 from devpi_warmup.crossing import unpack
+from devpi_warmup.private_server.server import PrivateServer
 
 pytestmark = linux_only
 CELL = f"cp{OWN_PYTHON.replace('.', '')}-{OWN_PLATFORM}"
@@ -277,3 +290,62 @@ def test_wrong_words(ready: Project, words: tuple[str, ...], message: str) -> No
     assert done.returncode == 1
     assert message in done.stderr
     assert "hint: " in done.stderr
+
+
+# The README -----------------------------------------------------------------------------------
+
+
+def crossing_blocks() -> list[str]:
+    return [b.text for b in blocks() if b.who == "run by test_crossing" and b.kind == "sh"]
+
+
+def typed(script: str, folder: Path, project: Project) -> str:
+    """Type a block of the README in a folder."""
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    argv = ["bash", "-euo", "pipefail", "-c", script]
+    done = Project(folder, project.environ).run(argv, PATH=programs)
+    assert done.returncode == 0, f"{script}\n{done.output}"
+    return done.output
+
+
+def test_the_commands_of_the_readme(ready: Project, devpi: Devpi, tmp_path: Path) -> None:
+    outside, unpacking, month, pruning, _ = crossing_blocks()
+    inside = tmp_path / "srv" / "warm"
+    assert ", not signed" in typed(outside, ready.root, ready)
+    (full,) = (ready.root / "bundles").glob("full-*")
+    said = typed(unpacking.replace("/srv/warm", str(inside)), full, ready)
+    assert "bundle.tar: OK" in said
+    id_ = full.name.rpartition("-")[2]
+    assert f"state {id_} is in {inside}" in said
+    (ready.root / "requirements" / "main.txt").write_text("cross-app\ncross-lib\n")
+    said = typed(month.replace("3f2a9c41d0be", id_), ready.root, ready)
+    assert "new: cross_lib-2.0-py3-none-any.whl" in said
+    assert "gone: cross_lib-1.0-py3-none-any.whl" in said
+    (delta,) = (ready.root / "bundles").glob("delta-*")
+    typed(unpacking.replace("/srv/warm", str(inside)), delta, ready)
+    assert (inside / "wheelhouse" / "cross_lib-2.0-py3-none-any.whl").is_file()
+    assert "nothing to prune" in typed(pruning, ready.root, ready)
+
+
+def test_the_private_server_is_made_anew(
+    project: Project, make_server: Callable[[Path], PrivateServer]
+) -> None:
+    """What it holds then is what the locks hold."""
+    *_, anew = crossing_blocks()
+    upstream = Catalogue()
+    upstream.add("anew-app", "1.0")
+    project.write("anew-app", pythons=(OWN_PYTHON,), platforms=("win_amd64",))
+    folder = project.root / ".devpi"
+    with upstream_of(make_server(folder), upstream):
+        assert project.nox("-s", "warmup").returncode == 0
+        upstream.add("anew-app", "2.0")
+        assert project.nox("-s", "warmup", "--", "--upgrade").returncode == 0
+    assert {path.name for path in folder.rglob("anew_app-*.whl")} == {
+        f"anew_app-{version}.0-py3-none-any.whl" for version in (1, 2)
+    }
+    moving, warming = anew.splitlines()
+    typed(moving, project.root, project)
+    with upstream_of(make_server(folder), upstream):
+        assert "1 of 1 targets covered" in typed(warming, project.root, project)
+    held = {path.name for path in (folder / "data").rglob("anew_app-*.whl")}
+    assert held == {"anew_app-2.0-py3-none-any.whl"}

@@ -218,7 +218,7 @@ def test_a_wrong_address_loses_nothing(warmed: Project, devpi: Devpi) -> None:
     assert done.returncode == 1
     assert "address-app: the index has no such project" in done.stdout
     assert "check how it is spelled, and the address of the index" in done.stderr
-    assert "may be deleted" not in done.output
+    assert "nox -s prune" not in done.output
     done = warmed.nox("-s", "report")
     assert done.returncode == 0, done.output
     assert f"warm is what the last warmup was shown of {devpi.index}" in done.stderr
