@@ -95,7 +95,10 @@ def _wheelhouse(config: Config, coverage: Coverage) -> dict[str, Path]:
 def _inputs(config: Config, problems: list[Problem]) -> dict[str, Path]:
     """Return every file that says what is wanted; ``verify`` reads them again inside."""
     hint = f"copy it into {config.root.name}/, and name it there"
-    paths = [path for e in config.environments for path in sources.files(e.sources)]
+    paths = []
+    for environment in config.environments:
+        wanted, _ = sources.read(environment.sources)
+        paths += [*wanted.files, *environment.sources.wheels]
     if (config.root / PYPROJECT).is_file():
         paths.append(config.root / PYPROJECT)
     found: dict[str, Path] = {}

@@ -103,7 +103,7 @@ def main(words: Sequence[str]) -> int:
         say(f"unpack.py: {why.message}\n    hint: {why.hint}")
         return why.status
     except OSError as error:
-        say(f"unpack.py: {error.filename or 'a file'}: {error.strerror or error}\n    hint: is the "
+        say(f"unpack.py: {error.filename or 'writing or reading'}: {error.strerror or error}\n    hint: is the "
             "disk full or read-only, or a file of it in use? Mend that, and run this again; what "
             "was there before is still there")  # fmt: skip
         return NOT_WRITTEN
@@ -435,7 +435,7 @@ def link(bundle: Bundle, folder: Path, stage: Path, there: str) -> int:
             lacking.append(f"{name} has other bytes")
     if lacking:
         message = f"this bundle brings what is new since {bundle.since}, and in {folder} is "
-        message += f"{f'state {there[:12]}' if there else 'nothing'}; it has not what stays:"
+        message += f"{f'state {there[:12]}' if there else 'nothing'}. Of the files that stay:"
         hint = "apply those in between first; or ask for one since what is there, or a whole one"
         raise RefusedError(OUT_OF_ORDER, listed(message, lacking), hint)
     return len(stays)
@@ -476,8 +476,8 @@ def bring_over(folder: Path) -> None:
     """Move what was made in the old folder, beside what a bundle brought, such as kit/."""
     log = read_log(folder)
     name = str(log[-1].get("aside") or "") if log else ""
-    before = folder.with_name(name or "nothing")
-    sums = own_sums(before) if name == before.name else {}
+    before = folder.parent / Path(name).name
+    sums = own_sums(before) if name else {}
     known = {LOG, HEAD, SUMS} | {path.split("/")[0] for path in sums}
     for path in sorted(before.iterdir()) if sums else ():
         if path.name not in known and not (folder / path.name).exists():

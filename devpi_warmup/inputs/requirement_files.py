@@ -85,6 +85,7 @@ class Reader:
             tuple(self.limits),
             self.wheels,
             Sdists(self.sdists, tuple(self._build_constraints)),
+            tuple(self.files),
         )
 
     def show(self, path: Path) -> str:

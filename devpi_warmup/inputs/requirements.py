@@ -13,6 +13,7 @@ from devpi_warmup.inputs.urls import redact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from packaging.markers import Marker
 
@@ -94,6 +95,7 @@ class RequirementSet:
     :param limits: what the files are for
     :param wheels: of the user's own; they require nothing by themselves
     :param sdists: which may be built
+    :param files: what was read to know all that, those that others include among them
     """
 
     requirements: tuple[RootRequirement, ...]
@@ -102,6 +104,7 @@ class RequirementSet:
     limits: tuple[Limit, ...] = ()
     wheels: tuple[OwnWheel, ...] = ()
     sdists: Sdists = field(default_factory=Sdists)
+    files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -68,16 +68,6 @@ def read(
     sources: Sources, *, environ: Mapping[str, str] = os.environ
 ) -> tuple[RequirementSet, tuple[Problem, ...]]:
     """Read everything; return what can be used, and what is wrong with the rest."""
-    reader = _read(sources, environ)
-    return reader.found(), tuple(reader.problems)
-
-
-def files(sources: Sources, *, environ: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
-    """Return every file that is read, those that others include and wheels among them."""
-    return (*_read(sources, environ).files, *sources.wheels)
-
-
-def _read(sources: Sources, environ: Mapping[str, str]) -> Reader:
     reader = Reader(sources.root, environ)
     for source in sources.requirements:
         if pyproject.is_pyproject(source.path):
@@ -98,4 +88,4 @@ def _read(sources: Sources, environ: Mapping[str, str]) -> Reader:
     reader.sdists = read_sdists(sources.sdists, reader.problems)
     for line in sources.build_constraints:
         reader.build_constraint(line)
-    return reader
+    return reader.found(), tuple(reader.problems)
