@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 KIT = "kit-"  # the beginning of the ids of its cells
 _PIP = re.compile(r"pip-[0-9][^-]*-py3-none-any\.whl")
+_OWN = re.compile(r"devpi_warmup-[0-9][^-]*-py3-none-any\.whl")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ def _steps(cells: dict[str, CellEntry], folder: str) -> Iterator[Step]:
         python = ".".join(entry.full_version.split(".")[:2])
         if pip := id_.startswith(KIT) and _pip_of(entry):
             lines = _kit(id_, entry.python, pip, folder, windows=system == "Windows")
+            if not any(map(_OWN.fullmatch, entry.files)):
+                lines = lines[:-1]  # the kit of a Python that is too old for this package
         else:
             lines = (install_command(id_, folder, to_build=bool(entry.to_build)),)
         yield Step(id_, system, machine, python, lines)

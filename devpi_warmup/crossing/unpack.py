@@ -104,8 +104,8 @@ def main(words: Sequence[str]) -> int:
         return why.status
     except OSError as error:
         say(f"unpack.py: {error.filename or 'reading or writing'}: {error.strerror or error}")
-        say("    hint: is the disk full or read-only, or a file of it in use? Mend that, and run this "
-            "again; what was there before is still there")  # fmt: skip
+        say("    hint: is the disk full or read-only, or a file of it in use? Mend that, and run "
+            "this again; what was there before is still there")  # fmt: skip
         return NOT_WRITTEN
     except KeyboardInterrupt:
         say("unpack.py: stopped; run it again")
