@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 KIT = "kit-"  # the beginning of the ids of its cells
 _PIP = re.compile(r"pip-[0-9][^-]*-py3-none-any\.whl")
-_OWN = re.compile(r"devpi_warmup-[0-9][^-]*-py3-none-any\.whl")
+_OWN = re.compile(r"devpi_warmup-[0-9].*\.whl")
 
 
 @dataclass(frozen=True)

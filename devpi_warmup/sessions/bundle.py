@@ -132,8 +132,9 @@ def _bundle(asked: Asked, session: nox.Session, config: Config, wheelhouse: Whee
     head = Head(state, since, before, steps)
     if found.left:
         console.say(
-            f"{len(found.left)} files in {wheelhouse.shown}/ are of no lock and stay here, such as "
-            f"{found.left[0]}: nox -s prune"
+            f"of no lock, and not carried: {found.left[0]}"
+            + (f" and {len(found.left) - 1} more" if found.left[1:] else "")
+            + f" in {wheelhouse.shown}/; nox -s prune says what may go"
         )
     _tell_what_moved(head)
     wanted = bundle.Bundle(head, found, asked.chunk, config.sign_command)

@@ -46,5 +46,6 @@ def _told(found: Prunable, wheelhouse: Wheelhouse, *, yes: bool) -> str:
     asked = f"no lock of the manifest {states if found.kept else '(no state was accepted yet)'}"
     if not found.files:
         return f"nothing to prune: every wheel and sdist in {wheelhouse.shown}/ is needed"
-    what = f"{len(found.files)} files, {console.megabytes(found.size)}, which {asked} names"
+    count = f"{len(found.files)} file{'s' if found.files[1:] else ''}"
+    what = f"{count}, {console.megabytes(found.size)}, which {asked} names"
     return f"removed: {what}" if yes else f"{what}; nox -s prune -- {YES} removes them"

@@ -145,7 +145,7 @@ def cell(python: str, platform: str, *names: str) -> CellEntry:
 
 
 PIP = "pip-26.3-py3-none-any.whl"
-KIT = (PIP, "devpi_warmup-0.1.0-py3-none-any.whl")
+KIT = (PIP, "devpi_warmup-0.1.0-1x924d90d6-py3-none-any.whl")
 
 
 def test_the_kit_is_three_lines() -> None:
