@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from devpi_warmup.process import Runner
 
 FOLDER = "bundles"
-_MAKING = ".making"
+_MAKING, _OLD = ".making", ".old"
 _LOCK = ".lock"
 _UNPACK = Path(unpack.__file__)
 _PAGE_ROOM = 1 << 20  # bytes for the sums, the script and the pages, generously
@@ -106,7 +106,8 @@ def make(bundle: Bundle, folder: Path, run: Runner) -> Made:
 
 
 def _made(bundle: Bundle, folder: Path, run: Runner) -> Made:
-    shutil.rmtree(folder / _MAKING, ignore_errors=True)
+    for left in (_MAKING, _OLD):  # by a run that was killed
+        shutil.rmtree(folder / left, ignore_errors=True)
     members = bundle.members
     size = size_of(members)
     parts = part_names(unpack.ARCHIVE, size, bundle.chunk)
@@ -187,8 +188,7 @@ def _sign(command: Sequence[str], making: Path, run: Runner) -> None:
 def _put(making: Path, final: Path) -> None:
     """Give a bundle its name; another of the same state, in other parts, goes."""
     if final.exists():
-        old = final.with_name(f"{_MAKING}.old")
-        shutil.rmtree(old, ignore_errors=True)
+        old = final.with_name(_OLD)
         final.rename(old)
         making.rename(final)
         shutil.rmtree(old)

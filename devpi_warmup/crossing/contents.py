@@ -83,7 +83,7 @@ def _wheelhouse(config: Config, coverage: Coverage) -> dict[str, Path]:
     found = {f"{shown}/{name}": folder / name for name in names}
     for part in _FOLDERS:
         for path in sorted((folder / part).rglob("*")):
-            if path.is_file() and not path.is_symlink() and not path.name.startswith("."):
+            if path.is_file() and not path.name.startswith("."):
                 found[f"{shown}/{path.relative_to(folder).as_posix()}"] = path
     if _within(config, config.reports):
         for path in (config.reports / name for name in _REPORTS):
@@ -132,6 +132,8 @@ def _within(config: Config, path: Path) -> bool:
 
 def _member(name: str, path: Path, coverage: Coverage, problems: list[Problem]) -> Member:
     try:
+        if path.is_symlink() and name.startswith(f"{coverage.wheelhouse.shown}/"):
+            problems.append(Problem("it is a link, which does not cross the gap", name, "copy it"))
         return Member(name, path, coverage.wheelhouse.digests.of(path), path.stat().st_size)
     except OSError as error:
         problems.append(Problem(f"it cannot be read: {error.strerror}", name, "warm it up again"))

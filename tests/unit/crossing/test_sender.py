@@ -273,6 +273,13 @@ def test_a_wheelhouse_elsewhere(entered: Path) -> None:
         collect(entered, 'wheelhouse = "../elsewhere"')
 
 
+def test_a_link_in_the_wheelhouse_is_named(entered: Path) -> None:
+    (entered / "wheelhouse" / "clients").mkdir()
+    (entered / "wheelhouse" / "clients" / "pip.conf").symlink_to(entered / "pyproject.toml")
+    with pytest.raises(InvalidInputError, match=r"clients/pip.conf: it is a link, which does not"):
+        collect(entered)
+
+
 def test_reports_elsewhere(entered: Path) -> None:
     (entered / "out").mkdir()
     (entered / "out" / "report.json").write_text("{}")
