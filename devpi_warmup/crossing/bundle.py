@@ -163,7 +163,8 @@ def _sign(command: Sequence[str], making: Path, run: Runner) -> None:
 
     :raises WarmupError: it fails, or leaves nothing
     """
-    argv = [word.replace("{file}", str(making / SUMS)) for word in command]
+    file = str(making / SUMS)
+    argv = [os.path.expanduser(word).replace("{file}", file) for word in command]  # noqa: PTH111
     before = {path.name for path in making.iterdir()}
     try:
         done = run(argv, env=os.environ)

@@ -216,6 +216,13 @@ def test_a_signature_is_carried(tmp_path: Path) -> None:
     assert made(tmp_path, ONE, sign=sign).new
 
 
+def test_a_key_lies_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    sign = (*signing("open(sys.argv[1] + '.sig', 'w').write(sys.argv[2])"), "~/.ssh/release")
+    found = made(tmp_path / "out", ONE, sign=sign)
+    assert (found.folder / "SHA256SUMS.sig").read_text() == str(tmp_path / ".ssh" / "release")
+
+
 @pytest.mark.parametrize(
     ("sign", "message"),
     [
