@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.config import Config
     from devpi_warmup.wheelhouse.coverage import Coverage
 
-_FOLDERS = ("reports", "clients")  # of the wheelhouse, carried where they are there
+# Of the wheelhouse, carried where they are there. What clients/folder says is of this machine.
+_FOLDERS = ("reports", "clients/index")
 _REPORTS = ("report.json", "junit.xml")
 # https://user:password@…, or https://token@…, where neither is the ${NAME} of a variable
 _PASSWORD = re.compile(rb"https?://[^/\s@'\"?#$]+@", re.IGNORECASE)

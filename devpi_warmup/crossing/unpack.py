@@ -281,7 +281,7 @@ def read_head(data: bytes) -> Bundle:
         files = {str(name): (int(size), str(sum_)) for name, (size, sum_) in table["files"].items()}
         steps = [[str(word) for word in (*step, "", "", "", "")[:4]] for step in table["next"]]
         bundle = Bundle(words[0], words[1], words[2], before, files, {*carried}, steps)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError):
         raise RefusedError(UNSAFE, f"{HEAD} is not what a bundle makes", NOT_OURS) from None
     seen = {folded(name) for name in (SUMS, HEAD, LOG)}
     seen |= {folded(name[:at]) for name in files for at, mark in enumerate(name) if mark == "/"}
@@ -478,11 +478,18 @@ def bring_over(folder: Path) -> None:
     name = str(log[-1].get("aside") or "") if log else ""
     before = folder.parent / Path(name).name
     sums = own_sums(before) if name else {}
-    known = {LOG, HEAD, SUMS} | {path.split("/")[0] for path in sums}
-    for path in sorted(before.iterdir()) if sums else ():
-        if path.name not in known and not (folder / path.name).exists():
-            path.rename(folder / path.name)
-            say(f"{path.name} was made there, and is in {folder} again")
+    listed = {*sums, LOG, HEAD, SUMS}
+    folders = {path[:at] for path in sums for at, mark in enumerate(path) if mark == "/"}
+    todo = [before] if sums and before.is_dir() else []
+    while todo:
+        for path in sorted(todo.pop().iterdir()):
+            own = path.relative_to(before).as_posix()
+            new = folder / own
+            if own in folders and path.is_dir():
+                todo.append(path)
+            elif own not in listed and new.parent.is_dir() and not os.path.lexists(new):
+                path.rename(new)
+                say(f"{own} was made there, and is in {folder} again")
 
 
 # What all of it uses ----------------------------------------------------------------------------

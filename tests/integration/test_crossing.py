@@ -111,8 +111,9 @@ def test_what_is_carried_is_what_the_locks_hold(ready: Project) -> None:
     (ready.wheelhouse / "stray-1.0-py3-none-any.whl").write_bytes(b"nobody has judged it")
     (ready.wheelhouse / "build-logs").mkdir()
     (ready.wheelhouse / "build-logs" / "x.log").write_text("log")
-    (ready.wheelhouse / "clients").mkdir()
-    (ready.wheelhouse / "clients" / "pip.conf").write_text("[global]\n")
+    for name in ("index", "folder"):  # what the second says is of this machine
+        (ready.wheelhouse / "clients" / name).mkdir(parents=True)
+        (ready.wheelhouse / "clients" / name / "pip.conf").write_text("[global]\n")
     done = ready.nox("-s", "bundle")
     assert "of no lock, and not carried: stray-1.0-py3-none-any.whl in wheelhouse/;" in done.stderr
     (folder,) = (ready.root / "bundles").glob("full-*")
@@ -124,7 +125,7 @@ def test_what_is_carried_is_what_the_locks_hold(ready: Project) -> None:
     }
     assert {*head["files"]} == locks | {
         *("README.md", "README.ko.md", "pyproject.toml", "requirements/main.txt"),
-        *("wheelhouse/manifest.json", "wheelhouse/clients/pip.conf"),
+        *("wheelhouse/manifest.json", "wheelhouse/clients/index/pip.conf"),
         *("wheelhouse/reports/report.json", "wheelhouse/reports/junit.xml"),
         *(f"wheelhouse/cross_{name}-1.0-py3-none-any.whl" for name in ("app", "lib")),
     }

@@ -58,13 +58,13 @@ def base_of(found: Files) -> Base:
 def made(
     folder: Path,
     found: Files,
-    since: Files | None = None,
+    since: Files | Base | None = None,
     *,
     before: Iterable[Files] = (),
     chunk: int | None = None,
     sign: tuple[str, ...] = (),
 ) -> Made:
-    base = base_of(since) if since is not None else None
+    base = since if isinstance(since, Base) or since is None else base_of(since)
     ids = tuple(state(one).id for one in before)
     what = contents(found)
     wanted = Bundle(Head(what.state, base, ids, ()), what, chunk, sign)

@@ -25,6 +25,13 @@ from crossings import (
 
 A, B = wheel("a"), wheel("b")
 ONE = files(A, B)
+HEAD = {
+    "format": 1,
+    **dict.fromkeys(("state", "base", "since"), ""),
+    "files": {},
+    "before": [],
+    "next": [],
+}
 Members = list[tuple[tarfile.TarInfo, bytes]]
 
 
@@ -251,6 +258,9 @@ def test_a_list_that_is_not_first(medium: Path, inside: Path) -> None:
         {},
         {"format": 1},
         {"format": 1, "files": []},
+        {**HEAD, "files": {"a": [1e999, "0" * 64]}},
+        {**HEAD, "files": {"a": [1, 2, 3]}},
+        {**HEAD, "next": 1},
         {"format": 1, "files": {"a": "b"}, "state": "", "base": "", "since": ""},
     ],
 )

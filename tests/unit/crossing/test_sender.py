@@ -274,9 +274,12 @@ def test_a_wheelhouse_elsewhere(entered: Path) -> None:
 
 
 def test_a_link_in_the_wheelhouse_is_named(entered: Path) -> None:
-    (entered / "wheelhouse" / "clients").mkdir()
-    (entered / "wheelhouse" / "clients" / "pip.conf").symlink_to(entered / "pyproject.toml")
-    with pytest.raises(InvalidInputError, match=r"clients/pip.conf: it is a link, which does not"):
+    (entered / "wheelhouse" / "clients" / "index").mkdir(parents=True)
+    link = entered / "wheelhouse" / "clients" / "index" / "pip.conf"
+    link.symlink_to(entered / "pyproject.toml")
+    with pytest.raises(
+        InvalidInputError, match=r"clients/index/pip.conf: it is a link, which does not"
+    ):
         collect(entered)
 
 

@@ -12,7 +12,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from crossings import Files, files, here, made, ran, run, state, tree, wheel
+from crossings import Files, base_of, files, here, made, ran, run, state, tree, wheel
+
+from devpi_warmup.crossing.base import Base
 
 A, B, C, D = (wheel(name) for name in "abcd")
 ONE = files(A, B)
@@ -75,6 +77,9 @@ def test_what_is_new_joins_what_is_there(tmp_path: Path, inside: Path) -> None:
     arrived(tmp_path, inside, ONE)
     (inside / "kit").mkdir()
     (inside / "kit" / "python").write_text("made inside")
+    (inside / "wheelhouse" / "clients").mkdir()
+    (inside / "wheelhouse" / "clients" / "pip.conf").write_text("made inside")
+    (inside / "link").symlink_to("nowhere")
     new = made(tmp_path / "out", TWO, ONE, before=[ONE])
     assert new.folder.name == f"delta-{state(ONE).id[:12]}-{state(TWO).id[:12]}"
     done = here(new.folder, inside)
@@ -86,6 +91,10 @@ def test_what_is_new_joins_what_is_there(tmp_path: Path, inside: Path) -> None:
     assert (before / A).stat().st_ino == (inside / A).stat().st_ino
     found = tree(inside)
     assert found.pop("kit/python") == b"made inside"
+    assert found.pop("wheelhouse/clients/pip.conf") == b"made inside"
+    assert (inside / "link").is_symlink()
+    assert B not in found  # that is gone, and stays behind
+    assert (before / B).is_file()
     here(made(tmp_path / "out", TWO).folder, tmp_path / "fresh")
     assert found == tree(tmp_path / "fresh")
     log = [json.loads(line) for line in (inside / "applied.jsonl").read_text().splitlines()]
@@ -94,6 +103,19 @@ def test_what_is_new_joins_what_is_there(tmp_path: Path, inside: Path) -> None:
         (state(TWO).id, state(ONE).id, [state(ONE).id[:12]]),
     ]
     assert all(e["by"] and e["when"].endswith("Z") for e in log)
+
+
+def test_a_manifest_is_enough_to_know_what_is_new(tmp_path: Path, inside: Path) -> None:
+    arrived(tmp_path, inside, ONE)
+    known = {name: sha for name, sha in base_of(ONE).files.items() if name.endswith(".whl")}
+    base = Base(known, "the manifest.json with sha256 abc")
+    new = made(tmp_path / "out", TWO, base, before=[ONE])
+    assert new.folder.name == f"delta-manifest-{state(TWO).id[:12]}"
+    lost = here(new.folder, tmp_path / "empty")
+    assert lost.returncode == 3
+    assert "what is new since the manifest.json with sha256 abc" in lost.stderr
+    assert here(new.folder, inside).returncode == 0
+    assert tree(inside).items() >= TWO.items()
 
 
 CHAIN = [
