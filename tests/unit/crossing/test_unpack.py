@@ -118,6 +118,13 @@ def test_a_manifest_is_enough_to_know_what_is_new(tmp_path: Path, inside: Path) 
     assert tree(inside).items() >= TWO.items()
 
 
+def test_a_wheel_of_the_same_name_with_other_bytes_is_new(tmp_path: Path, inside: Path) -> None:
+    arrived(tmp_path, inside, ONE)
+    rebuilt = {**TWO, A: b"built anew"}
+    assert here(made(tmp_path / "out", rebuilt, ONE, before=[ONE]).folder, inside).returncode == 0
+    assert tree(inside)[A] == b"built anew"
+
+
 CHAIN = [
     files(A, B),
     files(A, C, month=2),
