@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
 from devpi_warmup.inputs.licences import Policy
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from devpi_warmup.wheelhouse.files import Wheelhouse
     from devpi_warmup.wheelhouse.lock import LockedPin
     from devpi_warmup.wheelhouse.manifest import CellEntry, FileEntry, Manifest
+
+
+_NAMED = 4  # cells; more are counted
+_ELSEWHERE = "it has no wheel for this platform, or something there wants the older one"
 
 
 @dataclass(frozen=True)
@@ -146,6 +151,43 @@ def take(
         )
     items.sort(key=lambda item: (item.file.project, Version(item.file.version), item.name))
     return Inventory(held, tuple(items), policy, advisories)
+
+
+def why_older(inventory: Inventory) -> dict[str, tuple[str, ...]]:
+    """Say of each project with several versions why cells have an older one, as far as that shows.
+
+    The newest version that lies here tells: where it refuses a Python, no more is to be asked.
+    """
+    said: dict[str, dict[str, list[str]]] = {}
+    newest: dict[str, Item] = {}
+    for item in inventory.items:  # in the order of versions
+        if item.installed:
+            newest[item.file.project] = item
+    for held in inventory.held:
+        for project, pin in held.pins.items():
+            top = newest.get(project)
+            if top is None or str(pin.version) == top.file.version:
+                continue
+            wants = top.about.requires_python
+            fits = _fits(wants, held.cell.target.full_version)
+            why = _ELSEWHERE if fits else f"that wants Python {wants}"
+            line = f"{pin.version}, and not {top.file.version}: {why}"
+            said.setdefault(project, {}).setdefault(line, []).append(held.cell.id)
+    every = len(inventory.held)
+    return {
+        project: tuple(
+            f"{line} ({', '.join(ids) if len(ids) <= _NAMED else f'{len(ids)} of {every}'})"
+            for line, ids in lines.items()
+        )
+        for project, lines in said.items()
+    }
+
+
+def _fits(requires_python: str, full_version: str) -> bool:
+    try:
+        return SpecifierSet(requires_python).contains(full_version, prereleases=True)
+    except InvalidSpecifier:  # pip takes it for none
+        return True
 
 
 def _held(wheelhouse: Wheelhouse, cell: Cell, entry: CellEntry) -> Held:

@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from devpi_warmup import console
 from devpi_warmup.errors import WarmupError
 from devpi_warmup.wheelhouse import manifest
 from devpi_warmup.wheelhouse.about import embedded
@@ -53,6 +54,7 @@ def publish(result: Result, wheelhouse: Path, folder: Path, wanted: Sequence[str
             "a bill of materials needs cyclonedx-python-lib, which is not installed here",
             hint='pip install "devpi-warmup[sbom]", where nox runs; nox -s report works without',
         ) from None
+    console.quiet_libraries()
     _drop_outdated(folder, None)
     if unknown := set(wanted) - {held.cell.id for held in result.inventory.held}:
         raise BillError(

@@ -39,7 +39,7 @@ class Stated(Enum):
 class Licence:
     """What core metadata says of a licence (PEP 639, and what was before it).
 
-    :param text: in one line; of a whole text, how it begins, and how long it is
+    :param text: in one line; of a whole text, how it begins
     :param whole: whether that is all that stands there
     :param classifiers: those of licences, whatever counts first
     :param files: the names of the licence's files
@@ -166,7 +166,7 @@ def _first_line(text: str) -> tuple[str, bool]:
     first = _line(text.splitlines()[0])
     if "\n" not in text and len(text) <= _LONGEST:
         return first, True
-    return f"{first} … (a text of {len(text)} characters)", False
+    return f"{first} … (a whole text)", False
 
 
 def _line(text: str) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devpi_warmup.console import megabytes
+from devpi_warmup.console import size_of
 from devpi_warmup.report.page.elements import NOTHING, element, link, listed, row, section, table
 from devpi_warmup.report.result import why
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from xml.etree.ElementTree import Element
 
     from devpi_warmup.inputs.cells import Cell
@@ -32,7 +32,7 @@ def matrix(result: Result) -> Element | None:
         table(
             f"Every one of the {result.counted}",
             [result.counted[:-1], "state", "Python", "pins", "size", "held by devpi", "remarks"],
-            (_line(one) for one in result.rows),
+            _lines(result.rows),
         ),
     )
 
@@ -77,24 +77,31 @@ def _said(one: Row) -> str:
 
 
 def _class(one: Row) -> str:
-    return "bad" if not one.good else _CLASSES.get(one.state, "fair")
+    kind = _CLASSES.get(one.state, "fair")
+    return "fair" if kind == "good" and not one.good else kind
 
 
-def _line(one: Row) -> Element:
+def _lines(rows: Iterable[Row]) -> Iterator[Element]:
+    """Yield a line for each cell; what was said of another before is said by its name."""
+    first: dict[tuple[str, ...], Row] = {}
+    for one in rows:
+        said = (*_reasons(one), *(f"note: {note}" for note in one.notes))
+        before = first.setdefault(said, one)
+        remarks: Content = None
+        if said and before is not one:
+            remarks = element("td", "as ", link(before.cell, _id(before)))
+        elif said:
+            remarks = element("td", listed(element("span", t, class_="text") for t in said))
+        yield _line(one, remarks)
+
+
+def _line(one: Row, remarks: Content) -> Element:
     warm = f"{one.warm} of {one.shown}" if one.shown else NOTHING
+    pins, size = str(one.pins) if one.pins else NOTHING, size_of(one.size) if one.size else NOTHING
     state = element("td", one.state, class_=_class(one))
-    made = row(
-        one.cell, state, one.patches, str(one.pins), megabytes(one.size), warm, _remarks(one)
-    )
+    made = row(one.cell, state, one.patches or NOTHING, pins, size, warm, remarks)
     made.set("id", _id(one))
     return made
-
-
-def _remarks(one: Row) -> Element | None:
-    said = [*_reasons(one), *(f"note: {note}" for note in one.notes)]
-    if not said:
-        return None
-    return element("td", listed(element("span", text, class_="text") for text in said))
 
 
 def _reasons(one: Row) -> Iterator[str]:

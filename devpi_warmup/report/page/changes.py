@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devpi_warmup.console import megabytes
+from devpi_warmup.console import size_of, spelled
 from devpi_warmup.report.page.elements import element, listed, row, section, shortened, table
 from devpi_warmup.wheelhouse.changes import by_change
 
@@ -32,7 +32,7 @@ def changes(result: Result) -> Element | None:
                 "p",
                 "No pin has changed since the last locks. " if result.command == "warmup" else None,
                 "Nothing older was named to compare with: ",
-                element("code", "nox -s report -- --since MANIFEST"),
+                element("code", spelled("nox -s report -- --since MANIFEST")),
                 " compares with a manifest.json that was kept.",
             )
         )
@@ -44,8 +44,8 @@ def _since(since: Differences) -> list[Element]:
     parts = [
         element(
             "p",
-            f"Since {since.shown}: {len(new)} new files ({megabytes(_size(new))}), "
-            f"{len(gone)} are gone ({megabytes(_size(gone))}).",
+            f"Since {since.shown}: {len(new)} new files ({size_of(_size(new))}), "
+            f"{len(gone)} are gone ({size_of(_size(gone))}).",
         )
     ]
     for said, cells in (("New", since.cells_new), ("Gone, or missing now", since.cells_gone)):
@@ -60,7 +60,7 @@ def _since(since: Differences) -> list[Element]:
         parts.append(element("p", "That manifest says nothing of licences."))
     for title, moved in (("New files", new), ("Files that are gone", gone)):
         if moved:
-            sizes = (row(one.name, megabytes(one.size)) for one in moved)
+            sizes = (row(one.name, size_of(one.size)) for one in moved)
             parts.append(table(title, ["file", "size"], sizes))
     return parts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devpi_warmup.report.page.elements import element, link, listed, row, section, shortened, table
@@ -18,12 +19,16 @@ if TYPE_CHECKING:
     from devpi_warmup.report.result import Result
 
 
+_NAMED = 4  # files of a licence; licences.json has all
+_NONE = "none"
+
+
 def licences_in_short(inventory: Inventory) -> str:
     """Say in a line what is known of licences."""
     if not inventory.items:
         return "none"
     silent = _versions(i for i in inventory.items if i.about.licence.stated is Stated.NOWHERE)
-    said = [f"{len(_by_licence(inventory))} as they are stated"]
+    said = [f"{len({line.text for line in _by_licence(inventory)})} as they are stated"]
     said += [f"{silent} state none"] if silent else []
     if not inventory.policy.entries:
         said.append("none was said to be allowed or not")
@@ -102,26 +107,43 @@ def licences(result: Result) -> Element | None:
     parts.append(
         table(
             "Licences as metadata states them",
-            ["licence", "stated by", "projects", "licence files"],
+            ["licence", "stated by", "classifiers", "projects", "licence files"],
             (
-                row(text, stated, _projects(items), ", ".join(_files(items)))
-                for (text, stated), items in _by_licence(inventory).items()
+                row(one.text, one.stated, one.classifiers, _projects(items), _files(items))
+                for one, items in _by_licence(inventory).items()
             ),
+            class_="licences",
         )
     )
     return section("licences", "Licences", *parts)
 
 
-def _by_licence(inventory: Inventory) -> dict[tuple[str, str], list[Item]]:
-    """Return the files of each licence, and who states it; those that state none come first."""
-    found: dict[tuple[str, str], list[Item]] = {}
+@dataclass(frozen=True)
+class _Line:
+    """A line of the table of licences.
+
+    :param stated: by what
+    """
+
+    text: str
+    stated: str
+    classifiers: str
+
+
+def _by_licence(inventory: Inventory) -> dict[_Line, list[Item]]:
+    """Return the files of each licence; those that state none come first."""
+    found: dict[_Line, list[Item]] = {}
     for item in inventory.items:
         licence = item.about.licence
-        more = "; ".join(licence.classifiers)
-        also = f" (classifiers: {more})" if more and licence.stated is Stated.TEXT else ""
+        names = (text.rpartition("::")[2].strip() for text in licence.classifiers)
+        text = "see classifiers" if licence.stated is Stated.CLASSIFIERS else licence.text
         stated = item.about.problem or licence.stated.value
-        found.setdefault((f"{licence.text or 'none'}{also}", stated), []).append(item)
-    return dict(sorted(found.items(), key=lambda one: (one[0][0] != "none", one[0][0].lower())))
+        found.setdefault(_Line(text or _NONE, stated, "; ".join(names)), []).append(item)
+    return dict(sorted(found.items(), key=lambda one: (one[0].text != _NONE, *_order(one[0]))))
+
+
+def _order(line: _Line) -> tuple[str, str, str]:
+    return line.text.lower(), line.stated, line.classifiers
 
 
 def _projects(items: Iterable[Item]) -> Element:
@@ -136,8 +158,10 @@ def _projects(items: Iterable[Item]) -> Element:
     return made
 
 
-def _files(items: Iterable[Item]) -> list[str]:
-    return sorted({name for item in items for name in item.about.licence.files})
+def _files(items: Iterable[Item]) -> str:
+    names = sorted({name for item in items for name in item.about.licence.files})
+    more = [f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else []
+    return ", ".join([*names[:_NAMED], *more])
 
 
 def _versions(items: Iterable[Item]) -> int:

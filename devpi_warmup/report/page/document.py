@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devpi_warmup import __version__
-from devpi_warmup.console import megabytes
+from devpi_warmup.console import size_of
 from devpi_warmup.report.page import cells, changes, desk, files, install, sizes, versions
 from devpi_warmup.report.page.elements import document, element, link, listed, pairs
 from devpi_warmup.wheelhouse.manifest import COVERED, MISSING, TO_BUILD
@@ -85,7 +85,7 @@ def _facts(result: Result) -> Iterator[tuple[str, Content]]:
     )
     yield result.counted.capitalize(), states or "none"
     projects = len({item.file.project for item in inventory.items})
-    held = f"{len(inventory.items)} of {projects} projects, {megabytes(inventory.size)}"
+    held = f"{len(inventory.items)} of {projects} projects, {size_of(inventory.size)}"
     yield "Files", held
     yield "Index", ", ".join([result.manifest.index or "none", *_bases(result)])
     yield "Held by devpi", _warm(result)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from devpi_warmup.console import megabytes
+from devpi_warmup.console import size_of
+from devpi_warmup.inventory.contents import why_older
 from devpi_warmup.report.page.elements import boxed, element, listed, section, shortened
 
 if TYPE_CHECKING:
@@ -27,14 +28,17 @@ def files(result: Result) -> Element | None:
     head = element("tr", *(element("th", name, scope="col") for name in _HEAD))
     cells = len(inventory.held)
     groups = groupby(inventory.items, lambda item: item.file.project)
-    notes = _notes(result)
+    notes, older = _notes(result), why_older(inventory)
     return section(
         "files",
         "Files",
         boxed(
             "Files by project",
             [head],
-            (_project(name, list(items), cells, notes.get(name, ())) for name, items in groups),
+            (
+                _project(name, list(items), cells, [*notes.get(name, ()), *older.get(name, ())])
+                for name, items in groups
+            ),
             class_="files",
         ),
     )
@@ -70,7 +74,7 @@ def _file(item: Item, cells: int) -> Element:
     whats: list[Content] = [
         element("td", item.name, *_marks(item), class_="name"),
         item.file.version,
-        megabytes(item.file.size),
+        size_of(item.file.size),
         item.about.requires_python or "any",
         licence,
         shortened(item.cells, cells),

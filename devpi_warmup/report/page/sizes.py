@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devpi_warmup.console import megabytes
+from devpi_warmup.console import size_of
 from devpi_warmup.report.page.elements import element, row, section, table
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def sizes(result: Result) -> Element | None:
     return section(
         "sizes",
         "Sizes",
-        element("p", f"{megabytes(inventory.size)} in {len(inventory.items)} files together."),
+        element("p", f"{size_of(inventory.size)} in {len(inventory.items)} files together."),
         by_environment if len(environments) > 1 else None,
         _bars("By target", "target", _targets(inventory)),
         _bars("What only one target needs", "target", _alone(inventory)),
@@ -64,8 +64,8 @@ def _bars(caption: str, what: str, found: Iterable[tuple[str, int]]) -> Element:
     most = max((size for _, size in sizes), default=0) or 1
     return table(
         caption,
-        [what, "size", ""],
-        (row(name, megabytes(size), _bar(size * _WIDTH // most)) for name, size in sizes),
+        [what, "size", "compared"],
+        (row(name, size_of(size), _bar(size * _WIDTH // most)) for name, size in sizes),
         class_="bars",
     )
 
