@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from projects import OWN_PLATFORM, Devpi, Project
+from readme import blocks
 
 PYTHONS = ("3.13",)
 PLATFORMS = (OWN_PLATFORM, "win_amd64")
@@ -143,3 +144,17 @@ def test_without_the_extra_a_sentence_says_what_to_install(
     assert 'pip install "devpi-warmup[sbom]"' in done.stderr
     assert "Traceback" not in done.output
     assert (warmed.wheelhouse / "reports" / "index.html").is_file()
+
+
+def test_the_commands_of_the_readme(warmed: Project, devpi: Devpi) -> None:
+    fill(devpi, "cmd")
+    warmed.write("cmd-app", pythons=PYTHONS, platforms=PLATFORMS)
+    assert warmed.nox("-s", "warmup").returncode == 0
+    (warmed.root / "kept").mkdir()
+    (warmed.root / "kept" / "manifest.json").write_bytes(
+        (warmed.wheelhouse / "manifest.json").read_bytes()
+    )
+    (block,) = [block.text for block in blocks() if block.who == "run by test_report"]
+    for line in block.splitlines():
+        done = warmed.nox(*line.split()[1:])
+        assert done.returncode == 0, done.output
