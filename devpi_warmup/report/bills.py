@@ -46,6 +46,7 @@ def publish(result: Result, wheelhouse: Path, folder: Path, wanted: Sequence[str
     if wanted is None:
         _drop_outdated(folder, serial)
         return
+    console.quiet_libraries()  # they speak as soon as they are imported
     try:
         # Here and not above: it is an extra, and nothing else needs it.
         from devpi_warmup.report import cyclonedx  # noqa: PLC0415
@@ -54,7 +55,6 @@ def publish(result: Result, wheelhouse: Path, folder: Path, wanted: Sequence[str
             "a bill of materials needs cyclonedx-python-lib, which is not installed here",
             hint='pip install "devpi-warmup[sbom]", where nox runs; nox -s report works without',
         ) from None
-    console.quiet_libraries()
     _drop_outdated(folder, None)
     if unknown := set(wanted) - {held.cell.id for held in result.inventory.held}:
         raise BillError(

@@ -105,6 +105,7 @@ def test_bills_of_materials(warmed: Project, devpi: Devpi) -> None:
     cell, folder = f"cp313-{OWN_PLATFORM}", warmed.wheelhouse / "reports"
     done = warmed.nox("-s", "report", "--", "--sbom", cell)
     assert done.returncode == 0, done.output
+    assert "py_serializable" not in done.stderr
     names = (
         "sbom.cdx.json",
         f"sbom.{cell}.cdx.json",
