@@ -36,6 +36,8 @@ PLATFORMS = (
     *("musllinux_1_2_x86_64", "win_arm64", "macosx_14_0_x86_64", "manylinux2014_x86_64"),
 )
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+BUILD = "project_000-9.0-py3-none-any.whl"  # what a build takes, and nothing else
+WARM = Proof(Warmth.WARM, "committed")
 LICENCES = (
     Licence(Stated.EXPRESSION, "MIT", files=("LICENSE",)),
     Licence(Stated.TEXT, "BSD", classifiers=("License :: OSI Approved :: BSD License",)),
@@ -93,19 +95,18 @@ def made_up(
             name = f"{project.replace('-', '_')}-{version}-{tag}.whl"
             sha256 = hashlib.sha256(name.encode()).hexdigest()
             origin = Origin.BUILT if n % 50 == 7 else Origin.INDEX
-            warm = (
-                Proof(Warmth.COLD, "it is not on its disk")
-                if bad and n == 3
-                else Proof(Warmth.WARM, "committed")
-            )
+            warm = Proof(Warmth.COLD, "it is not on its disk") if bad and n == 3 else WARM
             files[name] = FileEntry(
                 project, version, sha256, 1000 + n * 54_321, origin, warm, "26.3"
             )
             carriers.setdefault(name, []).append(cell.id)
             names.append(name)
             via = ("-r requirements/main.txt",) if n % 9 == 0 else (f"project-{n - n % 9:03}",)
+            via += (project,) if n == 1 else ()  # an extra of its own
             pins[project] = LockedPin(project, Version(version), sha256, (), via)
-        held.append(Held(cell, pins, tuple(names)))
+        files[BUILD] = FileEntry("project-000", "9.0", "f" * 64, 5, Origin.INDEX, WARM, "26.3")
+        carriers.setdefault(BUILD, []).append(cell.id)
+        held.append(Held(cell, pins, (*names, BUILD)))
         notes = ("project-001 2.1.1 is not the newest: 3.0 exists only as an sdist",) if bad else ()
         entries[cell.id] = CellEntry(
             cell.target.python,
@@ -116,6 +117,7 @@ def made_up(
             patches=Patches(f"{cell.target.python}.0", ""),
             pip="26.3",
             files={name: files[name].sha256 for name in names},
+            sources={BUILD: "f" * 64},
         )
         rows.append(
             Row(
@@ -147,7 +149,7 @@ def made_up(
                 about,
                 tuple(carriers[name]),
                 ("-r requirements/main.txt",),
-                True,
+                name != BUILD,
                 why_not(policy, file.project, about),
                 (finding,) if bad and number == 5 else (),
             )

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from results import made_up
+from results import BUILD, made_up
 from test_page import HOSTILE
 
 from devpi_warmup.report.cyclonedx import bill
@@ -59,7 +59,14 @@ def test_files_platforms_and_who_wants_whom() -> None:
     assert (
         wheel["purl"] == "pkg:pypi/project-001@2.1.1?file_name=project_001-2.1.1-py3-none-any.whl"
     )
-    assert wheel["hashes"] == [{"alg": "SHA-256", "content": result.inventory.items[3].file.sha256}]
+    assert wheel["hashes"] == [
+        {
+            "alg": "SHA-256",
+            "content": next(
+                item.file.sha256 for item in result.inventory.items if item.name == wheel["bom-ref"]
+            ),
+        }
+    ]
     assert wheel["licenses"] == [{"license": {"acknowledgement": "declared", "name": "BSD"}}]
     (reference,) = wheel["externalReferences"]
     assert (reference["type"], reference["url"]) == ("bom", "x_json")
@@ -69,6 +76,8 @@ def test_files_platforms_and_who_wants_whom() -> None:
     assert edges[f"cell:{cell}"] == sorted(result.inventory.held[0].files)
     assert wheel["bom-ref"] in edges["project_000-1.0-cp310-cp310-manylinux_2_28_x86_64.whl"]
     assert components[f"cell:{cell}"]["type"] == "platform"
+    assert wheel["bom-ref"] not in edges[wheel["bom-ref"]]  # an extra of its own is no edge
+    assert (wheel["scope"], components[BUILD]["scope"]) == ("required", "excluded")
 
 
 def test_an_advisory_stands_beside_what_it_affects() -> None:
