@@ -47,8 +47,7 @@ class Config:
     :param wheelhouse: the folder that crosses the gap
     :param require_warm: whether a file that cannot be shown to be warm fails the run
     :param reports: the folder of the reports
-    :param licences: which may be let in
-    :param require_licences: whether a file whose licence is not among them fails the run
+    :param licences: which may be let in, and whether any other fails the run
     :param advisories: what is known of vulnerabilities, or None
     """
 
@@ -59,7 +58,6 @@ class Config:
     require_warm: bool
     reports: Path
     licences: Policy = field(default_factory=Policy)
-    require_licences: bool = False
     advisories: Path | None = None
 
     @property
@@ -105,8 +103,9 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Config:
     found = environments.read(root, settings, problems)
     index = _index(settings, environ, problems)
     advisories = root / settings["advisories"] if "advisories" in settings else None
-    licences = read_policy(settings.get(LICENCES, ()), problems)
-    if settings.get("require-licences") and not licences.entries:
+    required = settings.get("require-licences", False)
+    licences = read_policy(settings.get(LICENCES, ()), problems, required=required)
+    if required and not licences.entries:
         hint = 'name what is allowed: licences-allowed = ["MIT", "Apache-2.0", …]'
         problems.append(Problem("nothing is said to be allowed", "require-licences", hint))
     if problems:
@@ -120,7 +119,6 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Config:
         require_warm=settings.get("require-warm", False),
         reports=root / settings["reports"] if "reports" in settings else wheelhouse / "reports",
         licences=licences,
-        require_licences=settings.get("require-licences", False),
         advisories=advisories,
     )
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 KEY = "licences-allowed"
-_PROJECT = "project:"
+PROJECT = "project:"
+_LICENCE = re.compile(r"(?<![^\s(])(?!(?:AND|OR)\b)[^\s()]+(?: WITH [^\s()]+)?")
 _TOKEN = re.compile(r"\(|\)|[^\s()]+")
 
 
@@ -28,12 +29,14 @@ class Policy:
     :param expressions: SPDX licences and expressions, as packaging writes them
     :param texts: of classifiers and of what ``License`` says, without case
     :param projects: whose licence was looked at by a person
+    :param required: whether any other fails the run
     """
 
     entries: tuple[str, ...] = ()
     expressions: frozenset[str] = frozenset()
     texts: frozenset[str] = frozenset()
     projects: frozenset[str] = frozenset()
+    required: bool = False
 
     def admits(self, text: str) -> bool:
         """Whether a licence is allowed that is stated so: as an SPDX expression, or word for word.
@@ -48,18 +51,30 @@ class Policy:
             return False
         return expression in self.expressions or _holds(expression, self.expressions)
 
+    def lacking(self, text: str) -> tuple[str, ...]:
+        """Return which licences of an expression are not allowed; a text that is none is itself."""
+        try:
+            expression = str(canonicalize_license_expression(text))
+        except InvalidLicenseExpression:
+            return (text,)
+        licences = dict.fromkeys(_LICENCE.findall(expression))
+        return tuple(licence for licence in licences if licence not in self.expressions)
 
-def read_policy(entries: Iterable[str], problems: list[Problem]) -> Policy:
+
+def read_policy(
+    entries: Iterable[str], problems: list[Problem], *, required: bool = False
+) -> Policy:
     """Read what is allowed.
 
     :param problems: takes the entries that mean nothing
+    :param required: whether any other fails the run
     """
     written = tuple(entry.strip() for entry in entries)
     expressions, texts, projects = set[str](), set[str](), set[str]()
     for entry in written:
-        if entry.startswith(_PROJECT):
+        if entry.startswith(PROJECT):
             try:
-                name = canonicalize_name(entry.removeprefix(_PROJECT).strip(), validate=True)
+                name = canonicalize_name(entry.removeprefix(PROJECT).strip(), validate=True)
                 projects.add(str(name))
             except InvalidName:
                 problems.append(Problem(f"{entry!r} names no project", KEY, '"project:colorama"'))
@@ -67,7 +82,7 @@ def read_policy(entries: Iterable[str], problems: list[Problem]) -> Policy:
         texts.add(entry.casefold())
         with suppress(InvalidLicenseExpression):
             expressions.add(str(canonicalize_license_expression(entry)))
-    return Policy(written, frozenset(expressions), frozenset(texts), frozenset(projects))
+    return Policy(written, frozenset(expressions), frozenset(texts), frozenset(projects), required)
 
 
 def _holds(expression: str, allowed: frozenset[str]) -> bool:

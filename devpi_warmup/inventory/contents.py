@@ -9,7 +9,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
 from devpi_warmup.inputs.licences import Policy
-from devpi_warmup.inventory.licences import why_not
+from devpi_warmup.inventory.licences import Verdict, judge
 from devpi_warmup.wheelhouse.about import About, about
 from devpi_warmup.wheelhouse.lock import LockError, read_lock
 
@@ -35,7 +35,7 @@ class Item:
     :param cells: the ids of those that carry it
     :param wanted_by: projects, and lines of requirement files; of what a build takes, nothing
     :param installed: whether a lock names it; else only a build takes it
-    :param refused: why its licence is not allowed, or ""
+    :param verdict: what becomes of its licence
     """
 
     name: str
@@ -44,7 +44,7 @@ class Item:
     cells: tuple[str, ...]
     wanted_by: tuple[str, ...]
     installed: bool
-    refused: str = ""
+    verdict: Verdict = field(default_factory=Verdict)
     findings: tuple[Finding, ...] = ()
 
 
@@ -90,7 +90,7 @@ class Inventory:
     @property
     def refused(self) -> tuple[Item, ...]:
         """The files whose licence is not allowed."""
-        return tuple(item for item in self.items if item.refused)
+        return tuple(item for item in self.items if item.verdict.refused)
 
     @property
     def found(self) -> tuple[Item, ...]:
@@ -145,7 +145,7 @@ def take(
                 cells=tuple(one.cell.id for one in by),
                 wanted_by=tuple(sorted(wanting)),
                 installed=any(name in manifest.cells[one.cell.id].files for one in by),
-                refused=why_not(policy, file.project, own),
+                verdict=judge(policy, file.project, own),
                 findings=advisories.about(file.project, file.version) if advisories else (),
             )
         )

@@ -30,6 +30,8 @@ class Relicensed:
     project: str
     before: str
     after: str
+    version_before: str
+    version_after: str
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Moved:
 
     name: str
     size: int
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ def _files(manifest: Manifest, cells: set[str]) -> dict[str, FileEntry]:
 def _moved(these: Mapping[str, FileEntry], others: Mapping[str, FileEntry]) -> Iterator[Moved]:
     for name, file in these.items():
         if name not in others or others[name].sha256 != file.sha256:
-            yield Moved(name, file.size)
+            yield Moved(name, file.size, file.sha256)
 
 
 def _by_project(manifest: Manifest, id_: str) -> dict[str, FileEntry]:
@@ -132,4 +135,5 @@ def _relicensed(former: Manifest, now: Manifest, id_: str) -> Iterator[Relicense
         if old[project].sha256 == new[project].sha256:
             continue
         if before and after and before != after:
-            yield Relicensed(project, before, after)
+            versions = old[project].version, new[project].version
+            yield Relicensed(project, before, after, *versions)

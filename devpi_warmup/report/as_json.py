@@ -30,6 +30,7 @@ def as_json(result: Result) -> str:
         "command": result.command,
         "ok": not result.problem,
         "problem": result.problem,
+        "manifest_sha256": result.sha256,
         "index": result.manifest.index,
         "bases": [*result.manifest.bases],
         "targets": [_target(result, row) for row in result.rows],
@@ -112,7 +113,8 @@ def _licence(item: Item) -> dict[str, Any]:
         "classifiers": [*licence.classifiers],
         "files": [*licence.files],
         "problem": item.about.problem,
-        "refused": item.refused,
+        "refused": item.verdict.refused,
+        "allowed_by": item.verdict.by,
     }
 
 
@@ -164,11 +166,17 @@ def _since(since: Differences) -> dict[str, Any]:
         "files_new": _moved(since.files_new),
         "files_gone": _moved(since.files_gone),
         "licences": [
-            {"project": one.project, "before": one.before, "after": one.after}
+            {
+                "project": one.project,
+                "before": one.before,
+                "after": one.after,
+                "version_before": one.version_before,
+                "version_after": one.version_after,
+            }
             for one in since.licences
         ],
     }
 
 
 def _moved(files: Iterable[Moved]) -> list[dict[str, Any]]:
-    return [{"name": one.name, "size": one.size} for one in files]
+    return [{"name": one.name, "size": one.size, "sha256": one.sha256} for one in files]

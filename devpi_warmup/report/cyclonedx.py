@@ -103,7 +103,7 @@ def _component(item: Item, brought: Mapping[str, tuple[str, str]]) -> Component:
             _property("warm", file.proof.warmth.value),
             _property("licence-stated-by", item.about.licence.stated.value),
             *(_property("requires-python", p) for p in [item.about.requires_python] if p),
-            *(_property("licence-not-allowed", why) for why in [item.refused] if why),
+            *(_property("licence-not-allowed", why) for why in [item.verdict.refused] if why),
         ],
     )
 

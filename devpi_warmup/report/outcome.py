@@ -55,4 +55,6 @@ def _unlicensed(refused: Sequence[Item]) -> str:
 
 def unlicensed(refused: Sequence[Item]) -> list[str]:
     """Say of each version once why its licence is not allowed."""
-    return list(dict.fromkeys(f"{i.file.project} {i.file.version}: {i.refused}" for i in refused))
+    return list(
+        dict.fromkeys(f"{i.file.project} {i.file.version}: {i.verdict.refused}" for i in refused)
+    )

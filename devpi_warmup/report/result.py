@@ -34,6 +34,7 @@ class Result:
     :param since: how it differs from an earlier state, where one was named
     :param folder: the wheelhouse, as its users call it
     :param written: when, as people read it
+    :param sha256: of the manifest, or ""
     """
 
     command: str
@@ -48,6 +49,7 @@ class Result:
     since: Differences | None = None
     folder: str = "wheelhouse"
     written: str = ""
+    sha256: str = ""
 
     @property
     def unexplained(self) -> str:

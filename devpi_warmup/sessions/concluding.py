@@ -21,7 +21,7 @@ from devpi_warmup.sessions.arguments import Asked
 from devpi_warmup.sessions.common import fail
 from devpi_warmup.wheelhouse import changes
 from devpi_warmup.wheelhouse.coverage import Coverage
-from devpi_warmup.wheelhouse.manifest import MISSING, Manifest
+from devpi_warmup.wheelhouse.manifest import MISSING, NAME, Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -71,7 +71,7 @@ def conclude(session: nox.Session, config: Config, wheelhouse: Wheelhouse, endin
     inventory = _inventory(config, coverage, [cell for cell in cells if cell.id in gathered])
     _tell(rows, coverage, config, ending, asked)
     _tell_found(inventory)
-    refused = inventory.refused if config.require_licences else ()
+    refused = inventory.refused if config.licences.required else ()
     problem = outcome.problem(rows, require_warm=config.require_warm, refused=refused)
     whole = problem
     if ending.broken:
@@ -90,6 +90,7 @@ def conclude(session: nox.Session, config: Config, wheelhouse: Wheelhouse, endin
         inventory,
         folder=wheelhouse.shown,
         written=_now(),
+        sha256=_sha256(wheelhouse),
     )
     try:
         result = replace(result, since=_since(session, ending.asked, result))
@@ -106,6 +107,13 @@ def publish_failure(config: Config, command: str, problem: str) -> None:
     """Write the reports of a command that has come to no table, over those of the last."""
     result = Result(command, (), problem, config.counted, Manifest(), written=_now())
     publishing.publish(result, config.reports, config.root)
+
+
+def _sha256(wheelhouse: Wheelhouse) -> str:
+    try:
+        return wheelhouse.digests.of(wheelhouse.path / NAME)
+    except OSError:  # there is none
+        return ""
 
 
 def _now() -> str:

@@ -13,7 +13,7 @@ from devpi_warmup.inputs.patches import Patches
 from devpi_warmup.inputs.targets import Target
 from devpi_warmup.inventory.advisories import Advisories, Finding
 from devpi_warmup.inventory.contents import Held, Inventory, Item
-from devpi_warmup.inventory.licences import why_not
+from devpi_warmup.inventory.licences import judge
 from devpi_warmup.inventory.since import Differences, Moved, Relicensed
 from devpi_warmup.report.result import Result
 from devpi_warmup.report.table import Row
@@ -150,7 +150,7 @@ def made_up(
                 tuple(carriers[name]),
                 ("-r requirements/main.txt",),
                 name != BUILD,
-                why_not(policy, file.project, about),
+                judge(policy, file.project, about),
                 (finding,) if bad and number == 5 else (),
             )
         )
@@ -158,8 +158,8 @@ def made_up(
     since = Differences(
         "last/manifest.json",
         {cell.id: (Change("project-001", "1.9", "2.1.1"),) for cell in every[:3]},
-        files_new=(Moved("project_001-2.1.1-py3-none-any.whl", 55_000),),
-        licences=(Relicensed("project-001", "MIT (License)", "BSD (License)"),),
+        files_new=(Moved("project_001-2.1.1-py3-none-any.whl", 55_000, "a" * 64),),
+        licences=(Relicensed("project-001", "MIT (License)", "BSD (License)", "1.9", "2.1.1"),),
     )
     inventory = Inventory(
         tuple(held),

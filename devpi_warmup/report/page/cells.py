@@ -31,7 +31,10 @@ def matrix(result: Result) -> Element | None:
         _matrix(result),
         table(
             f"Every one of the {result.counted}",
-            [result.counted[:-1], "state", "Python", "pins", "size", "held by devpi", "remarks"],
+            [
+                *(result.counted[:-1], "state", "Python", "pins", "size"),
+                *("held by devpi, with what builds take", "remarks"),
+            ],
             _lines(result.rows),
         ),
     )
@@ -47,7 +50,7 @@ def _matrix(result: Result) -> Element:
     named = any(environment for environment, _ in lines)
     head: list[Content] = ["environment, Python" if named else "Python", *platforms]
     return table(
-        "States, each leading to its reasons",
+        "States; each leads to its line below",
         head,
         (
             row(

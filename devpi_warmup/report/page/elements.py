@@ -8,9 +8,8 @@ from xml.etree import ElementTree as ET
 from devpi_warmup.foreign import for_xml, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
-_NAMED = 3
 NOTHING = "-"
 Content = ET.Element | str | None
 
@@ -90,13 +89,6 @@ def row(head: Content, *cells: Content, **attributes: str | int | None) -> ET.El
 def listed(items: Iterable[Content]) -> ET.Element:
     """Return a list."""
     return element("ul", *(element("li", item) for item in items))
-
-
-def shortened(cells: Sequence[str], every: int) -> str:
-    """Return ids of cells: all of them in a word, a few by their names, more as a number."""
-    if len(cells) == every > 1:
-        return f"all {every}"
-    return ", ".join(cells) if len(cells) <= _NAMED else f"{len(cells)} of {every}"
 
 
 def pairs(items: Iterable[tuple[str, Content]]) -> ET.Element:

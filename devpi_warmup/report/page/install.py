@@ -22,18 +22,23 @@ def install(result: Result) -> Element | None:
     return section(
         "install",
         "How it is installed inside",
-        element("p", f"Where {result.folder}/ lies, for each target:"),
+        element(
+            "p",
+            f"In the folder that holds {result.folder}/, in an environment of the Python of the "
+            "target (on Windows: py -3.13 -m venv); the head of each lock says which pip is new "
+            "enough.",
+        ),
         *_commands(result),
     )
 
 
 def _commands(result: Result) -> Iterator[Element]:
     for held in result.inventory.held:
-        id_ = held.cell.id
+        cell, id_ = held.cell, held.cell.id
         to_build = bool(result.manifest.cells[id_].to_build)
         lines = [install_command(id_, result.folder, to_build=to_build)]
         lines += [] if to_build else [uv_command(id_, result.folder)]
-        summary = element("summary", id_)
+        summary = element("summary", f"{id_}: Python {cell.target.python}, {cell.target.platform}")
         yield element(
             "details", summary, *(element("pre", element("code", line)) for line in lines)
         )

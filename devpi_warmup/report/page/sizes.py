@@ -32,6 +32,7 @@ def sizes(result: Result) -> Element | None:
         element("p", f"{size_of(inventory.size)} in {len(inventory.items)} files together."),
         by_environment if len(environments) > 1 else None,
         _bars("By target", "target", _targets(inventory)),
+        _bars("What only one Python needs", "Python", _only(inventory)),
         _bars("What only one target needs", "target", _alone(inventory)),
         _bars("The largest files", "file", [(item.name, item.file.size) for item in largest]),
     )
@@ -56,6 +57,17 @@ def _alone(inventory: Inventory) -> list[tuple[str, int]]:
     for item in inventory.items:
         if len(item.cells) == 1:
             alone[item.cells[0]] += item.file.size
+    return list(alone.items())
+
+
+def _only(inventory: Inventory) -> list[tuple[str, int]]:
+    """Return what would not be there without a Python."""
+    of = {held.cell.id: held.cell.target.python for held in inventory.held}
+    alone = dict.fromkeys(of.values(), 0)
+    for item in inventory.items:
+        pythons = {of[cell] for cell in item.cells}
+        if len(pythons) == 1:
+            alone[pythons.pop()] += item.file.size
     return list(alone.items())
 
 

@@ -27,21 +27,21 @@ def versions(result: Result) -> Element | None:
     if not held:
         return None
     projects = sorted({project for one in held for project in one.pins})
+    noted = {note.partition(" ")[0] for row in result.rows for note in row.notes}
+    star = " *: a note in Files says more." if noted & {*projects} else ""
     missing = [one.cell for one in result.rows if one.state == MISSING]
     left = f"{', '.join(missing)} are missing and have no column." if missing else None
     return section(
         "versions",
         "Versions",
         element(
-            "p",
-            "Shaded: not the newest version of its project here. -: not needed there. "
-            "*: a note says that something newer, or something else, is not used.",
+            "p", f"Shaded: older than the newest in this wheelhouse. -: not needed there.{star}"
         ),
         element("p", left) if left else None,
         boxed(
             "Versions by target",
             _head(held),
-            (_project(project, held, result) for project in projects),
+            (_project(project, held, noted=project in noted) for project in projects),
             class_="versions",
         ),
     )
@@ -59,15 +59,16 @@ def _head(held: tuple[Held, ...]) -> list[Element]:
         for key, count in _runs(path[:depth] for path in paths):
             span = str(count) if count > 1 else None
             scope = "colgroup" if span else "col"
-            line.append(element("th", key[-1], scope=scope, colspan=span, class_="column"))
+            line.append(
+                element("th", element("span", key[-1]), scope=scope, colspan=span, class_=name)
+            )
         made.append(line)
     return made
 
 
-def _project(project: str, held: tuple[Held, ...], result: Result) -> Element:
+def _project(project: str, held: tuple[Held, ...], *, noted: bool) -> Element:
     found = [str(one.pins[project].version) if project in one.pins else "" for one in held]
     newest = max((v for v in found if v), key=Version)
-    noted = any(note.startswith(f"{project} ") for row in result.rows for note in row.notes)
     name = link(project, f"project-{project}")
     line = element("tr", element("th", name, " *" if noted else None, scope="row"))
     for version, count in _runs(found):

@@ -6,7 +6,7 @@ import pytest
 
 from devpi_warmup.errors import Problem
 from devpi_warmup.inputs.licences import Policy, read_policy
-from devpi_warmup.inventory.licences import why_not
+from devpi_warmup.inventory.licences import allowing, judge
 from devpi_warmup.wheelhouse.about import About, Licence, Stated
 
 MIT = "License :: OSI Approved :: MIT License"
@@ -57,21 +57,59 @@ def test_expressions_hold_as_spdx_has_it(
         (("project: Some_App",), Licence(Stated.NOWHERE), ""),
         (("MIT",), Licence(Stated.CLASSIFIERS, MIT, True, (MIT,)), f"{MIT} is not allowed"),
         ((MIT,), Licence(Stated.CLASSIFIERS, MIT, True, (MIT,)), ""),
-        ((MIT,), Licence(Stated.CLASSIFIERS, f"{MIT}; {BSD}", True, (MIT, BSD)), f"{MIT}; {BSD} is not allowed"),
+        ((MIT,), Licence(Stated.CLASSIFIERS, f"{MIT}; {BSD}", True, (MIT, BSD)), f"{BSD} is not allowed"),
         ((MIT,), Licence(Stated.EXPRESSION, "GPL-3.0-only", True, (MIT,)), "GPL-3.0-only is not allowed"),
         ((BSD,), TEXT, ""),
-        (("Copyright … (a whole text)",), TEXT, f"{TEXT.text} is not allowed"),
+        (("Copyright … (a whole text)",), TEXT, f"{BSD} is not allowed"),
         (("BSD",), Licence(Stated.TEXT, "BSD", True, (MIT,)), ""),
     ],
 )  # fmt: skip
 def test_why_a_licence_is_not_let_in(entries: tuple[str, ...], licence: Licence, why: str) -> None:
-    assert why_not(policy(*entries), "some-app", About(licence)) == why
+    assert judge(policy(*entries), "some-app", About(licence)).refused == why
+
+
+@pytest.mark.parametrize(
+    ("entries", "licence", "by"),
+    [
+        (("MIT",), Licence(Stated.EXPRESSION, "MIT OR ISC"), "License-Expression"),
+        (("MIT",), Licence(Stated.TEXT, "mit"), "License"),
+        ((BSD,), TEXT, "classifiers"),
+        (("project:some-app",), Licence(Stated.NOWHERE), "project:some-app"),
+        ((), Licence(Stated.NOWHERE), ""),
+    ],
+)
+def test_by_what_a_licence_is_let_in(entries: tuple[str, ...], licence: Licence, by: str) -> None:
+    assert judge(policy(*entries), "some-app", About(licence)).by == by
+
+
+@pytest.mark.parametrize(
+    ("licence", "said", "how"),
+    [
+        (
+            Licence(Stated.EXPRESSION, "MIT AND (ISC OR Zlib WITH GCC-exception-3.1)"),
+            "MIT AND (ISC OR Zlib WITH GCC-exception-3.1): ISC, Zlib WITH GCC-exception-3.1 are not allowed",
+            '"ISC", "Zlib WITH GCC-exception-3.1" in licences-allowed would allow it, or',
+        ),
+        (
+            Licence(Stated.TEXT, "Copyright … (a whole text)", False),
+            "Copyright … (a whole text) has to be read",
+            '"project:some"',
+        ),
+        (Licence(Stated.NOWHERE), "it states no licence", '"project:some" in licences-allowed'),
+    ],
+)
+def test_what_to_write_for_it_to_be_allowed(licence: Licence, said: str, how: str) -> None:
+    verdict = judge(policy("MIT"), "some", About(licence))
+    assert verdict.refused == said
+    assert allowing("some", verdict).startswith(how)
+    allowed = policy("MIT", *(verdict.wanted or ["project:some"]))
+    assert judge(allowed, "some", About(licence)).refused == ""
 
 
 def test_what_cannot_be_read_is_not_let_in() -> None:
     broken = About(problem="its metadata cannot be read: x")
-    assert why_not(policy("MIT"), "some", broken) == broken.problem
-    assert why_not(policy(), "some", broken) == ""
+    assert judge(policy("MIT"), "some", broken).refused == broken.problem
+    assert judge(policy(), "some", broken).refused == ""
 
 
 def test_a_project_without_a_name_is_a_problem() -> None:

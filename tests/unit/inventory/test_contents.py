@@ -29,7 +29,10 @@ def test_every_file_with_who_wants_it(
     app, lib = inventory.items
     assert (app.wanted_by, lib.wanted_by) == (("-r main.txt",), ("app",))
     assert (app.about.requires_python, lib.cells) == (">=3.8", (found.cell.id,))
-    assert [app.refused, lib.refused] == ["it states no licence", "GPL-3.0-only is not allowed"]
+    assert [app.verdict.refused, lib.verdict.refused] == [
+        "it states no licence",
+        "GPL-3.0-only is not allowed",
+    ]
     assert written.files[lib.name].licence == "GPL-3.0-only (License-Expression)"
     assert inventory.held[0].pins.keys() == {"app", "lib"}
 

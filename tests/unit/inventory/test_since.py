@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from devpi_warmup.inputs.patches import Patches
-from devpi_warmup.inventory.since import Moved, Relicensed, SinceError, differences, read_former
+from devpi_warmup.inventory.since import Relicensed, SinceError, differences, read_former
 from devpi_warmup.wheelhouse.changes import Change
 from devpi_warmup.wheelhouse.files import lock_names
 from devpi_warmup.wheelhouse.manifest import COVERED, MISSING, CellEntry, FileEntry, Manifest
@@ -63,8 +63,8 @@ def test_each_kind_of_difference() -> None:
         )
     }
     assert (found.cells_new, found.cells_gone) == (("new",), ("gone",))
-    assert found.licences == (Relicensed("a", "MIT", "GPL"),)
-    assert Moved("d-1.0-py3-none-any.whl", 3) in found.files_new
+    assert found.licences == (Relicensed("a", "MIT", "GPL", "1.0", "2.0"),)
+    assert ("d-1.0-py3-none-any.whl", 3) in [(one.name, one.size) for one in found.files_new]
     assert [one.name[0] for one in found.files_new] == ["a", "b", "d", "e"]
     assert [one.name[0] for one in found.files_gone] == ["a", "b", "c", "e"]
 

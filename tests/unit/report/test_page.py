@@ -7,10 +7,11 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from results import made_up
+from results import cells, made_up
 
 from devpi_warmup.inventory.contents import Inventory
 from devpi_warmup.report.page.document import page, stylesheet
+from devpi_warmup.report.page.naming import which
 from devpi_warmup.report.result import Result
 from devpi_warmup.report.table import Row
 from devpi_warmup.wheelhouse.manifest import COVERED, Manifest
@@ -50,9 +51,9 @@ class Read(HTMLParser):
 
 
 @pytest.mark.parametrize("bad", [False, True])
-@pytest.mark.parametrize("cells", [1, 9, 60])
-def test_every_link_leads_to_a_part_of_the_page(cells: int, *, bad: bool) -> None:
-    read = Read(page(made_up(cells, 12, bad=bad)))
+@pytest.mark.parametrize("count", [1, 9, 60])
+def test_every_link_leads_to_a_part_of_the_page(count: int, *, bad: bool) -> None:
+    read = Read(page(made_up(count, 12, bad=bad)))
     assert len(read.ids) == len({*read.ids})
     assert read.links.pop(0) == "report.css"
     assert {link.removeprefix("#") for link in read.links} <= {*read.ids}
@@ -73,9 +74,9 @@ def test_foreign_text_is_text() -> None:
     text.encode()
 
 
-@pytest.mark.parametrize(("cells", "projects"), [(9, 600), (60, 300), (120, 600)])
-def test_it_stays_under_three_megabytes(cells: int, projects: int) -> None:
-    assert len(page(made_up(cells, projects, bad=cells != 9)).encode()) < 3_000_000
+@pytest.mark.parametrize(("count", "projects"), [(9, 600), (60, 300), (120, 600)])
+def test_it_stays_under_three_megabytes(count: int, projects: int) -> None:
+    assert len(page(made_up(count, projects, bad=count != 9)).encode()) < 3_000_000
 
 
 def test_states_are_words_and_reasons_are_said_once() -> None:
@@ -89,15 +90,16 @@ def test_states_are_words_and_reasons_are_said_once() -> None:
 
 def test_what_nobody_has_looked_at_is_said() -> None:
     result = made_up(3, 8)
-    assert "Known vulnerabilitiesnot looked at" in Read(page(result)).text
+    assert "Known vulnerabilitiesNot looked at" in Read(page(result)).text
     known = made_up(3, 8, bad=True).inventory.advisories
     looked = replace(result.inventory, advisories=known)
     assert (
-        "none found, of 12345 in osv/PyPI.zip" in Read(page(replace(result, inventory=looked))).text
+        "None known, by osv/PyPI.zip: 12345 advisories about Python"
+        in Read(page(replace(result, inventory=looked))).text
     )
     unread = replace(result.inventory, unread="osv/a.json: broken")
     text = Read(page(replace(result, inventory=unread))).text
-    assert "not looked at: the advisories cannot be used" in text
+    assert "Not looked at: the advisories cannot be used" in text
     assert "osv/a.json: broken" in text
 
 
@@ -106,13 +108,37 @@ def test_findings_licences_and_origins_are_named() -> None:
     for said in (
         *("GHSA-1, CVE-2026-1", "HIGH", "GPL-3.0-or-later is not allowed", "it states no licence"),
         *(
-            "it was built here",
+            "It was built here",
             "not warm: it is not on its disk",
-            "MIT (License), now BSD (License)",
+            "1.9 stated MIT (License), and 2.1.1 states BSD (License)",
         ),
-        *("1 new files (55.0 kB)", "last/manifest.json", "root/pypi (mirror)", "all 7"),
+        *("1 new file (55.0 kB)", "last/manifest.json", "root/pypi (mirror)", "all 7"),
     ):
         assert said in text, said
+
+
+def test_a_person_is_told_what_to_decide() -> None:
+    read = Read(page(made_up(9, 12, bad=True)))
+    said = "For a person to decide: 8 versions whose licence is not allowed; 1 version with known"
+    assert said in read.text
+    assert '"GPL-3.0-or-later" in licences-allowed would allow it, or' in read.text
+    assert "For a person to decide" not in Read(page(made_up(9, 12))).text
+
+
+@pytest.mark.parametrize(
+    ("some", "said"),
+    [
+        (range(40), "all 40"),
+        ([0], "cp310-manylinux_2_28_x86_64"),
+        (range(8), "3.10 on every platform"),
+        (range(17), "3.10, 3.11 on every platform, cp312-manylinux_2_28_x86_64"),
+        (range(2, 40, 8), "win_amd64 of every Python"),
+        (range(0, 40, 3), "14 of 40"),
+    ],
+)
+def test_cells_are_named_in_few_words(some: list[int], said: str) -> None:
+    every = cells(40)
+    assert which([every[n].id for n in some], every) == said
 
 
 def test_versions_of_neighbours_are_joined() -> None:
