@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from devpi_warmup.private_server.environment import REQUIREMENT
 from devpi_warmup.private_server.server import FOLDER, PrivateServer
 from devpi_warmup.prove.pip import Pip
 from devpi_warmup.prove.server import Locked, LockedFile, cold, download_all, locked, problems
+from devpi_warmup.wheelhouse.kit import page_of_server
 from devpi_warmup.wheelhouse.lock import build_option, install_command
 from devpi_warmup.wheelhouse.manifest import NAME
 from devpi_warmup.wheelhouse.origins import Origin
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 
 # What the private server does not have: it mirrors, and nobody uploads to it.
-BESIDE = frozenset({Origin.LOCAL, Origin.BUILT})
+BESIDE = frozenset({Origin.LOCAL, Origin.BUILT, Origin.ITSELF})
 
 
 def seal(loaded: Config, *, python: str) -> str:
@@ -141,7 +143,8 @@ def _server(loaded: Config, python: str, *, offline: bool = False) -> PrivateSer
     if not (folder / "data").is_dir():
         raise ServerError(f"there is no {FOLDER}/data", hint="run nox -s warmup first")
     settings = pip_config.read(process.run, python)
-    return PrivateServer(folder, settings=settings, offline=offline)
+    kit = partial(page_of_server, loaded)
+    return PrivateServer(folder, settings=settings, offline=offline, kit=kit)
 
 
 def _located(index: IndexUrl, file: LockedFile) -> IndexFile:

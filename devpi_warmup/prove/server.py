@@ -137,8 +137,9 @@ def prove_served(config: Config, url: IndexUrl, settings: PipConfig, *, pip: Pip
     """
     found = locked(config)
     transport = Transport(url, settings=settings)
+    held = [file for file in found.files if file.origin is not Origin.ITSELF]
     try:
-        _prove_held(found, transport)
+        _prove_held(held, transport)
         login = transport.login.current
     finally:
         transport.close()
@@ -149,13 +150,13 @@ def prove_served(config: Config, url: IndexUrl, settings: PipConfig, *, pip: Pip
     environ = settings.pip_environment | {"PIP_INDEX_URL": address}
     if url.is_loopback:
         environ |= {"no_proxy": "127.0.0.1,localhost", "NO_PROXY": "127.0.0.1,localhost"}
-    download_all(found, environ, pip=pip)
-    count = len(found.files)
+    download_all(found, environ, pip=pip, beside=frozenset({Origin.ITSELF}))
+    count = len(held)
     return f"{url.url}; it is online, and shown to hold {count} of {count} files"
 
 
-def _prove_held(found: Locked, transport: Transport) -> None:
-    projects = sorted({file.project for file in found.files if file.origin is Origin.INDEX})
+def _prove_held(files: Sequence[LockedFile], transport: Transport) -> None:
+    projects = sorted({file.project for file in files if file.origin is Origin.INDEX})
     opened = open_index(transport.url, None, projects, transport=transport)
     devpi = opened.devpi
     if devpi is None:
@@ -171,7 +172,7 @@ def _prove_held(found: Locked, transport: Transport) -> None:
                 return cold(devpi.holds(listed, file.size))
         return f"it is not on the page of {file.project}"
 
-    if wrong := problems(found.files, problem, transport):
+    if wrong := problems(files, problem, transport):
         raise ServerError(
             f"it is not shown that devpi holds every file:\n{indented(wrong)}",
             hint="run nox -s warmup, which fetches what is missing",
