@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SILENCE = 10.0  # seconds
 _NOX = "nox -s "
-_COMMAND = re.compile(r"nox -s (\"?)(?=(warmup|report|merge|plan|verify|seal)\b)")
+_COMMAND = re.compile(r"nox -s (\"?)(?=(warmup|report|merge|plan|verify|seal|publish|clients)\b)")
 _typed = _NOX  # how a session of ours is called here, up to its name
 _said = 0  # lines
 

@@ -12,8 +12,7 @@ from packaging.utils import canonicalize_name
 from devpi_warmup import console, process
 from devpi_warmup.digests import digest
 from devpi_warmup.errors import ServerError, WarmupError, indented
-from devpi_warmup.index.devpi import Devpi
-from devpi_warmup.index.pages import IndexFile
+from devpi_warmup.index.devpi import Devpi, stored_at
 from devpi_warmup.index.transport import Transport
 from devpi_warmup.inputs import config, pip_config
 from devpi_warmup.private_server.environment import REQUIREMENT
@@ -27,7 +26,6 @@ from devpi_warmup.wheelhouse.origins import Origin
 
 if TYPE_CHECKING:
     from devpi_warmup.inputs.config import Config
-    from devpi_warmup.inputs.urls import IndexUrl
 
 
 # What the private server does not have: it mirrors, and nobody uploads to it.
@@ -47,9 +45,12 @@ def seal(loaded: Config, *, python: str) -> str:
         index = server.start()
         transport = Transport(index)
         devpi = Devpi(transport, bare=True)
-        wrong = problems(
-            files, lambda file: cold(devpi.holds(_located(index, file), file.size)), transport
-        )
+
+        def problem(file: LockedFile) -> str:
+            stored = stored_at(index.url, file.filename, file.sha256)
+            return cold(devpi.holds(stored, file.size))
+
+        wrong = problems(files, problem, transport)
         if wrong:
             raise ServerError(
                 f"devpi does not hold every file:\n{indented(wrong)}",
@@ -145,12 +146,6 @@ def _server(loaded: Config, python: str, *, offline: bool = False) -> PrivateSer
     settings = pip_config.read(process.run, python)
     kit = partial(page_of_server, loaded)
     return PrivateServer(folder, settings=settings, offline=offline, kit=kit)
-
-
-def _located(index: IndexUrl, file: LockedFile) -> IndexFile:
-    """Return the file where devpi keeps it (devpi_server/filestore.py, ``make_splitdir``)."""
-    url = f"{index.url}/+f/{file.sha256[:3]}/{file.sha256[3:16]}/{file.filename}"
-    return IndexFile(file.filename, url, file.sha256)
 
 
 def _raise_loopback() -> None:

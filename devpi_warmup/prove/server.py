@@ -28,6 +28,7 @@ from devpi_warmup.wheelhouse.warmth import Proof, Warmth
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from devpi_warmup.index.credentials import Credentials
     from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.inputs.config import Config
     from devpi_warmup.inputs.pip_config import PipConfig
@@ -143,6 +144,14 @@ def prove_served(config: Config, url: IndexUrl, settings: PipConfig, *, pip: Pip
         login = transport.login.current
     finally:
         transport.close()
+    environ = pip_environ(url, login, settings)
+    download_all(found, environ, pip=pip, beside=frozenset({Origin.ITSELF}))
+    count = len(held)
+    return f"{url.url}; it is online, and shown to hold {count} of {count} files"
+
+
+def pip_environ(url: IndexUrl, login: Credentials | None, settings: PipConfig) -> dict[str, str]:
+    """Return what tells pip where an index is, who we are to it, and how to connect."""
     address = url.simple
     if login is not None:  # in the environment, which other users cannot read, and never in argv
         secret = f"{quote(login.user, safe='')}:{quote(login.password, safe='')}@"
@@ -150,9 +159,7 @@ def prove_served(config: Config, url: IndexUrl, settings: PipConfig, *, pip: Pip
     environ = settings.pip_environment | {"PIP_INDEX_URL": address}
     if url.is_loopback:
         environ |= {"no_proxy": "127.0.0.1,localhost", "NO_PROXY": "127.0.0.1,localhost"}
-    download_all(found, environ, pip=pip, beside=frozenset({Origin.ITSELF}))
-    count = len(held)
-    return f"{url.url}; it is online, and shown to hold {count} of {count} files"
+    return environ
 
 
 def _prove_held(files: Sequence[LockedFile], transport: Transport) -> None:

@@ -25,6 +25,7 @@ from devpi_warmup.sessions import arguments, matrix, servers, venvs
 from devpi_warmup.sessions.common import Names
 from devpi_warmup.sessions.merge import merge
 from devpi_warmup.sessions.plan import plan
+from devpi_warmup.sessions.publish import publish
 from devpi_warmup.sessions.verify import Verify
 from devpi_warmup.sessions.warmup import Warmup
 from devpi_warmup.wheelhouse.manifest import Manifest
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from devpi_warmup.inputs.config import Config
 
-NAMES = ("plan", "warmup", "report", "merge", "seal", "verify-devpi", "verify")
+NAMES = ("plan", "warmup", "report", "merge", "seal", "verify-devpi", "publish", "verify")
 OLDEST_NOX = "2026.4.10"  # before, -k passed over sessions that do not run by default
 _DOCS = {
     "plan": "Print the ids of all targets, a line each; --json and --github are for programs.",
@@ -44,11 +45,12 @@ _DOCS = {
     "seal": "Make the data of the private devpi-server ready to be copied into the gap.",
     "verify-devpi": "Have pip download every lock from devpi: the private one offline, "
     "another as it is.",
+    "publish": "Send the wheelhouse to an index, named after --; prove all of it there.",
     "verify": "Install one target from the wheelhouse on its real interpreter, with no network.",
 }
 
 _LONG = ("seal", "verify-devpi", "verify")  # without progress of their own
-_TAKING = ("plan", "warmup", "merge", "verify")  # something after --
+_TAKING = ("plan", "warmup", "merge", "publish", "verify")  # something after --
 
 
 class _AnyPython(str):
@@ -146,6 +148,7 @@ class _Adding:
         self._add("merge", lambda session: merge(session, config), **host)
         self._add("seal", lambda session: servers.seal(session, config), **host)
         self._add("verify-devpi", lambda session: servers.verify_devpi(session, config), **host)
+        self._add("publish", lambda session: publish(session, config), **host)
         self._add("verify", verify.session, matrix.verifiable(config.cells), **fresh)
 
     def broken(self, problem: str, root: Path) -> None:
