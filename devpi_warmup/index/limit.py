@@ -1,13 +1,14 @@
 """How large a body a server takes, asked before anything is sent.
 
 Servers judge by the length that a request announces: waitress, which devpi runs on, by
-``--max-request-body-size``, nginx by ``client_max_body_size``. One that knows ``Expect:
-100-continue`` (RFC 9110, 10.1.1) says so before the body comes.
+``--max-request-body-size``, nginx by ``client_max_body_size``; a refusal comes before the body. (To
+``Expect: 100-continue`` waitress says first that it goes on, and refuses then.)
 """
 
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.pip_config import PipConfig
     from devpi_warmup.inputs.urls import IndexUrl
 
-_TIMEOUT = 5.0  # seconds; a server that does not know the question waits for the body
+_TIMEOUT = 3.0  # seconds; a server that takes the body waits for it
 _TOO_LARGE = b" 413 "
 
 
@@ -48,8 +49,9 @@ def refuses(url: IndexUrl, address: str, length: int, settings: PipConfig | None
         connection.putrequest("POST", split.path or "/")
         connection.putheader("Content-Type", "multipart/form-data; boundary=none")
         connection.putheader("Content-Length", str(length))
-        connection.putheader("Expect", "100-continue")
         connection.endheaders()
+        if split.scheme != "https":  # TLS knows no such thing
+            connection.sock.shutdown(socket.SHUT_WR)  # there is no body: who waits for it, ends
         return _TOO_LARGE in connection.sock.recv(64)
     except (OSError, http.client.HTTPException):
         return False
