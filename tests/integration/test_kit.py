@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from filelock import FileLock
 from packaging.metadata import RawMetadata, parse_email
 from packaging.utils import canonicalize_name
 from projects import OWN_PLATFORM, OWN_PYTHON, ROOT, linux_only, new_project, upstream_of
+from readme import blocks
 
 from devpi_warmup.inputs.kit import DEVPI_SERVER
 from devpi_warmup.inputs.this_package import build
@@ -112,14 +114,19 @@ def test_out_across_and_in(
 
 def go_inside(folder: Path) -> subprocess.CompletedProcess[str]:
     """Bootstrap from a Python without pip, and do all there is to do, in an empty namespace."""
-    lock = f"wheelhouse/locks/kit-{CELL}"
     (pip,) = (folder / "wheelhouse").glob("pip-*.whl")
     raise_loopback = "import devpi_warmup.private_server.seal as s; s._raise_loopback()"
     uv = shutil.which("uv", path=str(Path(sys.executable).parent))
+    (block,) = [b.text for b in blocks() if b.who == "run by test_kit"]
+    lines = re.sub(r"cp\d+-manylinux\w+", CELL, block).replace(
+        "python3.13 -m", f"{bare_python()} -m"
+    )
+    lines = re.sub(r"pip-[\d.]+-py3-none-any\.whl", pip.name, lines)
+    bootstrap, verify = lines.replace("-p 3.13", f"-p {OWN_PYTHON}").strip().rsplit("\n", 1)
     script = f"""set -eux
-{bare_python()} -m venv --without-pip kit
-kit/bin/python wheelhouse/{pip.name}/pip install -q --no-index --find-links {lock}.html --require-hashes -r {lock}.txt
+{bootstrap}
 kit/bin/python -c '{raise_loopback}'
+{verify}
 kit/bin/python {TESTS / "inside.py"} "$PWD" {CELL} inner-app inner_lib {uv}
 """
     home = folder.parent / "home"

@@ -26,7 +26,6 @@ def run(*argv: object, **environ: str) -> None:
 
 
 run(bin_ / "devpi-warmup", "report")
-run(bin_ / "devpi-warmup", "verify")
 run(bin_ / "devpi-warmup", "verify-devpi")
 netrc = scratch / "netrc"
 netrc.write_text("machine 127.0.0.1 login ops password s3cret\n")
