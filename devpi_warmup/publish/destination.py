@@ -55,6 +55,10 @@ class Destination(Protocol):
     def login(self) -> Credentials | None:
         """Who we are to it."""
 
+    @property
+    def repair(self) -> str:
+        """What mends a file that is not in its store."""
+
     def listed(self, project: NormalizedName) -> Mapping[str, Listed]:
         """Return what it has of a project, by filename.
 

