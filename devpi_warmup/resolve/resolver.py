@@ -106,10 +106,9 @@ def _possible(
     for root in own.requirements:
         alone = replace(own, requirements=(root,))
         problems = _attempt(alone, target, fetcher, None, kept)[3] if root.optional else []
-        if problems and all(isinstance(p, ImpossibleError) and p.of_target for p in problems):
-            # Of what follows, versions and platforms, there may be hundreds.
-            titles = (": ".join(problem.title.split(": ")[:2]) for problem in problems)
-            said += [f"left out: {root}, since {title}" for title in titles]
+        why = [p.of_target if isinstance(p, ImpossibleError) else "" for p in problems]
+        if why and all(why):
+            said.append(f"left out: {root}, since {'; '.join(why)}")
         else:
             staying.append(root)
     return replace(own, requirements=tuple(staying)), tuple(said)

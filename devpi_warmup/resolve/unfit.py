@@ -46,14 +46,14 @@ class Reasons:
     """Why no file will do: the nearest reason, what else there is to say, and what to do.
 
     :param misspelt: whether the index has no such project, so that its name may be wrong
-    :param of_target: whether there are files, and it is the target that none of them is for
+    :param of_target: why none of the files that others can use is for the target, or ""
     """
 
     nearest: str
     lines: tuple[str, ...]
     hint: str
     misspelt: bool = False
-    of_target: bool = False
+    of_target: str = ""
 
 
 def why_none(
@@ -100,7 +100,10 @@ def why_none(
         ranked = sorted(by_class, key=lambda reason: reason.rank)
         nearest, *more = (_line(reason, by_class[reason], page, target) for reason in ranked)
         hint = _HINTS[ranked[0].rank]
-        of_target = ranked[0].rank in {_PYTHON, _NO_TAG}
+        theirs = [reason.text for reason in ranked if reason.rank in {_PYTHON, _NO_TAG}]
+        # What is yanked serves nobody who does not pin it.
+        only = all(reason.rank in {_YANKED, _PYTHON, _NO_TAG} for reason in ranked)
+        of_target = theirs[0] if only and theirs else ""
         if ranked[0].rank == _NO_TAG and (sdist := _newest_sdist(page, by_class[ranked[0]])):
             fits = target.fits_python(sdist.file.requires_python)
             needs = "" if fits else f", which needs Python {sdist.file.requires_python}"

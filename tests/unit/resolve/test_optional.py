@@ -91,3 +91,20 @@ def test_versions_that_contradict_each_other_are_no_reason(
     catalogue.add("server", "1.0", requires=("compiled<2",))
     with pytest.raises(WarmupError, match="compiled"):
         resolve(wanted, GLIBC, fetcher)
+
+
+def test_a_yanked_file_is_no_file(
+    wanted: RequirementSet, catalogue: Catalogue, fetcher: Fetcher
+) -> None:
+    catalogue.add("compiled", "0.9", yanked=True)
+    lock = resolve(wanted, MUSL, fetcher)
+    assert lock.notes == ("left out: server, since compiled: no wheel for this target",)
+
+
+def test_what_is_yanked_for_everybody_is_no_reason(
+    wanted: RequirementSet, catalogue: Catalogue, fetcher: Fetcher
+) -> None:
+    catalogue.projects["compiled"].clear()
+    catalogue.add("compiled", "0.9", yanked=True)
+    with pytest.raises(WarmupError, match="compiled: yanked from the index"):
+        resolve(wanted, MUSL, fetcher)
