@@ -31,6 +31,8 @@
   nox -s merge -- parts/*             the wheelhouses of several jobs become one
   nox -s seal                         make the private devpi ready to move
   nox -s verify-devpi                 prove that devpi serves every lock
+  nox -s publish -- URL               send the wheelhouse into the index inside
+  nox -s clients                      write pip.conf, pip.ini and uv.toml
 
 Inside the gap, where nothing can be installed first: NOX_SCRIPT_MODE=none nox -s verify
 """

@@ -22,7 +22,7 @@ _TALKATIVE = (
 )
 _SMALL, _LARGE = 1_000_000, 1_000_000_000  # bytes
 _NOX = "nox -s "
-_COMMAND = re.compile(r"nox -s (\"?)(?=(warmup|report|merge|plan|verify|seal)\b)")
+_COMMAND = re.compile(r"nox -s (\"?)(?=(warmup|report|merge|plan|verify|seal|publish|clients)\b)")
 _typed = _NOX  # how a session of ours is called here, up to its name
 _said = 0  # lines
 

@@ -7,6 +7,8 @@ devpi-warmup report                       the table of what the wheelhouse cover
 devpi-warmup verify -p 3.13               install offline on the real interpreter
 devpi-warmup seal                         make the private devpi ready to move
 devpi-warmup verify-devpi                 prove that devpi serves every lock
+devpi-warmup publish -- URL               send the wheelhouse into the index inside
+devpi-warmup clients                      write pip.conf, pip.ini and uv.toml
 """
 
 from devpi_warmup import cli

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from devpi_warmup.errors import InvalidInputError, Problem
-from devpi_warmup.inputs import environments
+from devpi_warmup.inputs import environments, kit
 from devpi_warmup.inputs.licences import KEY as LICENCES
 from devpi_warmup.inputs.licences import Policy, read_policy
 from devpi_warmup.inputs.pyproject import NAME
@@ -34,7 +34,7 @@ _OF_ENVIRONMENTS = (
 _STRINGS = ("index-url", "wheelhouse", "reports", "advisories")
 _BOOLEANS = ("require-warm", "require-licences")
 _LISTS = (LICENCES,)
-KEYS = (*_OF_ENVIRONMENTS, *_STRINGS, *_LISTS, *_BOOLEANS, environments.TABLE)
+KEYS = (*_OF_ENVIRONMENTS, *_STRINGS, *_LISTS, *_BOOLEANS, kit.NAME, environments.TABLE)
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Config:
     @property
     def counted(self) -> str:
         """What cells are called where there are no environments: targets."""
-        return "cells" if self.environments[0].name else "targets"
+        return "cells" if any(own.name for own in self.environments) else "targets"
 
     @property
     def wheelhouse_shown(self) -> str:
@@ -150,6 +150,11 @@ def _is_right(key: str, value: object) -> tuple[bool, str, str]:
     if key in _OF_ENVIRONMENTS or key in _LISTS:
         right = isinstance(value, list) and all(isinstance(item, str) for item in value)
         return right, "a list of strings", f'{key} = ["…", "…"], each value in quotes'
+    if key == kit.NAME:
+        right = isinstance(value, bool) or (
+            isinstance(value, list) and all(isinstance(item, str) for item in value)
+        )
+        return right, "true, or a list of patterns of targets", f'{key} = ["cp313-*"]'
     example = f'[tool.devpi-warmup.{key}.prod], and below it requirements = ["…"]'
     return isinstance(value, dict), "a table", example
 

@@ -12,7 +12,10 @@ from readme import ROOT, Block, blocks, run_here
 
 from devpi_warmup.inputs import config, environments, sources
 
-RUNNERS = {"test_readme", "test_story", "test_adopt", "test_pipelines", "test_report", ".ci/run"}
+RUNNERS = {
+    *("test_readme", "test_story", "test_adopt", "test_pipelines", "test_kit", "test_report"),
+    ".ci/run",
+}
 
 
 def test_both_readmes_have_the_same_blocks() -> None:
