@@ -33,6 +33,8 @@
   nox -s prune                        what no lock needs any more
   nox -s seal                         make the private devpi ready to move
   nox -s verify-devpi                 prove that devpi serves every lock
+  nox -s publish -- URL               send the wheelhouse into the index inside
+  nox -s clients                      write pip.conf, pip.ini and uv.toml
 
 Inside the gap, where nothing can be installed first: NOX_SCRIPT_MODE=none nox -s verify
 """
@@ -62,11 +64,8 @@ def tests(session: nox.Session) -> None:
     if session.posargs != ["--integration"]:
         session.run("pytest", *session.posargs)
         return
-    # Three workers, but one process for the faults: together they fill one table of the docs.
-    faults = sorted(str(path) for path in (HERE / "tests" / "integration").glob("test_faults*.py"))
-    ignored = (f"--ignore={path}" for path in faults)
-    session.run("pytest", "-n", "3", "--integration", *ignored)
-    session.run("pytest", *faults)
+    # By groups: the faults are one, and so in one process: together they fill a table of the docs.
+    session.run("pytest", "-n", "3", "--dist", "loadgroup", "--integration")
 
 
 @nox.session(default=False)

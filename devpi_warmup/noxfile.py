@@ -8,6 +8,8 @@ devpi-warmup verify -p 3.13               install offline on the real interprete
 devpi-warmup bundle                       one folder of all that crosses the gap
 devpi-warmup seal                         make the private devpi ready to move
 devpi-warmup verify-devpi                 prove that devpi serves every lock
+devpi-warmup publish -- URL               send the wheelhouse into the index inside
+devpi-warmup clients                      write pip.conf, pip.ini and uv.toml
 """
 
 from devpi_warmup import cli

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from devpi_warmup.resolve.kept import Upgrade
 from devpi_warmup.resolve.lock_files import write_lock
 from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.journal import ManifestJournal
+from devpi_warmup.wheelhouse.kit import page_of_server
 from devpi_warmup.wheelhouse.warmth import PRIVATE
 
 if TYPE_CHECKING:
@@ -76,7 +78,9 @@ class Run:
             self._fetcher = Fetcher(opened.index, self._wheelhouse, opened.devpi)
             digests = {name: found.digest for name, found in self._requirements.items()}
             shown = config.index.url if config.index else f"{PRIVATE} ({FOLDER}/)"
-            self._journal = ManifestJournal(self._wheelhouse, digests, shown)
+            self._journal = ManifestJournal(
+                self._wheelhouse, digests, shown, opened.index.bases.shown
+            )
             before = self._journal.manifest
             self._preparing = Preparing(
                 self._fetcher,
@@ -190,7 +194,8 @@ class Run:
             self._journal.proven(self._fetcher.sweep(files))
 
     def _private_index(self, config: Config, settings: PipConfig) -> IndexUrl:
-        self._server = server = PrivateServer(config.root / FOLDER, settings=settings)
+        kit = partial(page_of_server, config)
+        self._server = server = PrivateServer(config.root / FOLDER, settings=settings, kit=kit)
         url = server.start()
         self._stack.callback(server.stop)
         console.say(

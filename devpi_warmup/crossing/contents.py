@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 # Of the wheelhouse, carried where they are there. What clients/folder says is of this machine.
 _FOLDERS = ("reports", "clients/index")
-_REPORTS = ("report.json", "junit.xml")
+_REPORTS = (  # where they have a folder elsewhere
+    *("index.html", "report.css", "report.json", "licences.json", "junit.xml", "sbom*.cdx.json"),
+)
 # https://user:password@…, or https://token@…, where neither is the ${NAME} of a variable
 _PASSWORD = re.compile(rb"https?://[^/\s@'\"?#$]+@", re.IGNORECASE)
 
@@ -87,7 +89,7 @@ def _wheelhouse(config: Config, coverage: Coverage) -> dict[str, Path]:
             if path.is_file() and not path.name.startswith("."):
                 found[f"{shown}/{path.relative_to(folder).as_posix()}"] = path
     if _within(config, config.reports):
-        for path in (config.reports / name for name in _REPORTS):
+        for path in (path for name in _REPORTS for path in config.reports.glob(name)):
             if path.is_file():
                 found[_absolute(path).relative_to(config.root).as_posix()] = path
     return found

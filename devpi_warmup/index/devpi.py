@@ -17,6 +17,7 @@ from uuid import uuid4
 import requests
 
 from devpi_warmup.errors import ForbiddenError, IndexAccessError
+from devpi_warmup.index.pages import IndexFile
 from devpi_warmup.index.simple import DEVPI_HEADER
 from devpi_warmup.wheelhouse.warmth import Proof, Warmth
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from devpi_warmup.index.pages import IndexFile
     from devpi_warmup.index.transport import Answer, Transport
 
 _JSON = "application/json"
@@ -50,6 +50,17 @@ def detect(transport: Transport, headers: Mapping[str, str]) -> Devpi | None:
         return None
     bare = headers.get("Server", "").startswith("waitress")
     return Devpi(transport, bare=bare, uuid=headers.get(_UUID, ""))
+
+
+def stored_at(index: str, filename: str, sha256: str) -> IndexFile:
+    """Return a file where devpi keeps it (devpi_server/filestore.py, ``make_splitdir``).
+
+    The address is of the digest that devpi has computed itself.
+
+    :param index: its URL
+    """
+    url = f"{index}/+f/{sha256[:3]}/{sha256[3:16]}/{filename}"
+    return IndexFile(filename, url, sha256)
 
 
 class Devpi:

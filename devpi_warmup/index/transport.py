@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from devpi_warmup.index.form import Form
     from devpi_warmup.inputs.pip_config import PipConfig
     from devpi_warmup.inputs.urls import IndexUrl
 
@@ -112,7 +114,8 @@ class Transport:
         headers: Mapping[str, str],
         *,
         limit: int = 1 << 20,
-        json: Mapping[str, str] | Sequence[str] | None = None,
+        json: Mapping[str, object] | Sequence[str] | None = None,
+        form: Form | None = None,
         any_status: bool = False,
         redirects: bool = True,
         cut: bool = False,
@@ -122,6 +125,7 @@ class Transport:
         :param limit: bytes
         :param cut: whether a longer answer is cut there, and not refused
         :param json: the body of the request
+        :param form: the same, as a form with a file; it must do no harm to send it twice
         :param any_status: take a status that speaks of a passing fault as the answer
         :param redirects: follow them; one is the answer otherwise
         :raises IndexAccessError: there is no answer, it is a refusal, or it is too long
@@ -130,7 +134,7 @@ class Transport:
         def once() -> Answer:
             with (
                 self._small_slots,
-                self._request(method, url, headers, json, redirects=redirects) as response,
+                self._request(method, url, headers, json, form, redirects=redirects) as response,
             ):
                 if not any_status:
                     self._check(response, url)
@@ -231,7 +235,8 @@ class Transport:
         method: str,
         url: str,
         headers: Mapping[str, str],
-        json: Mapping[str, str] | Sequence[str] | None = None,
+        json: Mapping[str, object] | Sequence[str] | None = None,
+        form: Form | None = None,
         *,
         redirects: bool = True,
     ) -> requests.Response:
@@ -241,23 +246,27 @@ class Transport:
         auth: requests.auth.AuthBase | tuple[str, str] | None = None
         if used:  # as bytes: requests knows no more than Latin-1 of text
             auth = requests.auth.HTTPBasicAuth(used.user.encode(), used.password.encode())
-        if json is not None and not own:
+        bodiless = json is None and form is None
+        if not bodiless and not own:
             raise ValueError("a password is for the index alone")
         session = self._session()
         if not session.trust_env and not own:  # it reads no proxies, and so no netrc file either
             auth = requests.utils.get_netrc_auth(url)
-        response = session.request(
-            method,
-            url,
-            headers=dict(headers),
-            json=json,
-            auth=auth,
-            stream=True,
-            timeout=self._timeout,
-            allow_redirects=redirects and json is None,  # a password is for nobody else
-            # Of the session alone, it would stand behind REQUESTS_CA_BUNDLE.
-            verify=None if session.verify is True else session.verify,
-        )
+        typed = {"Content-Type": form.content_type} if form else {}
+        with form.open() if form else nullcontext() as body:
+            response = session.request(
+                method,
+                url,
+                headers={**headers, **typed},
+                json=json,
+                data=body,
+                auth=auth,
+                stream=True,
+                timeout=self._timeout,
+                allow_redirects=redirects and bodiless,  # a password is for nobody else
+                # Of the session alone, it would stand behind REQUESTS_CA_BUNDLE.
+                verify=None if session.verify is True else session.verify,
+            )
         self._retries.down = False
         refusal = response.status_code == _UNAUTHORIZED or (
             response.status_code == _FORBIDDEN and used is not None and used.token

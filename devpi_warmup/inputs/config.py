@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import difflib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
 from devpi_warmup.errors import InvalidInputError, Problem
-from devpi_warmup.inputs import environments
+from devpi_warmup.inputs import environments, kit
+from devpi_warmup.inputs.licences import KEY as LICENCES
+from devpi_warmup.inputs.licences import Policy, read_policy
 from devpi_warmup.inputs.pyproject import NAME
 from devpi_warmup.inputs.toml import read_toml
 from devpi_warmup.inputs.urls import IndexUrl, parse_index_url
@@ -29,10 +31,14 @@ _OF_ENVIRONMENTS = (
     *("requirements", "groups", "constraints", "wheels"),
     *("sdists", "build-constraints", "carry"),
 )
-_STRINGS = ("index-url", "wheelhouse", "reports")
+_STRINGS = ("index-url", "wheelhouse", "reports", "advisories")
+_BOOLEANS = ("require-warm", "require-licences")
+_LISTS = (LICENCES,)
 _COMMANDS = ("sign-command",)
-_BOOLEANS = ("require-warm",)
-KEYS = (*_OF_ENVIRONMENTS, *_STRINGS, *_COMMANDS, *_BOOLEANS, environments.TABLE)
+KEYS = (
+    *(*_OF_ENVIRONMENTS, *_STRINGS, *_LISTS, *_COMMANDS, *_BOOLEANS),
+    *(kit.NAME, environments.TABLE),
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,9 @@ class Config:
     :param index: the one index, or None for the private devpi-server
     :param wheelhouse: the folder that crosses the gap
     :param require_warm: whether a file that cannot be shown to be warm fails the run
-    :param reports: the folder of the reports for machines
+    :param reports: the folder of the reports
+    :param licences: which may be let in, and whether any other fails the run
+    :param advisories: what is known of vulnerabilities, or None
     :param sign_command: what signs a bundle, with ``{file}`` for what is signed; empty: nothing
     """
 
@@ -54,6 +62,8 @@ class Config:
     wheelhouse: Path
     require_warm: bool
     reports: Path
+    licences: Policy = field(default_factory=Policy)
+    advisories: Path | None = None
     sign_command: tuple[str, ...] = ()
 
     @property
@@ -64,7 +74,7 @@ class Config:
     @property
     def counted(self) -> str:
         """What cells are called where there are no environments: targets."""
-        return "cells" if self.environments[0].name else "targets"
+        return "cells" if any(own.name for own in self.environments) else "targets"
 
     @property
     def wheelhouse_shown(self) -> str:
@@ -98,6 +108,12 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Config:
         raise InvalidInputError(f"{_TABLE} in {NAME} is wrong", problems)
     found = environments.read(root, settings, problems)
     index = _index(settings, environ, problems)
+    advisories = root / settings["advisories"] if "advisories" in settings else None
+    required = settings.get("require-licences", False)
+    licences = read_policy(settings.get(LICENCES, ()), problems, required=required)
+    if required and not licences.entries:
+        hint = 'name what is allowed: licences-allowed = ["MIT", "Apache-2.0", …]'
+        problems.append(Problem("nothing is said to be allowed", "require-licences", hint))
     if problems:
         raise InvalidInputError("the configuration is wrong", list(dict.fromkeys(problems)))
     wheelhouse = root / settings.get("wheelhouse", "wheelhouse")
@@ -108,6 +124,8 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Config:
         wheelhouse=wheelhouse,
         require_warm=settings.get("require-warm", False),
         reports=root / settings["reports"] if "reports" in settings else wheelhouse / "reports",
+        licences=licences,
+        advisories=advisories,
         sign_command=tuple(settings.get("sign-command", ())),
     )
 
@@ -141,9 +159,14 @@ def _is_right(key: str, value: object) -> tuple[bool, str, str]:
         right = any("{file}" in word for word in words if isinstance(word, str))
         right = right and all(isinstance(word, str) and "\0" not in word for word in words)
         return right, "a list of strings, with {file} in it", f'{key} = ["program", "{{file}}"]'
-    if key in _OF_ENVIRONMENTS:
+    if key in _OF_ENVIRONMENTS or key in _LISTS:
         right = isinstance(value, list) and all(isinstance(item, str) for item in value)
         return right, "a list of strings", f'{key} = ["…", "…"], each value in quotes'
+    if key == kit.NAME:
+        right = isinstance(value, bool) or (
+            isinstance(value, list) and all(isinstance(item, str) for item in value)
+        )
+        return right, "true, or a list of patterns of targets", f'{key} = ["cp313-*"]'
     example = f'[tool.devpi-warmup.{key}.prod], and below it requirements = ["…"]'
     return isinstance(value, dict), "a table", example
 

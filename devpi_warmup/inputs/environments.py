@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.utils import canonicalize_name
 
 from devpi_warmup.errors import InvalidTargetError, Problem
+from devpi_warmup.inputs import kit
 from devpi_warmup.inputs.cells import Cell, why_no_name
 from devpi_warmup.inputs.pylock import is_pylock
 from devpi_warmup.inputs.pyproject import NAME, is_pyproject
@@ -62,6 +63,19 @@ def read(
     :param settings: ``[tool.devpi-warmup]``; it holds for an environment that says nothing else
     :param problems: takes what is wrong
     """
+    found = _users_own(root, settings, problems)
+    targets = {target.id: target for own in found for target in own.targets}
+    chosen = kit.chosen(settings.get(kit.NAME, False), targets, problems) if targets else ()
+    if chosen and kit.NAME in {own.name.lower() for own in found}:
+        where, hint = f"{TABLE}.{kit.NAME}", f"give yours another name, or remove {kit.NAME} = …"
+        problems.append(Problem(f"{kit.NAME!r} is the name of the kit", where, hint))
+    return (*found, Environment(kit.NAME, chosen, Sources(root, (), kit=True))) if chosen else found
+
+
+def _users_own(
+    root: Path, settings: Mapping[str, Any], problems: list[Problem]
+) -> tuple[Environment, ...]:
+    """Read those of the user; see :func:`read`."""
     tables = settings.get(TABLE)
     if tables is None:
         return (_environment("", root, settings, settings, (), problems),)

@@ -20,11 +20,13 @@ class OwnWheel:
     """A wheel of the user's own.
 
     :param sha256: of its bytes, when the configuration was read
+    :param itself: whether it is this package
     """
 
     path: Path
     project: NormalizedName
     sha256: str
+    itself: bool = False
 
 
 def read_wheels(paths: Iterable[Path], problems: list[Problem]) -> tuple[OwnWheel, ...]:

@@ -12,7 +12,7 @@ from devpi_warmup.inputs.sdists import Sdists
 from devpi_warmup.inputs.urls import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from packaging.markers import Marker
@@ -29,12 +29,14 @@ class RootRequirement:
     :param hashes: the sha256 digests that ``--hash`` allows; empty: any
     :param where: ``requirements/main.txt:3``
     :param url: the direct URL of a wheel, if the line names one
+    :param optional: whether it may be left out for a target that there are no files for
     """
 
     requirement: Requirement
     hashes: frozenset[str]
     where: str
     url: str | None = None
+    optional: bool = False
 
     @property
     def name(self) -> NormalizedName:
@@ -136,6 +138,15 @@ def for_target(requirements: RequirementSet, target: Target) -> TargetRequiremen
         requirements.wheels,
         requirements.sdists,
     )
+
+
+def served(requirements: RequirementSet, projects: Collection[NormalizedName]) -> RequirementSet:
+    """Return what a lock has to serve: all but what may be left out, and is.
+
+    :param projects: that the lock has
+    """
+    wanted = (r for r in requirements.requirements if r.name in projects or not r.optional)
+    return replace(requirements, requirements=tuple(wanted))
 
 
 def _applying(roots: Sequence[RootRequirement], target: Target) -> tuple[RootRequirement, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devpi_warmup.errors import InvalidInputError, Problem
-from devpi_warmup.inputs import pylock, pyproject
+from devpi_warmup.inputs import kit, pylock, pyproject
 from devpi_warmup.inputs.own_wheels import read_wheels
 from devpi_warmup.inputs.requirement_files import Reader
 from devpi_warmup.inputs.sdists import read_sdists
@@ -41,6 +41,7 @@ class Sources:
     :param wheels: of the user's own, beside those of the index
     :param sdists: projects that may be built, as lines
     :param build_constraints: which versions are allowed of what a build requires, as lines
+    :param kit: whether it is the kit, and nothing else
     """
 
     root: Path
@@ -50,6 +51,7 @@ class Sources:
     wheels: tuple[Path, ...] = ()
     sdists: tuple[str, ...] = ()
     build_constraints: tuple[str, ...] = ()
+    kit: bool = False
 
 
 def load(sources: Sources, *, environ: Mapping[str, str] = os.environ) -> RequirementSet:
@@ -69,6 +71,9 @@ def read(
 ) -> tuple[RequirementSet, tuple[Problem, ...]]:
     """Read everything; return what can be used, and what is wrong with the rest."""
     reader = Reader(sources.root, environ)
+    if sources.kit:
+        kit.read(reader)
+        return reader.found(), tuple(reader.problems)
     for source in sources.requirements:
         if pyproject.is_pyproject(source.path):
             pyproject.read_project(source.path, source.extras, reader)

@@ -14,13 +14,16 @@ from filelock import FileLock
 
 from devpi_warmup import console
 from devpi_warmup.errors import ServerError
+from devpi_warmup.inputs.kit import DEVPI_SERVER
 from devpi_warmup.inputs.pip_config import clean_environment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from devpi_warmup.inputs.pip_config import PipConfig
     from devpi_warmup.process import Runner
 
-REQUIREMENT = "devpi-server==6.20.3"
+REQUIREMENT = DEVPI_SERVER
 CACHE = "DEVPI_WARMUP_CACHE"  # names another folder
 
 
@@ -29,12 +32,15 @@ def cache_folder() -> Path:
     return Path(os.environ.get(CACHE) or platformdirs.user_cache_path("devpi-warmup")).absolute()
 
 
-def environment(settings: PipConfig, runner: Runner) -> Path:
+def environment(
+    settings: PipConfig, runner: Runner, kit: Callable[[], Path | None] = lambda: None
+) -> Path:
     """Return the interpreter of an environment with the pinned devpi-server, made if need be.
 
     There is one for each interpreter that made it. Whoever comes second waits.
 
     :param settings: pip's configuration: its own index installs tools
+    :param kit: returns a page of links that needs no index, if there is one
     :raises ServerError: it cannot be made
     """
     folder = cache_folder()
@@ -49,7 +55,7 @@ def environment(settings: PipConfig, runner: Runner) -> Path:
         ):
             whole = any(home.glob("[Ll]ib/**/site-packages/devpi_server/main.py"))
             if not ((home / "ready").exists() and python.exists() and whole):
-                _make(home, python, settings, runner)
+                _make(home, python, settings, runner, kit())
     except OSError as error:
         raise ServerError(
             f"the cache folder {folder} cannot be written: {error.strerror or error}",
@@ -58,18 +64,23 @@ def environment(settings: PipConfig, runner: Runner) -> Path:
     return python
 
 
-def _make(home: Path, python: Path, settings: PipConfig, runner: Runner) -> None:
-    console.say(f"making the private devpi-server, once for this machine ({REQUIREMENT})")
+def _make(home: Path, python: Path, settings: PipConfig, runner: Runner, page: Path | None) -> None:
+    whence = f"{REQUIREMENT}, from the kit" if page else REQUIREMENT
+    console.say(f"making the private devpi-server, once for this machine ({whence})")
     shutil.rmtree(home, ignore_errors=True)
     index = {"PIP_INDEX_URL": settings.index_url} if settings.index_url else {}
     virtualenv = (sys.executable, "-m", "virtualenv", "--quiet", "--no-periodic-update")
-    pip = (str(python), "-I", "-m", "pip", "install", "--quiet", REQUIREMENT)
+    alone = ("--no-index", f"--find-links={page}", "--only-binary=:all:") if page else ()
+    pip = (str(python), "-I", "-m", "pip", "install", "--quiet", *alone, REQUIREMENT)
     for argv in ((*virtualenv, str(home)), pip):
         done = runner(argv, env=clean_environment() | settings.pip_environment | index)
         if done.returncode != 0:
             raise ServerError(
                 f"{REQUIREMENT} cannot be installed:\n{done.last_lines()}",
-                hint="pip's own index and connection settings are used for this; "
-                "or set DEVPI_INDEX to a server of your own",
+                hint=f"the files of the kit were used: {page}"
+                if page
+                else "pip's own index and connection settings are used for this; where there is "
+                "no index, kit = true in [tool.devpi-warmup] carries what it takes; or set "
+                "DEVPI_INDEX to a server of your own",
             )
     (home / "ready").touch()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,25 +12,24 @@ from packaging.utils import canonicalize_name
 from devpi_warmup import console, process
 from devpi_warmup.digests import digest
 from devpi_warmup.errors import ServerError, WarmupError, indented
-from devpi_warmup.index.devpi import Devpi
-from devpi_warmup.index.pages import IndexFile
+from devpi_warmup.index.devpi import Devpi, stored_at
 from devpi_warmup.index.transport import Transport
 from devpi_warmup.inputs import config, pip_config
 from devpi_warmup.private_server.environment import REQUIREMENT
 from devpi_warmup.private_server.server import FOLDER, PrivateServer
 from devpi_warmup.prove.pip import Pip
 from devpi_warmup.prove.server import Locked, LockedFile, cold, download_all, locked, problems
+from devpi_warmup.wheelhouse.kit import page_of_server
 from devpi_warmup.wheelhouse.lock import build_option, install_command
 from devpi_warmup.wheelhouse.manifest import NAME
 from devpi_warmup.wheelhouse.origins import Origin
 
 if TYPE_CHECKING:
     from devpi_warmup.inputs.config import Config
-    from devpi_warmup.inputs.urls import IndexUrl
 
 
 # What the private server does not have: it mirrors, and nobody uploads to it.
-BESIDE = frozenset({Origin.LOCAL, Origin.BUILT})
+BESIDE = frozenset({Origin.LOCAL, Origin.BUILT, Origin.ITSELF})
 
 
 def seal(loaded: Config, *, python: str) -> str:
@@ -45,9 +45,12 @@ def seal(loaded: Config, *, python: str) -> str:
         index = server.start()
         transport = Transport(index)
         devpi = Devpi(transport, bare=True)
-        wrong = problems(
-            files, lambda file: cold(devpi.holds(_located(index, file), file.size)), transport
-        )
+
+        def problem(file: LockedFile) -> str:
+            stored = stored_at(index.url, file.filename, file.sha256)
+            return cold(devpi.holds(stored, file.size))
+
+        wrong = problems(files, problem, transport)
         if wrong:
             raise ServerError(
                 f"devpi does not hold every file:\n{indented(wrong)}",
@@ -141,13 +144,8 @@ def _server(loaded: Config, python: str, *, offline: bool = False) -> PrivateSer
     if not (folder / "data").is_dir():
         raise ServerError(f"there is no {FOLDER}/data", hint="run nox -s warmup first")
     settings = pip_config.read(process.run, python)
-    return PrivateServer(folder, settings=settings, offline=offline)
-
-
-def _located(index: IndexUrl, file: LockedFile) -> IndexFile:
-    """Return the file where devpi keeps it (devpi_server/filestore.py, ``make_splitdir``)."""
-    url = f"{index.url}/+f/{file.sha256[:3]}/{file.sha256[3:16]}/{file.filename}"
-    return IndexFile(file.filename, url, file.sha256)
+    kit = partial(page_of_server, loaded)
+    return PrivateServer(folder, settings=settings, offline=offline, kit=kit)
 
 
 def _raise_loopback() -> None:

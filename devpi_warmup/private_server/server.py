@@ -23,6 +23,8 @@ from devpi_warmup.private_server.environment import environment
 from devpi_warmup.process import run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from devpi_warmup.inputs.pip_config import PipConfig
     from devpi_warmup.process import Runner
 
@@ -58,16 +60,19 @@ class PrivateServer:
         settings: PipConfig,
         runner: Runner = run,
         offline: bool = False,
+        kit: Callable[[], Path | None] = lambda: None,
     ) -> None:
         """Describe a server; nothing is made or started yet.
 
         :param offline: serve what is there, as inside the gap, and never ask an upstream
+        :param kit: returns a page of links to install it from, if there is one
         """
         self.folder = folder.resolve()  # devpi says where it is by its real path
         self.log = self.folder / "server.log"
         self._settings = settings
         self._runner = runner
         self._offline = offline
+        self._kit = kit
         self._process: subprocess.Popen[bytes] | None = None
         self._password = ""
         self._index = ""
@@ -166,7 +171,7 @@ class PrivateServer:
 
         :raises ServerError: it cannot be made
         """
-        return environment(self._settings, self._runner)
+        return environment(self._settings, self._runner, self._kit)
 
     def _launch(self, python: Path) -> str:
         self._password = self._root_password()

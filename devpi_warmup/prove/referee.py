@@ -18,6 +18,7 @@ from packaging.version import Version
 
 from devpi_warmup.errors import WarmupError, indented
 from devpi_warmup.inputs.patches import Patches
+from devpi_warmup.inputs.requirements import served
 from devpi_warmup.prove import stand_in
 from devpi_warmup.wheelhouse.lock import Lock
 
@@ -56,6 +57,7 @@ def referee(
     :param pip: of an interpreter of any version and platform
     :raises RefereeError: pip refuses; with its own last lines
     """
+    requirements = served(requirements, {pin.project for pin in lock.pins})
     wanted, allowed = _lines(requirements.requirements), _lines(requirements.constraints)
     limits = _lines(requirements.sdists.constraints)
     with tempfile.TemporaryDirectory(prefix="devpi-warmup-") as folder:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -28,12 +30,14 @@ from devpi_warmup.wheelhouse.warmth import Proof, Warmth
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from devpi_warmup.index.credentials import Credentials
     from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.inputs.config import Config
     from devpi_warmup.inputs.pip_config import PipConfig
     from devpi_warmup.inputs.urls import IndexUrl
     from devpi_warmup.prove.pip import Pip
 
+_PIPS = 4  # at once, where there are as many processors
 _PIP_LINES = 5  # of pip's own words; a wrong hash takes so many
 
 
@@ -137,11 +141,20 @@ def prove_served(config: Config, url: IndexUrl, settings: PipConfig, *, pip: Pip
     """
     found = locked(config)
     transport = Transport(url, settings=settings)
+    held = [file for file in found.files if file.origin is not Origin.ITSELF]
     try:
-        _prove_held(found, transport)
+        _prove_held(held, transport)
         login = transport.login.current
     finally:
         transport.close()
+    environ = pip_environ(url, login, settings)
+    download_all(found, environ, pip=pip, beside=frozenset({Origin.ITSELF}))
+    count = len(held)
+    return f"{url.url}; it is online, and shown to hold {count} of {count} files"
+
+
+def pip_environ(url: IndexUrl, login: Credentials | None, settings: PipConfig) -> dict[str, str]:
+    """Return what tells pip where an index is, who we are to it, and how to connect."""
     address = url.simple
     if login is not None:  # in the environment, which other users cannot read, and never in argv
         secret = f"{quote(login.user, safe='')}:{quote(login.password, safe='')}@"
@@ -149,13 +162,11 @@ def prove_served(config: Config, url: IndexUrl, settings: PipConfig, *, pip: Pip
     environ = settings.pip_environment | {"PIP_INDEX_URL": address}
     if url.is_loopback:
         environ |= {"no_proxy": "127.0.0.1,localhost", "NO_PROXY": "127.0.0.1,localhost"}
-    download_all(found, environ, pip=pip)
-    count = len(found.files)
-    return f"{url.url}; it is online, and shown to hold {count} of {count} files"
+    return environ
 
 
-def _prove_held(found: Locked, transport: Transport) -> None:
-    projects = sorted({file.project for file in found.files if file.origin is Origin.INDEX})
+def _prove_held(files: Sequence[LockedFile], transport: Transport) -> None:
+    projects = sorted({file.project for file in files if file.origin is Origin.INDEX})
     opened = open_index(transport.url, None, projects, transport=transport)
     devpi = opened.devpi
     if devpi is None:
@@ -171,7 +182,7 @@ def _prove_held(found: Locked, transport: Transport) -> None:
                 return cold(devpi.holds(listed, file.size))
         return f"it is not on the page of {file.project}"
 
-    if wrong := problems(found.files, problem, transport):
+    if wrong := problems(files, problem, transport):
         raise ServerError(
             f"it is not shown that devpi holds every file:\n{indented(wrong)}",
             hint="run nox -s warmup, which fetches what is missing",
@@ -179,30 +190,39 @@ def _prove_held(found: Locked, transport: Transport) -> None:
 
 
 def download_all(
-    found: Locked, environ: Mapping[str, str], *, pip: Pip, beside: frozenset[Origin] = frozenset()
+    found: Locked,
+    environ: Mapping[str, str],
+    *,
+    pip: Pip,
+    beside: frozenset[Origin] = frozenset(),
+    server: str = "devpi",
+    again: str = "nox -s warmup",
 ) -> None:
-    """Have pip resolve and download every lock as its target would.
+    """Have pip resolve and download every lock as its target would, several at once.
 
     :param environ: says where the index is, and how to connect
     :param beside: files of which origin come from the wheelhouse, since no index has them
+    :param server: how messages call what serves
+    :param again: what mends a server that does not
     :raises ServerError: a target fails; all that do are named
     """
     wrong: dict[str, str] = {}
-    for cell in found.cells:
-        problem = _download(found, cell, environ, pip, beside)
-        names = set(found.coverage.entry(cell).files)
-        past = [f for f in found.files if f.filename in names and f.origin in beside]
-        good = "every file of its lock comes from devpi"
-        if past:
-            good += f", but for {len(past)} that no index has, which come from the wheelhouse"
-        console.say(f"{cell.id}: {problem or good}")
-        if problem:
-            wrong[cell.id] = problem
+    download = partial(_download, found, environ=environ, pip=pip, beside=beside)
+    with ThreadPoolExecutor(min(_PIPS, os.cpu_count() or 1)) as pool:
+        for cell, problem in zip(found.cells, pool.map(download, found.cells), strict=True):
+            names = set(found.coverage.entry(cell).files)
+            past = [f for f in found.files if f.filename in names and f.origin in beside]
+            good = f"every file of its lock comes from {server}"
+            if past:
+                good += f"; {len(past)} that no index has: from the wheelhouse"
+            console.say(f"{cell.id}: {problem or good}")
+            if problem:
+                wrong[cell.id] = problem
     if wrong:
-        hint = "run nox -s warmup"
+        hint = f"run {again}"
         if any("DO NOT MATCH THE HASHES" in problem for problem in wrong.values()):
-            hint = "a file is damaged in devpi's own store: delete it there, then run nox -s warmup"
-        raise ServerError(f"devpi does not serve: {', '.join(wrong)}", hint=hint)
+            hint = f"a file is damaged in the store of {server}: delete it there, then run {again}"
+        raise ServerError(f"{server} does not serve: {', '.join(wrong)}", hint=hint)
 
 
 def _with_stand_ins(found: Locked, cell: Cell, folder: Path) -> tuple[Path, list[Path]]:

@@ -102,7 +102,8 @@ def _gathered(coverage: Coverage, cell: Cell, asked: str | None, accepted: Sdist
     judged = {Warmth.COLD, Warmth.UNKNOWN} if warm else {Warmth.COLD}
     cold = [file for file in indexed if file.proof.warmth in judged]
     unshown = [f.proof.reason for f in indexed if f.proof.warmth is Warmth.UNKNOWN]
-    unshown += [f"{f.project} {f.origin.told}" for f in files if f.origin is not Origin.INDEX]
+    past = [file for file in files if file.origin not in {Origin.INDEX, Origin.ITSELF}]
+    unshown += [f"{file.project} {file.origin.told}" for file in past]
     unshown += [entry.unshown] if entry.unshown else []
     to_build = [coverage.manifest.files[name] for name in entry.to_build]
     left = [f for f in to_build if not accepted.admits_named(f.project, f.version, cell.target)]

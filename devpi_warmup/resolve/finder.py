@@ -175,7 +175,8 @@ class Finder:
 
 
 def _own_wheel(own: OwnWheel) -> Wheel | None:
-    file = IndexFile(own.path.name, "", own.sha256, origin=Origin.LOCAL, path=str(own.path))
+    origin = Origin.ITSELF if own.itself else Origin.LOCAL
+    file = IndexFile(own.path.name, "", own.sha256, origin=origin, path=str(own.path))
     return parse_wheel(own.project, file)
 
 

@@ -25,13 +25,22 @@ if TYPE_CHECKING:
 class ImpossibleError(ResolutionError):
     """No set of files satisfies the requirements on some projects."""
 
-    def __init__(self, message: str, *, hint: str, projects: Iterable[NormalizedName]) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str,
+        projects: Iterable[NormalizedName],
+        of_target: str = "",
+    ) -> None:
         """Name them.
 
         :param projects: that cannot be had together, or at all
+        :param of_target: why this Python or platform has no files of them, where others have; or ""
         """
         super().__init__(message, hint=hint)
         self.projects = frozenset(projects)
+        self.of_target = of_target
 
 
 def impossible(  # noqa: PLR0917 - each names another side of it
@@ -72,7 +81,9 @@ def impossible(  # noqa: PLR0917 - each names another side of it
             )
             block += [reasons.nearest, *reasons.lines]
     projects = list(blocks)
+    of_target = ""
     if len(projects) == 1 and reasons is not None:
+        of_target = reasons.of_target and f"{projects[0]}: {reasons.of_target}"
         (lines,) = blocks.values()
         lines.remove(reasons.nearest)
         title, hint = f"{projects[0]}: {reasons.nearest}", reasons.hint
@@ -90,6 +101,7 @@ def impossible(  # noqa: PLR0917 - each names another side of it
         )
     if projects == [PYTHON]:  # what cannot be had is what needs another Python
         projects = list(dict.fromkeys(c.parent.project for c in causes if c.parent))
-        title = f"{', '.join(projects)}: made for another Python:"
+        of_target = f"{', '.join(projects)}: made for another Python"
+        title = f"{of_target}:"
     text = "\n      ".join([title, *lines]).replace(PYTHON, "Python")
-    return ImpossibleError(text, hint=hint, projects=projects)
+    return ImpossibleError(text, hint=hint, projects=projects, of_target=of_target)

@@ -77,12 +77,41 @@ def choose(
     :raises FileError: a file of the set cannot be had
     :raises IndexAccessError: the index does not answer
     """
-    own = for_target(requirements, cell.target)
-    result, roots, broken, problems = _attempt(own, cell.target, fetcher, builds, kept or {})
+    own, kept = for_target(requirements, cell.target), kept or {}
+    left_out: tuple[str, ...] = ()
+    result, roots, broken, problems = _attempt(own, cell.target, fetcher, builds, kept)
+    if problems and any(root.optional for root in own.requirements):
+        own, left_out = _possible(own, cell.target, fetcher, kept)
+        result, roots, broken, problems = _attempt(own, cell.target, fetcher, builds, kept)
     if result is None or problems:
         raise together(problems)
     chosen = _Chosen(result, fetcher, cell.target, roots, builds)
-    return partial(chosen.lock, cell, roots, own, broken)
+    return partial(chosen.lock, cell, roots, own, broken, left_out)
+
+
+def _possible(
+    own: TargetRequirements,
+    target: Target,
+    fetcher: Fetcher,
+    kept: Mapping[NormalizedName, Kept],
+) -> tuple[TargetRequirements, tuple[str, ...]]:
+    """Return the lines without those that may be left out, and that no file of a target serves.
+
+    Each is tried by itself. One that fails for any other reason, such as a project that the index
+    lacks or does not say, stays, and fails again with the others.
+
+    :returns: them, and what to say of those that are left out
+    """
+    staying, said = [], []
+    for root in own.requirements:
+        alone = replace(own, requirements=(root,))
+        problems = _attempt(alone, target, fetcher, None, kept)[3] if root.optional else []
+        why = [p.of_target if isinstance(p, ImpossibleError) else "" for p in problems]
+        if why and all(why):
+            said.append(f"left out: {root}, since {'; '.join(why)}")
+        else:
+            staying.append(root)
+    return replace(own, requirements=tuple(staying)), tuple(said)
 
 
 def survey(
@@ -239,15 +268,17 @@ class _Chosen:
         roots: Roots,
         own: TargetRequirements,
         broken: Mapping[IndexFile, str],
+        left_out: Sequence[str] = (),
     ) -> Lock:
         """Return it as a lock, with what there is to say beside its pins.
 
         :param own: the user's own lines
         :param broken: wheels that were opened and are no good, and why
+        :param left_out: what is not in it, and why
         """
         pins = tuple(self._pins())
         to_build = self._to_build
-        notes = dict.fromkeys(self._notes(pins, cell.target, roots, broken))
+        notes = dict.fromkeys([*left_out, *self._notes(pins, cell.target, roots, broken)])
         patches = patch_range(cell.target, own, pins, self._metadata, to_build)
         return Lock(cell, pins, patches, tuple(notes), tuple(self._built), to_build)
 

@@ -46,12 +46,14 @@ class Reasons:
     """Why no file will do: the nearest reason, what else there is to say, and what to do.
 
     :param misspelt: whether the index has no such project, so that its name may be wrong
+    :param of_target: why none of the files that others can use is for the target, or ""
     """
 
     nearest: str
     lines: tuple[str, ...]
     hint: str
     misspelt: bool = False
+    of_target: str = ""
 
 
 def why_none(
@@ -98,13 +100,17 @@ def why_none(
         ranked = sorted(by_class, key=lambda reason: reason.rank)
         nearest, *more = (_line(reason, by_class[reason], page, target) for reason in ranked)
         hint = _HINTS[ranked[0].rank]
+        theirs = [reason.text for reason in ranked if reason.rank in {_PYTHON, _NO_TAG}]
+        # What is yanked serves nobody who does not pin it.
+        only = all(reason.rank in {_YANKED, _PYTHON, _NO_TAG} for reason in ranked)
+        of_target = theirs[0] if only and theirs else ""
         if ranked[0].rank == _NO_TAG and (sdist := _newest_sdist(page, by_class[ranked[0]])):
             fits = target.fits_python(sdist.file.requires_python)
             needs = "" if fits else f", which needs Python {sdist.file.requires_python}"
             more.append(f"it has an sdist of {sdist.version}, too{needs}")
             if fits and not listed:
                 hint = _BUILD.format(project=page.project)
-        return Reasons(nearest, (*lines, *more), hint)
+        return Reasons(nearest, (*lines, *more), hint, of_target=of_target)
     nearest = f"none of its versions matches {specifier}"
     if len({str(wanted) for wanted, _ in wants}) > 1:
         nearest = "none of its versions satisfies all that was tried"

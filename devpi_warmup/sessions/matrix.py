@@ -56,12 +56,13 @@ def family(target: Target) -> str:
 
 def _parametrize(cells: Iterable[tuple[Cell, str]]) -> Any:
     """Parametrize by cells, each with the Python that nox compares."""
-    parameters, names = [], ["python", "platform"]
-    for cell, python in cells:
-        values = [python, cell.target.platform]
-        if cell.environment:
-            names = ["python", "platform", "environment"]
-            values.append(cell.environment)
+    parameters, every = [], list(cells)
+    names = ["python", "platform"]
+    # All have the same: one without a name may stand beside the kit.
+    named = any(cell.environment for cell, _ in every)
+    names += ["environment"] if named else []
+    for cell, python in every:
+        values = [python, cell.target.platform, *([cell.environment] if named else [])]
         parameters.append(nox.param(*values, id=cell.id, tags=[family(cell.target)]))
     return nox.parametrize(names, parameters)
 

@@ -32,7 +32,8 @@ def plan(session: nox.Session, config: Config, prefix: str) -> None:
     """Print an id a line; or as nox lists its sessions; or as the matrix of a GitHub workflow."""
     form = arguments.one_of(session, (JSON, GITHUB))
     if form == JSON:
-        print(json.dumps([_listed(cell, prefix) for cell in config.cells], indent=1))  # noqa: T201
+        named = any(cell.environment for cell in config.cells)
+        print(json.dumps([_listed(c, prefix, named=named) for c in config.cells], indent=1))  # noqa: T201
     elif form == GITHUB:
         print(github(config.cells, prefix))  # noqa: T201
     else:
@@ -62,10 +63,13 @@ def _runner(cell: Cell) -> str:
     return _RUNNERS.get((kind, machine), "")
 
 
-def _listed(cell: Cell, prefix: str) -> dict[str, Any]:
-    """Return a cell as ``nox -l --json`` has its warmup."""
+def _listed(cell: Cell, prefix: str, *, named: bool) -> dict[str, Any]:
+    """Return a cell as ``nox -l --json`` has its warmup.
+
+    :param named: whether there is an environment with a name
+    """
     values = {"platform": cell.target.platform}
-    if cell.environment:
+    if named:
         values["environment"] = cell.environment
     return {
         "session": f"{prefix}warmup({cell.id})",

@@ -22,9 +22,11 @@ from devpi_warmup.inputs import config
 from devpi_warmup.report import publishing
 from devpi_warmup.report.result import Result
 from devpi_warmup.sessions import arguments, bundle, matrix, prune, servers, venvs
+from devpi_warmup.sessions.clients import clients
 from devpi_warmup.sessions.common import Names
 from devpi_warmup.sessions.merge import merge
 from devpi_warmup.sessions.plan import plan
+from devpi_warmup.sessions.publish import publish
 from devpi_warmup.sessions.verify import Verify
 from devpi_warmup.sessions.warmup import Warmup
 from devpi_warmup.wheelhouse.manifest import Manifest
@@ -35,25 +37,30 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.config import Config
 
 NAMES = (
-    *("plan", "warmup", "report", "merge", "seal", "verify-devpi", "verify"),
-    *("bundle", "prune"),
+    *("plan", "warmup", "report", "merge", "seal", "verify-devpi", "publish", "clients"),
+    *("bundle", "prune", "verify"),
 )
 OLDEST_NOX = "2026.4.10"  # before, -k passed over sessions that do not run by default
 _DOCS = {
     "plan": "Print the ids of all targets, a line each; --json and --github are for programs.",
     "merge": "Join the wheelhouses of several jobs, named after --, and have pip judge them anew.",
     "warmup": "Gather everything one target needs, through devpi, and have pip confirm it.",
-    "report": "Print what the wheelhouse covers; every warmup ends with it.",
+    "report": "Print what the wheelhouse covers, and write its page; every warmup ends with it.",
     "seal": "Make the data of the private devpi-server ready to be copied into the gap.",
     "verify-devpi": "Have pip download every lock from devpi: the private one offline, "
     "another as it is.",
+    "publish": "Send the wheelhouse to an index, named after --; prove all of it there.",
+    "clients": "Write pip.conf, pip.ini and uv.toml for the wheelhouse, or the index after --.",
     "verify": "Install one target from the wheelhouse on its real interpreter, with no network.",
     "bundle": "Make one folder of all that crosses the gap; --since STATE of what is new.",
     "prune": "List the files that no lock needs, here or inside; --yes removes them.",
 }
 
 _LONG = ("seal", "verify-devpi", "verify")  # without progress of their own
-_TAKING = ("plan", "warmup", "merge", "verify", "bundle", "prune")  # something after --
+_TAKING = (  # something after --
+    *("plan", "warmup", "report", "merge", "publish", "clients", "verify"),
+    *("bundle", "prune"),
+)
 
 
 class _AnyPython(str):
@@ -154,6 +161,8 @@ class _Adding:
         self._add("merge", lambda session: merge(session, config), **host)
         self._add("seal", lambda session: servers.seal(session, config), **host)
         self._add("verify-devpi", lambda session: servers.verify_devpi(session, config), **host)
+        self._add("clients", lambda s: clients(s, config), venv_backend="none", **whole)
+        self._add("publish", lambda session: publish(session, config), **host)
         self._add("verify", verify.session, matrix.verifiable(config.cells), **fresh)
 
     def broken(self, problem: str, root: Path) -> None:

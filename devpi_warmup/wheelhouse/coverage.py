@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from devpi_warmup.inputs.kit import NAME as KIT
 from devpi_warmup.wheelhouse import manifest
 from devpi_warmup.wheelhouse.manifest import NEVER
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from devpi_warmup.wheelhouse.manifest import CellEntry, Manifest
 
 _LOCK_ALONE = "its lock is here, and its files are not: warm it up"
+_CHANGED = "the requirements have changed since its warmup"
+_OTHER_KIT = "its warmup was by another devpi-warmup than this one"
 UNFINISHED = "its warmup has not finished"
 
 
@@ -56,7 +59,7 @@ class Coverage:
                 f"and the configuration says {target.full_version}"
             )
         if entry.requirements_sha256 != requirements_digest:
-            return "the requirements have changed since its warmup"
+            return _OTHER_KIT if cell.environment == KIT else _CHANGED
         return self.changed(entry.locks) or self.changed(entry.carried)
 
     def changed(self, expected: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ class Origin(Enum):
     DIRECT = "direct URL"
     LOCAL = "local"
     BUILT = "built here"
+    ITSELF = "devpi-warmup"
 
     @property
     def told(self) -> str:
@@ -29,4 +30,5 @@ _TOLD = {
     Origin.DIRECT: "comes from a direct URL",
     Origin.LOCAL: "is a wheel of your own",
     Origin.BUILT: "was built here",
+    Origin.ITSELF: "is this package itself",
 }

@@ -184,7 +184,7 @@ def test_a_server_that_is_not_ours_serves_and_is_asked(warmed: Project, devpi: D
     done = warmed.nox("-s", "verify-devpi")
     assert done.returncode == 1
     assert "devpi does not serve: cp313-win_amd64" in done.stderr
-    assert "a file is damaged in devpi's own store: delete it there" in done.stderr
+    assert "a file is damaged in the store of devpi: delete it there" in done.stderr
 
 
 def test_data_that_is_not_sealed_says_so(warm: Project) -> None:

@@ -143,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(answer)
 
-    do_HEAD = do_POST = do_GET
+    do_HEAD = do_POST = do_PUT = do_GET
 
     def _send(self, answer: Answer) -> None:
         self.send_response(answer.status, "As the tests say")
