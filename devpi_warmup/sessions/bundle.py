@@ -14,7 +14,7 @@ from devpi_warmup.crossing.head import Head
 from devpi_warmup.crossing.state import SHORT
 from devpi_warmup.errors import WarmupError
 from devpi_warmup.sessions.common import fail
-from devpi_warmup.sessions.wholeness import check_whole
+from devpi_warmup.sessions.wholeness import check_licences, check_whole
 from devpi_warmup.wheelhouse.coverage import Coverage
 from devpi_warmup.wheelhouse.files import Wheelhouse
 
@@ -121,6 +121,7 @@ def _accept(word: str, session: nox.Session, config: Config, wheelhouse: Wheelho
 def _bundle(asked: Asked, session: nox.Session, config: Config, wheelhouse: Wheelhouse) -> None:
     coverage = Coverage(wheelhouse)
     check_whole(session, config, coverage, "bundle")
+    check_licences(config, coverage)
     since = _found(asked.since, session, config, wheelhouse) if asked.since else None
     steps = bootstrap.steps(coverage.manifest, wheelhouse.shown)
     found = contents.collect(config, coverage, steps)

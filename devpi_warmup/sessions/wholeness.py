@@ -1,11 +1,12 @@
-"""Whether a wheelhouse is whole: what is carried, or pruned, builds on that."""
+"""Whether a wheelhouse may be carried: it is whole, and its licences are let in."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devpi_warmup.errors import WarmupError, together
-from devpi_warmup.report import table
+from devpi_warmup.errors import WarmupError, indented, together
+from devpi_warmup.inventory.contents import take
+from devpi_warmup.report import outcome, table
 from devpi_warmup.sessions.concluding import read_requirements
 from devpi_warmup.wheelhouse.manifest import MISSING
 
@@ -14,6 +15,22 @@ if TYPE_CHECKING:
 
     from devpi_warmup.inputs.config import Config
     from devpi_warmup.wheelhouse.coverage import Coverage
+
+
+def check_licences(config: Config, coverage: Coverage) -> None:
+    """Refuse files whose licence is not allowed, where the configuration wants that.
+
+    :param coverage: of a wheelhouse that is whole
+    :raises WarmupError: each version once
+    """
+    if not config.licences.required:
+        return
+    found = take(coverage.wheelhouse, coverage.manifest, config.cells, config.licences)
+    if said := outcome.unlicensed(found.refused):
+        raise WarmupError(
+            f"licences that are not among licences-allowed:\n{indented(said)}",
+            hint="reports/index.html says what would allow each; then run this again",
+        )
 
 
 def check_whole(session: nox.Session, config: Config, coverage: Coverage, command: str) -> None:

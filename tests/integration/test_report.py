@@ -44,6 +44,10 @@ def test_a_licence_that_is_not_allowed(warmed: Project, devpi: Devpi) -> None:
     assert done.stderr.count(f"lic-lib 1.0: {GPL} is not allowed") == 2
     assert "licences that are not among licences-allowed" in done.stderr
     assert report(warmed)["ok"] is False
+    carried = warmed.nox("-s", "bundle")
+    assert carried.returncode == 1
+    assert f"lic-lib 1.0: {GPL} is not allowed" in carried.stderr
+    assert not list((warmed.root / "bundles").glob("full-*"))
     page = (warmed.wheelhouse / "reports" / "index.html").read_text()
     assert "Not ready: licences that are not among licences-allowed" in page
     more = 'licences-allowed = ["MIT", "project:lic-lib"]\nrequire-licences = true'
