@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from devpi_warmup import console, process
 from devpi_warmup.errors import WarmupError
 from devpi_warmup.inputs import pip_config
-from devpi_warmup.inputs.urls import parse_index_url
+from devpi_warmup.inputs.urls import parse_index_url, redact
 from devpi_warmup.prove.pip import Pip
 from devpi_warmup.sessions.common import fail, import_engine, python_of
 
@@ -81,7 +81,8 @@ def _wanted(words: list[str], config: Config) -> _Wanted:
             given.append(word)
     if len(given) > 1 or any(word.startswith("-") for word in given):
         takes = f"publish takes a URL, {CREATE}, and {PAGES} URL"
-        raise WarmupError(f"{takes}, and nothing else: {' '.join(given)}", hint=_USAGE)
+        words = map(redact, given)  # one of them may hold a password
+        raise WarmupError(f"{takes}, and nothing else: {' '.join(words)}", hint=_USAGE)
     if create and pages:
         raise WarmupError(f"{CREATE} is for an index of devpi, and {PAGES} for other servers")
     if not given:

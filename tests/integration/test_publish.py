@@ -246,6 +246,12 @@ def test_a_password_is_not_for_the_command_line(logged_in: Project, inside: Insi
     done = logged_in.nox("-s", "publish", "--", address)
     assert done.returncode == 1
     assert "a password does not belong on a command line" in done.stderr
+    assert PASSWORD not in done.output
+    for session in ("publish", "clients"):
+        done = logged_in.nox("-s", session, "--", address, "more")
+        assert done.returncode == 1
+        assert "and nothing else: http://127.0.0.1" in done.stderr
+        assert PASSWORD not in done.output
     # In the environment it does; nox itself repeats what it was called with.
     done = logged_in.nox("-s", "publish", DEVPI_INDEX=address, NETRC="/nowhere")
     assert done.returncode == 0, done.output
