@@ -81,8 +81,8 @@ def _wanted(words: list[str], config: Config) -> _Wanted:
             given.append(word)
     if len(given) > 1 or any(word.startswith("-") for word in given):
         takes = f"publish takes a URL, {CREATE}, and {PAGES} URL"
-        words = map(redact, given)  # one of them may hold a password
-        raise WarmupError(f"{takes}, and nothing else: {' '.join(words)}", hint=_USAGE)
+        shown = " ".join(map(redact, given))  # one of them may hold a password
+        raise WarmupError(f"{takes}, and nothing else: {shown}", hint=_USAGE)
     if create and pages:
         raise WarmupError(f"{CREATE} is for an index of devpi, and {PAGES} for other servers")
     if not given:
