@@ -112,9 +112,10 @@ def _typed(text: str, config: Config) -> IndexUrl:
     if url.password:
         raise WarmupError(
             "a password does not belong on a command line, where others can read it",
-            hint="give it in DEVPI_INDEX=https://user:password@… with the same address, in a "
-            "netrc file, or in keyring",
+            hint="give it in DEVPI_INDEX=https://user:password@… of the same server, in a netrc "
+            "file, or in keyring",
         )
     own = config.index
-    known = own is not None and own.url == url.url and url.user in {"", own.user}
-    return own if own is not None and known and not url.plain else url
+    if own is not None and own.is_server_of(url.url) and url.user in {"", own.user}:
+        return replace(url, user=own.user, password=own.password)
+    return url
