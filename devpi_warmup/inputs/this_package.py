@@ -18,7 +18,7 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from packaging.metadata import parse_email
 from packaging.requirements import Requirement
@@ -29,12 +29,16 @@ from devpi_warmup.errors import Problem
 from devpi_warmup.inputs.own_wheels import OwnWheel
 from devpi_warmup.inputs.toml import read_toml
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 NAME = canonicalize_name("devpi-warmup")
 _MODULE = "devpi_warmup"
 _SCRIPTS = "[console_scripts]\ndevpi-warmup = devpi_warmup.cli:main\n"
 # What belongs to the package; beside it lie caches, and what editors leave in a checkout.
 _KINDS = frozenset({".py", ".json", ".typed"})
 _LICENSE = "LICENSE"
+_GENERATOR = "Generator: devpi-warmup"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time that a zip can have
 _HINT = "install devpi-warmup with pip, or run it from a checkout of its repository"
 
@@ -43,13 +47,11 @@ _HINT = "install devpi-warmup with pip, or run it from a checkout of its reposit
 class _About:
     """What is said of the package.
 
-    :param requires: what it requires, as lines
+    :param metadata: the core metadata, as the wheel has it
     :param license: the text
     """
 
-    summary: str
-    python: str
-    requires: tuple[str, ...]
+    metadata: bytes
     license: bytes
 
 
@@ -72,7 +74,7 @@ def build() -> tuple[str, bytes] | Problem:
         return Problem(f"this package cannot be read: {error.strerror}", "kit", _HINT)
     info = f"{_MODULE}-{devpi_warmup.__version__}.dist-info"
     files |= {
-        f"{info}/METADATA": _metadata(about).encode(),
+        f"{info}/METADATA": about.metadata,
         f"{info}/entry_points.txt": _SCRIPTS.encode(),
         f"{info}/licenses/{_LICENSE}": about.license,
     }
@@ -81,7 +83,7 @@ def build() -> tuple[str, bytes] | Problem:
         whole.update(f"{path} {hashlib.sha256(data).hexdigest()}\n".encode())
     tag = f"1x{whole.hexdigest()[:8]}"
     files[f"{info}/WHEEL"] = (
-        "Wheel-Version: 1.0\nGenerator: devpi-warmup\nRoot-Is-Purelib: true\n"
+        f"Wheel-Version: 1.0\n{_GENERATOR}\nRoot-Is-Purelib: true\n"
         f"Tag: py3-none-any\nBuild: {tag}\n"
     ).encode()
     name = f"{_MODULE}-{devpi_warmup.__version__}-{tag}-py3-none-any.whl"
@@ -118,35 +120,33 @@ def _about(package: Path) -> _About | Problem:
         table = read_toml(root / "pyproject.toml", "pyproject.toml of devpi-warmup")
         project: Any = table.get("project", {}) if isinstance(table, dict) else {}
         if canonicalize_name(str(project.get("name", ""))) == NAME:
-            text = (root / _LICENSE).read_bytes()
-            requires = tuple(project["dependencies"])
-            return _About(project["description"], project["requires-python"], requires, text)
+            about = project["description"], project["requires-python"], project["dependencies"]
+            return _About(_metadata(*about), (root / _LICENSE).read_bytes())
     info = root / f"{_MODULE}-{devpi_warmup.__version__}.dist-info"
     if not (info / "METADATA").is_file():
         message = f"nothing beside {_MODULE}/ says what this package requires"
         return Problem(f"the kit cannot hold this package: {message}", "kit", _HINT)
-    raw, _ = parse_email((info / "METADATA").read_bytes())
-    return _About(
-        raw.get("summary", ""),
-        raw.get("requires_python", ""),
-        tuple(raw.get("requires_dist", ())),
-        (info / "licenses" / _LICENSE).read_bytes(),
-    )
+    data, text = (info / "METADATA").read_bytes(), (info / "licenses" / _LICENSE).read_bytes()
+    if _GENERATOR in (info / "WHEEL").read_text(encoding="utf-8"):
+        return _About(data, text)  # of this very form, whatever has written it then
+    raw, _ = parse_email(data)
+    requires = raw.get("requires_dist", [])
+    return _About(_metadata(raw["summary"], raw["requires_python"], requires), text)
 
 
-def _metadata(about: _About) -> str:
+def _metadata(summary: str, python: str, requires: Iterable[str]) -> bytes:
     """Write core metadata in one form, whatever it was read from."""
     lines = [
         "Metadata-Version: 2.4",
         "Name: devpi-warmup",
         f"Version: {devpi_warmup.__version__}",
-        f"Summary: {about.summary}",
+        f"Summary: {summary}",
         "License-Expression: MIT",
         f"License-File: {_LICENSE}",
-        f"Requires-Python: {about.python}",
-        *sorted(f"Requires-Dist: {Requirement(line)}" for line in about.requires),
+        f"Requires-Python: {python}",
+        *sorted(f"Requires-Dist: {Requirement(line)}" for line in requires),
     ]
-    return "\n".join(lines) + "\n"
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def _zip(files: dict[str, bytes], record: str) -> bytes:
