@@ -62,11 +62,8 @@ def tests(session: nox.Session) -> None:
     if session.posargs != ["--integration"]:
         session.run("pytest", *session.posargs)
         return
-    # Three workers, but one process for the faults: together they fill one table of the docs.
-    faults = sorted(str(path) for path in (HERE / "tests" / "integration").glob("test_faults*.py"))
-    ignored = (f"--ignore={path}" for path in faults)
-    session.run("pytest", "-n", "3", "--integration", *ignored)
-    session.run("pytest", *faults)
+    # By groups: the faults are one, and so in one process: together they fill a table of the docs.
+    session.run("pytest", "-n", "3", "--dist", "loadgroup", "--integration")
 
 
 @nox.session(default=False)

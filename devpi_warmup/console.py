@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SILENCE = 10.0  # seconds
+_TALKATIVE = (
+    *("urllib3", "build", "virtualenv", "python_discovery", "filelock", "distlib"),
+    "py_serializable",
+)
+_SMALL, _LARGE = 1_000_000, 1_000_000_000  # bytes
 _NOX = "nox -s "
 _COMMAND = re.compile(r"nox -s (\"?)(?=(warmup|report|merge|plan|verify|seal|publish|clients)\b)")
 _typed = _NOX  # how a session of ours is called here, up to its name
@@ -73,8 +78,15 @@ def spelled(text: str) -> str:
 
 def quiet_libraries() -> None:
     """Keep the debug lines of libraries, each request and each file, out of nox's own log."""
-    for library in ("urllib3", "build", "virtualenv", "python_discovery", "filelock", "distlib"):
+    for library in _TALKATIVE:
         logging.getLogger(library).setLevel(logging.WARNING)
+
+
+def size_of(size: int) -> str:
+    """Return a size in bytes as people read it, be it small or large."""
+    if size >= _LARGE:
+        return f"{size / 1_000_000_000:.1f} GB"
+    return megabytes(size) if size >= _SMALL else f"{size / 1000:.1f} kB"
 
 
 def megabytes(size: int) -> str:

@@ -78,7 +78,9 @@ class Run:
             self._fetcher = Fetcher(opened.index, self._wheelhouse, opened.devpi)
             digests = {name: found.digest for name, found in self._requirements.items()}
             shown = config.index.url if config.index else f"{PRIVATE} ({FOLDER}/)"
-            self._journal = ManifestJournal(self._wheelhouse, digests, shown)
+            self._journal = ManifestJournal(
+                self._wheelhouse, digests, shown, opened.index.bases.shown
+            )
             before = self._journal.manifest
             self._preparing = Preparing(
                 self._fetcher,

@@ -70,6 +70,11 @@ class Bases:
     narrow: bool = False
     unshown: str = ""
 
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Their names, in the order of devpi, as reports have them."""
+        return tuple(f"{base.name} (mirror)" if base.is_mirror else base.name for base in self.all)
+
     def silent(self, project: NormalizedName, urls: Sequence[str]) -> Iterator[Base]:
         """Yield the mirrors of which a page shows nothing, and which nothing hides.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,8 @@ from packaging.utils import canonicalize_name
 
 from devpi_warmup.errors import InvalidInputError, Problem
 from devpi_warmup.inputs import environments, kit
+from devpi_warmup.inputs.licences import KEY as LICENCES
+from devpi_warmup.inputs.licences import Policy, read_policy
 from devpi_warmup.inputs.pyproject import NAME
 from devpi_warmup.inputs.toml import read_toml
 from devpi_warmup.inputs.urls import IndexUrl, parse_index_url
@@ -29,9 +31,10 @@ _OF_ENVIRONMENTS = (
     *("requirements", "groups", "constraints", "wheels"),
     *("sdists", "build-constraints", "carry"),
 )
-_STRINGS = ("index-url", "wheelhouse", "reports")
-_BOOLEANS = ("require-warm",)
-KEYS = (*_OF_ENVIRONMENTS, *_STRINGS, *_BOOLEANS, kit.NAME, environments.TABLE)
+_STRINGS = ("index-url", "wheelhouse", "reports", "advisories")
+_BOOLEANS = ("require-warm", "require-licences")
+_LISTS = (LICENCES,)
+KEYS = (*_OF_ENVIRONMENTS, *_STRINGS, *_LISTS, *_BOOLEANS, kit.NAME, environments.TABLE)
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,9 @@ class Config:
     :param index: the one index, or None for the private devpi-server
     :param wheelhouse: the folder that crosses the gap
     :param require_warm: whether a file that cannot be shown to be warm fails the run
-    :param reports: the folder of the reports for machines
+    :param reports: the folder of the reports
+    :param licences: which may be let in, and whether any other fails the run
+    :param advisories: what is known of vulnerabilities, or None
     """
 
     root: Path
@@ -52,6 +57,8 @@ class Config:
     wheelhouse: Path
     require_warm: bool
     reports: Path
+    licences: Policy = field(default_factory=Policy)
+    advisories: Path | None = None
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -95,6 +102,12 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Config:
         raise InvalidInputError(f"{_TABLE} in {NAME} is wrong", problems)
     found = environments.read(root, settings, problems)
     index = _index(settings, environ, problems)
+    advisories = root / settings["advisories"] if "advisories" in settings else None
+    required = settings.get("require-licences", False)
+    licences = read_policy(settings.get(LICENCES, ()), problems, required=required)
+    if required and not licences.entries:
+        hint = 'name what is allowed: licences-allowed = ["MIT", "Apache-2.0", …]'
+        problems.append(Problem("nothing is said to be allowed", "require-licences", hint))
     if problems:
         raise InvalidInputError("the configuration is wrong", list(dict.fromkeys(problems)))
     wheelhouse = root / settings.get("wheelhouse", "wheelhouse")
@@ -105,6 +118,8 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Config:
         wheelhouse=wheelhouse,
         require_warm=settings.get("require-warm", False),
         reports=root / settings["reports"] if "reports" in settings else wheelhouse / "reports",
+        licences=licences,
+        advisories=advisories,
     )
 
 
@@ -132,7 +147,7 @@ def _is_right(key: str, value: object) -> tuple[bool, str, str]:
         return right, "a string, and not empty", f'{key} = "…"'
     if key in _BOOLEANS:
         return isinstance(value, bool), "true or false", f"{key} = true"
-    if key in _OF_ENVIRONMENTS:
+    if key in _OF_ENVIRONMENTS or key in _LISTS:
         right = isinstance(value, list) and all(isinstance(item, str) for item in value)
         return right, "a list of strings", f'{key} = ["…", "…"], each value in quotes'
     if key == kit.NAME:

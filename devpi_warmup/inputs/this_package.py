@@ -20,6 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from packaging.markers import Marker
 from packaging.metadata import parse_email
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -30,13 +31,13 @@ from devpi_warmup.inputs.own_wheels import OwnWheel
 from devpi_warmup.inputs.toml import read_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
 NAME = canonicalize_name("devpi-warmup")
 _MODULE = "devpi_warmup"
 _SCRIPTS = "[console_scripts]\ndevpi-warmup = devpi_warmup.cli:main\n"
 # What belongs to the package; beside it lie caches, and what editors leave in a checkout.
-_KINDS = frozenset({".py", ".json", ".typed"})
+_KINDS = frozenset({".py", ".json", ".css", ".typed"})
 _LICENSE = "LICENSE"
 _GENERATOR = "Generator: devpi-warmup"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time that a zip can have
@@ -120,7 +121,9 @@ def _about(package: Path) -> _About | Problem:
         table = read_toml(root / "pyproject.toml", "pyproject.toml of devpi-warmup")
         project: Any = table.get("project", {}) if isinstance(table, dict) else {}
         if canonicalize_name(str(project.get("name", ""))) == NAME:
-            about = project["description"], project["requires-python"], project["dependencies"]
+            extras = project["optional-dependencies"]
+            requires = (*project["dependencies"], *_of_extras(extras))
+            about = project["description"], project["requires-python"], requires, extras
             return _About(_metadata(*about), (root / _LICENSE).read_bytes())
     info = root / f"{_MODULE}-{devpi_warmup.__version__}.dist-info"
     if not (info / "METADATA").is_file():
@@ -130,11 +133,23 @@ def _about(package: Path) -> _About | Problem:
     if _GENERATOR in (info / "WHEEL").read_text(encoding="utf-8"):
         return _About(data, text)  # of this very form, whatever has written it then
     raw, _ = parse_email(data)
-    requires = raw.get("requires_dist", [])
-    return _About(_metadata(raw["summary"], raw["requires_python"], requires), text)
+    needs, extras = raw.get("requires_dist", []), raw.get("provides_extra", [])
+    written = _metadata(raw.get("summary", ""), raw.get("requires_python", ""), needs, extras)
+    return _About(written, text)
 
 
-def _metadata(summary: str, python: str, requires: Iterable[str]) -> bytes:
+def _of_extras(extras: Mapping[str, list[str]]) -> Iterator[str]:
+    """Yield what extras require, as METADATA has it."""
+    for extra, lines in extras.items():
+        for line in lines:
+            requirement = Requirement(line)
+            marker = f'extra == "{extra}"'
+            both = f"({requirement.marker}) and {marker}" if requirement.marker else marker
+            requirement.marker = Marker(both)
+            yield str(requirement)
+
+
+def _metadata(summary: str, python: str, requires: Iterable[str], extras: Iterable[str]) -> bytes:
     """Write core metadata in one form, whatever it was read from."""
     lines = [
         "Metadata-Version: 2.4",
@@ -145,6 +160,7 @@ def _metadata(summary: str, python: str, requires: Iterable[str]) -> bytes:
         f"License-File: {_LICENSE}",
         f"Requires-Python: {python}",
         *sorted(f"Requires-Dist: {Requirement(line)}" for line in requires),
+        *(f"Provides-Extra: {extra}" for extra in sorted(extras)),
     ]
     return "".join(f"{line}\n" for line in lines).encode()
 

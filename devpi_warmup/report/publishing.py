@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from devpi_warmup import console
 from devpi_warmup.report.annotations import commands
-from devpi_warmup.report.as_json import as_json
+from devpi_warmup.report.as_json import as_json, licences
 from devpi_warmup.report.junit import junit
+from devpi_warmup.report.page.document import page, stylesheet
 from devpi_warmup.report.summary import summary
 
 if TYPE_CHECKING:
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
 
     from devpi_warmup.report.result import Result
 
-FILES: Mapping[str, Callable[[Result], str]] = {"report.json": as_json, "junit.xml": junit}
+FILES: Mapping[str, Callable[[Result], str]] = {
+    "index.html": page,
+    "report.css": stylesheet,
+    "report.json": as_json,
+    "licences.json": licences,
+    "junit.xml": junit,
+}
 
 
 def publish(

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from devpi_warmup.inventory.contents import Inventory
 from devpi_warmup.wheelhouse.manifest import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from devpi_warmup.inputs.cells import Cell
+    from devpi_warmup.inventory.since import Differences
     from devpi_warmup.report.table import Row
     from devpi_warmup.wheelhouse.changes import Change
     from devpi_warmup.wheelhouse.manifest import Manifest
@@ -26,6 +29,12 @@ class Result:
     :param changes: since the last lock, by the id of the cell
     :param broken: whether it has failed for no cell's sake, before any was looked at
     :param manifest: what the wheelhouse holds
+    :param cells: those of the rows
+    :param inventory: every file of the rows that are not missing
+    :param since: how it differs from an earlier state, where one was named
+    :param folder: the wheelhouse, as its users call it
+    :param written: when, as people read it
+    :param sha256: of the manifest, or ""
     """
 
     command: str
@@ -35,6 +44,12 @@ class Result:
     manifest: Manifest
     changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
     broken: bool = False
+    cells: tuple[Cell, ...] = ()
+    inventory: Inventory = field(default_factory=Inventory)
+    since: Differences | None = None
+    folder: str = "wheelhouse"
+    written: str = ""
+    sha256: str = ""
 
     @property
     def unexplained(self) -> str:

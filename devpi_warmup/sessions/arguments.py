@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidName, canonicalize_name
@@ -9,9 +11,12 @@ from packaging.utils import InvalidName, canonicalize_name
 from devpi_warmup.resolve.kept import Upgrade
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     import nox
 
 UPGRADE = "--upgrade"
+SINCE, SBOM = "--since", "--sbom"
 FROM_SOURCE = "--from-source"
 
 
@@ -34,6 +39,42 @@ def one_of(session: nox.Session, known: tuple[str, ...]) -> str:
             "    hint: what to warm up stands in [tool.devpi-warmup] and the requirement files"
         )
     return words[0] if words else ""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a report is to show beside what it always does.
+
+    :param since: the manifest of another state, as it was typed, or ""
+    :param bills: the ids of cells that have a bill of materials of their own, beside that of the
+        wheelhouse; None where none is wanted
+    """
+
+    since: str = ""
+    bills: tuple[str, ...] | None = None
+
+
+def report(session: nox.Session, ids: Container[str]) -> Asked:
+    """Return what a report is to show.
+
+    :param ids: of the cells that there are
+    """
+    words, asked = list(session.posargs), Asked()
+    while words:
+        word = words.pop(0)
+        if word == SINCE and words:
+            asked = replace(asked, since=words.pop(0))
+        elif word == SBOM:
+            cells = list(takewhile(lambda one: not one.startswith("-"), words))
+            del words[: len(cells)]
+            if others := [cell for cell in cells if cell not in ids]:
+                session.error(f"{SBOM} takes ids of cells, as plan prints them: {' '.join(others)}")
+            asked = replace(asked, bills=tuple(cells))
+        else:
+            session.error(
+                f"{session.name} takes {SINCE} MANIFEST and {SBOM} [CELL …] after --: {word}"
+            )
+    return asked
 
 
 def upgrade(session: nox.Session) -> Upgrade:

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devpi_warmup import console
-from devpi_warmup.errors import InvalidInputError
+from devpi_warmup.errors import InvalidInputError, WarmupError
 from devpi_warmup.foreign import plain
 from devpi_warmup.inputs import sources
-from devpi_warmup.report import outcome, publishing, table
+from devpi_warmup.inventory import advisories as known
+from devpi_warmup.inventory.contents import Inventory, take
+from devpi_warmup.inventory.since import Differences, differences, read_former
+from devpi_warmup.report import bills, outcome, publishing, table
 from devpi_warmup.report.result import Result
+from devpi_warmup.sessions.arguments import Asked
 from devpi_warmup.sessions.common import fail
 from devpi_warmup.wheelhouse import changes
 from devpi_warmup.wheelhouse.coverage import Coverage
-from devpi_warmup.wheelhouse.manifest import Manifest
+from devpi_warmup.wheelhouse.manifest import MISSING, NAME, Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import nox
 
+    from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.inputs.config import Config
     from devpi_warmup.inputs.requirements import RequirementSet
     from devpi_warmup.report.table import Row
@@ -36,12 +44,14 @@ class Ending:
     :param failures: why a cell is missing, by id; None for a covered one; empty: nothing was run
     :param changes: since the last lock, by cell id
     :param broken: why nothing was done at all, or ""
+    :param asked: what the report is to show beside what it always does
     """
 
     command: str
     failures: Mapping[str, str | None] = field(default_factory=dict)
     changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
     broken: str = ""
+    asked: Asked = field(default_factory=Asked)
 
 
 def conclude(session: nox.Session, config: Config, wheelhouse: Wheelhouse, ending: Ending) -> None:
@@ -57,23 +67,37 @@ def conclude(session: nox.Session, config: Config, wheelhouse: Wheelhouse, endin
     carry = {e.name: e.carry for e in config.environments}
     rows = table.rows(coverage, cells, digests, failures, asked=asked, carry=carry)
     print(plain(table.table(rows, counted=config.counted)), flush=True)  # noqa: T201
+    gathered = {row.cell for row in rows if row.state != MISSING}
+    inventory = _inventory(config, coverage, [cell for cell in cells if cell.id in gathered])
     _tell(rows, coverage, config, ending, asked)
-    problem = outcome.problem(rows, require_warm=config.require_warm)
+    _tell_found(inventory)
+    refused = inventory.refused if config.licences.required else ()
+    problem = outcome.problem(rows, require_warm=config.require_warm, refused=refused)
     whole = problem
     if ending.broken:
         title = ending.broken.partition("\n")[0].rstrip(":")
         problem = f"nothing was warmed up: {title}; the table shows what earlier runs left"
         whole = f"nothing was warmed up: {ending.broken}"
-    manifest = coverage.manifest
     result = Result(
         ending.command,
         tuple(rows),
         whole,
         config.counted,
-        manifest,
+        coverage.manifest,
         ending.changes,
         bool(ending.broken),
+        tuple(cells),
+        inventory,
+        folder=wheelhouse.shown,
+        written=_now(),
+        sha256=_sha256(wheelhouse),
     )
+    try:
+        result = replace(result, since=_since(session, ending.asked, result))
+        bills.publish(result, wheelhouse.path, config.reports, ending.asked.bills)
+    except WarmupError as error:
+        problem = problem or str(error)
+        result = replace(result, problem=whole or str(error), broken=result.broken or not whole)
     publishing.publish(result, config.reports, config.root)
     if problem:
         fail(session, problem)
@@ -81,8 +105,66 @@ def conclude(session: nox.Session, config: Config, wheelhouse: Wheelhouse, endin
 
 def publish_failure(config: Config, command: str, problem: str) -> None:
     """Write the reports of a command that has come to no table, over those of the last."""
-    result = Result(command, (), problem, config.counted, Manifest())
+    result = Result(command, (), problem, config.counted, Manifest(), written=_now())
     publishing.publish(result, config.reports, config.root)
+
+
+def _sha256(wheelhouse: Wheelhouse) -> str:
+    try:
+        return wheelhouse.digests.of(wheelhouse.path / NAME)
+    except OSError:  # there is none
+        return ""
+
+
+def _now() -> str:
+    """Return when that is; SOURCE_DATE_EPOCH makes reports the same bytes."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    seconds = int(epoch) if epoch.isdecimal() else time.time()
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
+
+
+def _inventory(config: Config, coverage: Coverage, cells: Iterable[Cell]) -> Inventory:
+    """Look into every file of the cells that are not missing."""
+    advisories, unread = None, ""
+    with console.never_silent("looking into the files of the wheelhouse"):
+        if config.advisories is not None:
+            try:
+                shown = os.path.relpath(config.advisories, config.root).replace(os.sep, "/")
+                advisories = known.read(config.advisories, shown)
+            except WarmupError as error:  # it changes no outcome, as no finding does
+                console.say(f"no advisories were looked at: {error}")
+                unread = str(error)
+        manifest, policy = coverage.manifest, config.licences
+        found = take(coverage.wheelhouse, manifest, cells, policy, advisories)
+        return replace(found, unread=unread)
+
+
+def _since(session: nox.Session, asked: Asked, result: Result) -> Differences | None:
+    """Hold the wheelhouse against another state, where one was named.
+
+    :raises SinceError: that cannot be read
+    """
+    if not asked.since:
+        return None
+    former = read_former(Path(session.invoked_from) / asked.since, asked.since)
+    inside = {held.cell.id for held in result.inventory.held}
+    stated = {i.name: str(i.about.licence) for i in result.inventory.items}
+    files = {n: replace(f, licence=stated.get(n, "")) for n, f in result.manifest.files.items()}
+    entries = {id_: e for id_, e in result.manifest.cells.items() if id_ in inside}
+    found = differences(former, replace(result.manifest, cells=entries, files=files), asked.since)
+    console.say(f"since {asked.since}: {len(found.files_new)} new files")
+    for line in changes.told(found.changes):
+        console.say(f"  {line}")
+    return found
+
+
+def _tell_found(inventory: Inventory) -> None:
+    """Say what a person has to look at before anything is let in."""
+    for line in outcome.unlicensed(inventory.refused):
+        console.say(f"licence: {line}")
+    for found in inventory.findings:
+        names = ", ".join([found.finding.id, *found.finding.aliases])
+        console.say(f"advisory: {found.project} {found.version}: {names}")
 
 
 def _tell(

@@ -15,6 +15,7 @@ from devpi_warmup.prove.pip import Pip
 from devpi_warmup.sessions.common import fail, import_engine, python_of
 from devpi_warmup.sessions.concluding import Ending, conclude, publish_failure, read_requirements
 from devpi_warmup.wheelhouse import manifest
+from devpi_warmup.wheelhouse.about import about
 from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.merge import gather, join, read_part
 
@@ -79,7 +80,11 @@ def _merged(
             id_: entry.struck(refused[id_]) if id_ in refused else entry
             for id_, entry in joined.cells.items()
         }
-        manifest.write(wheelhouse, replace(joined, cells=entries))
+        files = {  # what a part says of licences is not believed either
+            name: replace(file, licence=str(about(wheelhouse.path / name).licence))
+            for name, file in joined.files.items()
+        }
+        manifest.write(wheelhouse, replace(joined, cells=entries, files=files))
         for cell in config.cells:
             if cell.id not in entries or not entries[cell.id].gathered:
                 wheelhouse.set_lock_aside(cell.id)

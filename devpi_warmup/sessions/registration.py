@@ -52,7 +52,7 @@ _DOCS = {
     "plan": "Print the ids of all targets, a line each; --json and --github are for programs.",
     "merge": "Join the wheelhouses of several jobs, named after --, and have pip judge them anew.",
     "warmup": "Gather everything one target needs, through devpi, and have pip confirm it.",
-    "report": "Print what the wheelhouse covers; every warmup ends with it.",
+    "report": "Print what the wheelhouse covers, and write its page; every warmup ends with it.",
     "seal": "Make the data of the private devpi-server ready to be copied into the gap.",
     "verify-devpi": "Have pip download every lock from devpi: the private one offline, "
     "another as it is.",
@@ -62,7 +62,15 @@ _DOCS = {
 }
 
 _LONG = ("seal", "verify-devpi", "verify")  # without progress of their own
-_TAKING = ("plan", "warmup", "merge", "publish", "clients", "verify")  # something after --
+_TAKING = (
+    "plan",
+    "warmup",
+    "report",
+    "merge",
+    "publish",
+    "clients",
+    "verify",
+)  # something after --
 
 
 class _AnyPython(str):

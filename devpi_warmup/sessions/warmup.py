@@ -103,6 +103,7 @@ class Warmup:
     def report(self, session: nox.Session) -> None:
         """Ask devpi a last time, print the coverage table; fail where a cell is not good."""
         self._reported = True  # nox runs it no second time
+        asked = arguments.report(session, {cell.id for cell in self.config.cells})
         try:
             if self._run is not None:
                 self._run.sweep()
@@ -113,7 +114,7 @@ class Warmup:
         finally:
             self.close()
         broken = str(self._broken) if self._broken is not None else ""
-        ending = Ending(self._command, self.failures, self._changes, broken)
+        ending = Ending(self._command, self.failures, self._changes, broken, asked)
         conclude(session, self.config, self._wheelhouse, ending)
 
     @property

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from devpi_warmup.wheelhouse import manifest
+from devpi_warmup.wheelhouse.about import about
 from devpi_warmup.wheelhouse.coverage import UNFINISHED, Coverage
 from devpi_warmup.wheelhouse.lock import Build
 from devpi_warmup.wheelhouse.manifest import COVERED, MISSING, TO_BUILD, CellEntry, FileEntry
@@ -29,11 +30,18 @@ class ManifestJournal:
     has seen: it is struck out before a byte of them changes.
     """
 
-    def __init__(self, wheelhouse: Wheelhouse, digests: Mapping[str, str], index: str) -> None:
+    def __init__(
+        self,
+        wheelhouse: Wheelhouse,
+        digests: Mapping[str, str],
+        index: str,
+        bases: tuple[str, ...] = (),
+    ) -> None:
         """Read the manifest; nobody else writes it while the run holds the wheelhouse.
 
         :param digests: of what each environment requires, by its name
         :param index: what is asked what it holds; what another was shown to hold is not warm
+        :param bases: the indexes that have a say there
         """
         self._wheelhouse = wheelhouse
         self._digests = digests
@@ -45,7 +53,7 @@ class ManifestJournal:
             else file
             for name, file in before.files.items()
         }
-        self.manifest = replace(before, index=index, files=files, problem="")
+        self.manifest = replace(before, index=index, bases=bases, files=files, problem="")
 
     def begin(self, lock: Lock) -> None:
         """Strike out the cells that this lock is about to change something of."""
@@ -117,6 +125,7 @@ class ManifestJournal:
                 pip=pip_version,
                 warnings=judged[pin.file.filename],
                 built=records.get(pin.file.filename),
+                licence=self._licence(pin.file.filename, pin.sha256),
             )
             before = self.manifest.files.get(pin.file.filename)
             if (
@@ -156,8 +165,15 @@ class ManifestJournal:
                     pip=known.pip if known else "",
                     warnings=known.warnings if known else (),
                     built=records.get(file.filename),
+                    licence=self._licence(file.filename, sha256),
                 )
         return files
+
+    def _licence(self, filename: str, sha256: str) -> str:
+        known = self.manifest.files.get(filename)
+        if known is not None and known.sha256 == sha256 and known.licence:
+            return known.licence
+        return str(about(self._wheelhouse.path / filename).licence)
 
     def notes(self, cell: Cell) -> tuple[str, ...]:
         """Return what the user may want to know of a covered cell."""

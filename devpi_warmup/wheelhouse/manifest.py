@@ -37,6 +37,7 @@ class FileEntry:
     :param pip: the version of the pip that has unpacked it, as it would be installed
     :param warnings: what that pip warned of
     :param built: how it was built here, if it was
+    :param licence: what it states, for those who compare with a later state; "" in older manifests
     """
 
     project: str
@@ -48,6 +49,7 @@ class FileEntry:
     pip: str
     warnings: tuple[str, ...] = ()
     built: BuildRecord | None = None
+    licence: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -62,6 +64,7 @@ class FileEntry:
             "pip": self.pip,
             "pip_warnings": list(self.warnings),
             **({"built": self.built.to_dict()} if self.built else {}),
+            **({"licence": self.licence} if self.licence else {}),
         }
 
     @classmethod
@@ -85,6 +88,7 @@ class FileEntry:
             built=BuildRecord.from_dict(get(table, "built", dict, where), f"{where}.built")
             if "built" in table
             else None,
+            licence=get(table, "licence", str, where) if "licence" in table else "",
         )
 
 
@@ -213,12 +217,14 @@ class Manifest:
     :param index: what was asked what it holds
     :param cells: by their ids
     :param files: by their names
+    :param bases: the indexes of devpi that had a say, in its order; as far as they are known
     :param problem: why there is no manifest that can be used, or ""; it is not written
     """
 
     index: str = ""
     cells: Mapping[str, CellEntry] = field(default_factory=dict)
     files: Mapping[str, FileEntry] = field(default_factory=dict)
+    bases: tuple[str, ...] = ()
     problem: str = ""
 
     def notes(self, entry: CellEntry) -> tuple[str, ...]:
@@ -233,6 +239,7 @@ class Manifest:
             "format": FORMAT,
             "tool": f"devpi-warmup {__version__}",
             "index": self.index,
+            **({"bases": [*self.bases]} if self.bases else {}),
             "targets": {id_: entry.to_dict() for id_, entry in self.cells.items()},
             "files": {n: file.to_dict() for n, file in self.files.items() if n in named},
         }
@@ -256,7 +263,8 @@ class Manifest:
             sdists = {name for name in entry.files if not name.endswith(".whl")}
             if (entry.state == TO_BUILD) != bool(entry.to_build) or {*entry.to_build} != sdists:
                 raise ManifestError(f"targets.{id_}.to_build does not fit its state and files")
-        return cls(get(table, "index", str, ""), targets, files)
+        bases = get(table, "bases", list, "") if "bases" in table else ()
+        return cls(get(table, "index", str, ""), targets, files, tuple(map(str, bases)))
 
 
 def read(wheelhouse: Wheelhouse) -> Manifest:

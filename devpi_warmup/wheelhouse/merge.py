@@ -103,7 +103,10 @@ def join(parts: Sequence[Part], cells: Iterable[Cell], digests: Mapping[str, str
     joined = {id_: entry for id_, (_, entry) in sorted(entries.items())}
     named = {name for entry in joined.values() for name in entry.carried}
     files = {name: _file(name, ordered) for name in sorted(named)}
-    return Manifest(ordered[0].manifest.index, joined, files)
+    bases = {part.manifest.bases for part in ordered}
+    return Manifest(
+        ordered[0].manifest.index, joined, files, bases.pop() if len(bases) == 1 else ()
+    )
 
 
 def gather(manifest: Manifest, parts: Sequence[Part], wheelhouse: Wheelhouse) -> None:

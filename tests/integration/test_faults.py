@@ -23,6 +23,8 @@ from devpi_warmup.errors import WarmupError
 from devpi_warmup.inputs.pip_config import PipConfig
 from devpi_warmup.private_server.server import PrivateServer
 
+pytestmark = pytest.mark.xdist_group("faults")
+
 Answers = tuple[Answer, ...]
 UPSTREAM, DEVPI = "upstream", "devpi"
 JSON_VIEW = "application/json"

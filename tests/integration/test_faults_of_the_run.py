@@ -23,6 +23,8 @@ from sites import FINE, Answer, Proxy, listening
 from devpi_warmup.errors import WarmupError
 from devpi_warmup.private_server.server import PrivateServer
 
+pytestmark = pytest.mark.xdist_group("faults")
+
 Make = Callable[[Path], PrivateServer]
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from faultbook import check_or_write
 
+pytestmark = pytest.mark.xdist_group("faults")
+
 
 def test_the_table_is_that_of_this_run(request: pytest.FixtureRequest) -> None:
     folder = Path(__file__).parent

@@ -85,7 +85,7 @@ def test_a_clean_clone_with_tracked_locks_gives_the_same_pins(
         ("warmup", ("--upgrade", "six==1"), "--upgrade takes names of projects"),
         ("plan", ("--yaml",), "takes --json or --github and nothing else"),
         ("plan", ("--json", "--github"), "takes --json or --github and nothing else"),
-        ("report", ("x",), "takes nothing after --"),
+        ("report", ("x",), "takes --since MANIFEST and --sbom [CELL …] after --: x"),
         ("merge", (), "merge takes folders after --: nox -s merge -- parts/*"),
         ("merge", ("nowhere",), "nowhere holds no manifest.json"),
     ],
@@ -402,7 +402,7 @@ def test_reports_lie_where_the_user_says(warmed: Project, devpi: Devpi) -> None:
     warmed.write("where-app", pythons=("3.13",), platforms=("win_amd64",), more=more)
     assert warmed.nox("-s", "warmup").returncode == 0
     names = sorted(path.name for path in (warmed.root / "out" / "reports").iterdir())
-    assert names == ["junit.xml", "report.json"]
+    assert names == ["index.html", "junit.xml", "licences.json", "report.css", "report.json"]
     schema = Path(__file__).parents[2] / "devpi_warmup" / "report" / "report.schema.json"
     report = warmed.root / "out" / "reports" / "report.json"
     command = [sys.executable, "-m", "check_jsonschema"]

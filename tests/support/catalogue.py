@@ -50,11 +50,13 @@ def metadata(
     requires: tuple[str, ...] = (),
     extras: tuple[str, ...] = (),
     requires_python: str = "",
+    headers: tuple[str, ...] = (),
 ) -> str:
     lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
     lines += [f"Requires-Python: {requires_python}"] if requires_python else []
     lines += [f"Provides-Extra: {extra}" for extra in extras]
     lines += [f"Requires-Dist: {requirement}" for requirement in requires]
+    lines += headers
     return "\n".join(lines) + "\n"
 
 
@@ -68,6 +70,7 @@ def make_wheel(
     tag: str = "py3-none-any",
     build: str = "",
     files: dict[str, str] | None = None,
+    headers: tuple[str, ...] = (),
 ) -> tuple[str, bytes]:
     """Return the filename and the bytes of a wheel that pip installs; the same bytes each time."""
     base = f"{name.replace('-', '_')}-{version}"
@@ -76,7 +79,7 @@ def make_wheel(
     contents = {f"{module}/__init__.py": f"VERSION = {version!r}\n"} if files is None else files
     contents = {
         **contents,
-        f"{info}/METADATA": metadata(name, version, requires, extras, requires_python),
+        f"{info}/METADATA": metadata(name, version, requires, extras, requires_python, headers),
         f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: {tag}\n",
     }
     contents[f"{info}/RECORD"] = "".join(f"{path},,\n" for path in [*contents, f"{info}/RECORD"])
@@ -112,6 +115,7 @@ class Catalogue(Site):
         yanked: bool = False,
         core_metadata: bool = False,
         files: dict[str, str] | None = None,
+        headers: tuple[str, ...] = (),
     ) -> Upload:
         filename, data = make_wheel(
             name,
@@ -122,8 +126,9 @@ class Catalogue(Site):
             tag=tag,
             build=build,
             files=files,
+            headers=headers,
         )
-        served = metadata(name, version, requires, extras, requires_python).encode()
+        served = metadata(name, version, requires, extras, requires_python, headers).encode()
         upload = Upload(filename, data, requires_python, yanked, served if core_metadata else None)
         return self.upload(name, upload)
 

@@ -13,7 +13,7 @@ from readme import ROOT, Block, blocks, run_here
 from devpi_warmup.inputs import config, environments, sources
 
 RUNNERS = {
-    *("test_readme", "test_story", "test_adopt", "test_pipelines", "test_kit"),
+    *("test_readme", "test_story", "test_adopt", "test_pipelines", "test_kit", "test_report"),
     ".ci/run",
 }
 

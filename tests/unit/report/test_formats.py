@@ -6,13 +6,16 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import jsonschema
 import pytest
+from projects import ROOT
+from results import made_up
 
 from devpi_warmup import console
 from devpi_warmup.foreign import plain
 from devpi_warmup.report import publishing
 from devpi_warmup.report.annotations import commands
-from devpi_warmup.report.as_json import as_json
+from devpi_warmup.report.as_json import as_json, licences
 from devpi_warmup.report.junit import junit
 from devpi_warmup.report.result import Result
 from devpi_warmup.report.summary import summary
@@ -108,6 +111,20 @@ def test_report_json_says_it_all() -> None:
     assert (table["ok"], table["problem"]) == (False, "missing")
     assert table["changes"] == [
         {"project": "six", "kind": "down", "before": "2.0", "after": "1.0", "targets": ["a", "b"]}
+    ]
+
+
+def test_report_json_keeps_to_its_schema() -> None:
+    schema = json.loads((ROOT / "devpi_warmup" / "report" / "report.schema.json").read_text())
+    failed = result(missing(1, HOSTILE))
+    for one in (made_up(9, 12), made_up(60, 12, bad=True, summary=HOSTILE), failed):
+        jsonschema.Draft202012Validator(schema).validate(json.loads(as_json(one)))
+    table = json.loads(as_json(made_up(9, 12, bad=True)))
+    (finding,) = table["advisories"]["findings"]
+    assert (finding["id"], len(finding["targets"])) == ("GHSA-1", 7)
+    assert table["licences"]["refused"]
+    assert [one["name"] for one in json.loads(licences(made_up(9, 12)))] == [
+        file["name"] for file in json.loads(as_json(made_up(9, 12)))["files"]
     ]
 
 

@@ -1,0 +1,1 @@
+"""What is in a wheelhouse, as those ask who must let it in: licences, advisories, differences."""

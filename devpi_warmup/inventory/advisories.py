@@ -1,0 +1,247 @@
+"""Known vulnerabilities, as a folder, an archive or a file of OSV's export has them.
+
+Format and rules: https://ossf.github.io/osv-schema/ (evaluation). Nothing is asked of a network.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from devpi_warmup.errors import WarmupError, indented
+from devpi_warmup.foreign import plain
+from devpi_warmup.wheelhouse.wheels import ZIP_ERRORS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LARGEST = 16 << 20  # bytes of one advisory
+_ECOSYSTEM = "PyPI"
+_FEW = 5
+_LONGEST = 300  # characters of a summary
+
+_Entry = tuple[str, Callable[[], bytes]]  # its place, and what reads it
+
+
+class AdvisoryError(WarmupError):
+    """What the user names as advisories cannot be used: nobody has looked for them then."""
+
+
+@dataclass(frozen=True)
+class Affected:
+    """Which versions of one project an advisory is about.
+
+    :param ranges: events of each, as (what happens, at which version), in order
+    :param limits: of each of these ranges, before which of them it counts at all
+    :param versions: that are named one by one
+    :param unclear: why it cannot be told of a version, or ""
+    """
+
+    ranges: tuple[tuple[tuple[str, Version], ...], ...] = ()
+    versions: frozenset[Version] = frozenset()
+    unclear: str = ""
+
+    def fixed_after(self, version: Version) -> tuple[str, ...]:
+        """Return the versions above this one in which it is fixed."""
+        fixed = {v for events in self.ranges for what, v in events if what == "fixed"}
+        return tuple(str(v) for v in sorted(fixed) if v > version)
+
+    def holds(self, version: Version) -> bool:
+        """Whether a version is affected."""
+        named = {version, Version(version.public)} & self.versions  # 2.9.1+cu126 is a 2.9.1
+        return bool(named) or any(_within(version, one) for one in self.ranges)
+
+
+@dataclass(frozen=True)
+class Advisory:
+    """One advisory, as far as it is about one project."""
+
+    id: str
+    aliases: tuple[str, ...]
+    summary: str
+    severity: str
+    affected: Affected
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An advisory that is about a file of the wheelhouse.
+
+    :param fixed: the versions above it in which it is fixed
+    :param unclear: why it may not be about that version after all, or ""
+    """
+
+    id: str
+    aliases: tuple[str, ...]
+    summary: str
+    severity: str
+    fixed: tuple[str, ...]
+    unclear: str = ""
+
+
+@dataclass(frozen=True)
+class Advisories:
+    """What was read.
+
+    :param shown: how the user calls it
+    :param count: how many are about projects of the ecosystem of Python
+    :param newest: when the newest of them was changed, as they write it
+    """
+
+    shown: str
+    count: int
+    newest: str
+    by_project: Mapping[str, tuple[Advisory, ...]] = field(default_factory=dict)
+
+    def about(self, project: str, version: str) -> tuple[Finding, ...]:
+        """Return what is known of one version of a project."""
+        found, exact = [], Version(version)
+        for one in self.by_project.get(project, ()):
+            affected = one.affected
+            if affected.unclear or affected.holds(exact):
+                fixed = affected.fixed_after(exact)
+                head = (one.id, one.aliases, one.summary, one.severity)
+                sure = affected.holds(exact)
+                found.append(Finding(*head, fixed, "" if sure else affected.unclear))
+        return tuple(found)
+
+
+def read(path: Path, shown: str) -> Advisories:
+    """Read every advisory about a project of Python.
+
+    :param path: a file, an archive, or a folder of both
+    :raises AdvisoryError: one of them cannot be read, or none is there
+    """
+    problems: list[str] = []
+    found: dict[str, list[Advisory]] = {}
+    count, newest = 0, ""
+    for place, load in _entries(path, shown, problems):
+        try:
+            told = json.loads(load())
+            for table in told if isinstance(told, list) else [told]:
+                advisories = [*_advisories(table)]
+                count += bool(advisories)
+                newest = max(newest, str(table.get("modified", ""))) if advisories else newest
+                for project, advisory in advisories:
+                    found.setdefault(project, []).append(advisory)
+        except (*ZIP_ERRORS, RecursionError, TypeError, KeyError, AttributeError) as error:
+            problems.append(f"{place}: {_line(str(error)) or type(error).__name__}")
+    if problems:
+        more = [f"and {len(problems) - _FEW} more"] if len(problems) > _FEW else []
+        raise AdvisoryError(
+            f"the advisories cannot be used:\n{indented([*problems[:_FEW], *more])}",
+            hint="name a file, a folder or an archive of OSV's export for Python",
+        )
+    if not count:
+        raise AdvisoryError(
+            f"{shown} has no advisory about a project of Python, so nothing was looked for",
+            hint=f"each must be JSON, with an affected package of the ecosystem {_ECOSYSTEM}",
+        )
+    by_project = {name: tuple(sorted(a, key=lambda one: one.id)) for name, a in found.items()}
+    return Advisories(shown, count, plain(newest)[:40], by_project)
+
+
+def _entries(path: Path, shown: str, problems: list[str]) -> Iterator[_Entry]:
+    """Yield every JSON file, each with what reads it; a file of an archive as ``archive/name``."""
+    if path.is_dir():
+        for file in sorted(p for p in path.rglob("*") if p.suffix in {".json", ".zip"}):
+            yield from _entries(file, f"{shown}/{file.relative_to(path).as_posix()}", problems)
+    elif path.suffix == ".zip":
+        try:
+            with zipfile.ZipFile(path) as archive:
+                for member in archive.infolist():
+                    if member.filename.endswith(".json"):
+                        yield f"{shown}/{member.filename}", partial(_member, archive, member)
+        except ZIP_ERRORS as error:
+            problems.append(f"{shown}: {_line(str(error))}")
+    else:
+        yield shown, path.read_bytes
+
+
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    if member.file_size > _LARGEST:
+        raise ValueError(f"it is over {_LARGEST >> 20} MiB")
+    return archive.read(member)
+
+
+def _advisories(table: Mapping[str, Any]) -> Iterator[tuple[str, Advisory]]:
+    """Yield one advisory for each project of Python that it is about."""
+    if table.get("withdrawn"):
+        return
+    by_project: dict[str, list[Affected]] = {}
+    for one in table.get("affected", ()):
+        package = one.get("package", {})
+        if str(package.get("ecosystem", "")).partition(":")[0] == _ECOSYSTEM:
+            name = str(canonicalize_name(package["name"]))
+            by_project.setdefault(name, []).append(_affected(one))
+    for name, parts in by_project.items():
+        yield (
+            name,
+            Advisory(
+                id=_line(str(table["id"])),
+                aliases=tuple(map(_line, table.get("aliases", ()))),
+                summary=_line(table.get("summary") or table.get("details") or ""),
+                severity=_severity(table),
+                affected=Affected(
+                    tuple(r for part in parts for r in part.ranges),
+                    frozenset().union(*(part.versions for part in parts)),
+                    next((part.unclear for part in parts if part.unclear), ""),
+                ),
+            ),
+        )
+
+
+def _affected(table: Mapping[str, Any]) -> Affected:
+    unclear, versions, ranges = "", set[Version](), list[tuple[tuple[str, Version], ...]]()
+    for text in table.get("versions", ()):
+        try:
+            versions.add(Version(text))
+        except InvalidVersion:  # pip cannot have it either
+            continue
+    told = [one for one in table.get("ranges", ()) if one.get("type") != "GIT"]
+    for one in told:
+        try:
+            events = [(w, _version(v)) for e in one["events"] for w, v in e.items() if v != "*"]
+        except InvalidVersion as error:
+            unclear = f"its versions cannot be read ({_line(str(error))})"
+            continue
+        ranges.append(tuple(sorted(events, key=lambda event: event[1])))
+    if not versions and not told:
+        unclear = "it names no versions"
+    return Affected(tuple(ranges), frozenset(versions), unclear)
+
+
+def _version(text: str) -> Version:
+    return Version("0.dev0" if text == "0" else text)  # "0" stands for before all others
+
+
+def _within(version: Version, events: tuple[tuple[str, Version], ...]) -> bool:
+    limits = [at for what, at in events if what == "limit"]
+    if limits and not any(version < limit for limit in limits):
+        return False
+    affected = False
+    for what, at in events:
+        if what == "introduced" and version >= at:
+            affected = True
+        elif (what == "fixed" and version >= at) or (what == "last_affected" and version > at):
+            affected = False
+    return affected
+
+
+def _severity(table: Mapping[str, Any]) -> str:
+    """Return a word where the database has one, else the score as it stands there."""
+    word = (table.get("database_specific") or {}).get("severity", "")
+    scores = [str(one.get("score", "")) for one in table.get("severity", ())]
+    return _line(word if isinstance(word, str) and word else next(iter(scores), ""))
+
+
+def _line(text: str) -> str:
+    line = " ".join(plain(text).split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
