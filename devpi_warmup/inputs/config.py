@@ -6,7 +6,7 @@ import difflib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
@@ -121,6 +121,20 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Config:
         licences=licences,
         advisories=advisories,
     )
+
+
+def reports_of(root: Path) -> Path:
+    """Return where the reports land, as far as a configuration says that cannot be used."""
+    table: Any = read_toml(root / NAME, NAME) if (root / NAME).exists() else {}
+    tool = table.get("tool", {}) if isinstance(table, dict) else {}
+    settings = tool.get(_NAME, {}) if isinstance(tool, dict) else {}
+    named = settings if isinstance(settings, dict) else {}
+    reports, wheelhouse = named.get("reports"), named.get("wheelhouse")
+    if isinstance(reports, str) and "\0" not in reports:
+        return root / reports
+    if not isinstance(wheelhouse, str) or "\0" in wheelhouse:
+        wheelhouse = "wheelhouse"
+    return root / wheelhouse / "reports"
 
 
 def _check_types(settings: object, where: str, known: tuple[str, ...]) -> list[Problem]:

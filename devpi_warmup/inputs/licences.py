@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from packaging.utils import InvalidName, canonicalize_name
 
 from devpi_warmup.errors import Problem
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 
 KEY = "licences-allowed"
 PROJECT = "project:"
+_APPROVED = "License :: OSI Approved"  # by itself it names none
+_FAMILY = re.compile(r"(?<=.)[^A-Za-z]")
 _LICENCE = re.compile(r"(?<![^\s(])(?!(?:AND|OR)\b)[^\s()]+(?: WITH [^\s()]+)?")
 _TOKEN = re.compile(r"\(|\)|[^\s()]+")
 
@@ -45,17 +46,33 @@ class Policy:
         """
         if text.casefold() in self.texts:
             return True
-        try:
-            expression = str(canonicalize_license_expression(text))
-        except InvalidLicenseExpression:
+        expression = _canonical(text)
+        if not expression:
             return False
         return expression in self.expressions or _holds(expression, self.expressions)
 
+    def contradicted(self, text: str, classifiers: Iterable[str]) -> tuple[str, ...]:
+        """Return the classifiers that speak of another licence than a text, and are not allowed.
+
+        :param text: an SPDX expression, or something else: then each classifier does
+        """
+        expression = _canonical(text)
+        families = {_FAMILY.split(one)[0] for one in _LICENCE.findall(expression)}
+        families |= {"Python"} if "PSF" in families else set()
+        names = "|".join(map(re.escape, sorted(families)))
+        alike = re.compile(rf"(?<![A-Za-z])({names})", re.IGNORECASE)
+        return tuple(
+            one
+            for one in classifiers
+            if one != _APPROVED
+            and not (families and alike.search(one.rpartition("::")[2]))
+            and not self.admits(one)
+        )
+
     def lacking(self, text: str) -> tuple[str, ...]:
         """Return which licences of an expression are not allowed; a text that is none is itself."""
-        try:
-            expression = str(canonicalize_license_expression(text))
-        except InvalidLicenseExpression:
+        expression = _canonical(text)
+        if not expression:
             return (text,)
         licences = dict.fromkeys(_LICENCE.findall(expression))
         return tuple(licence for licence in licences if licence not in self.expressions)
@@ -70,6 +87,9 @@ def read_policy(
     :param required: whether any other fails the run
     """
     written = tuple(entry.strip() for entry in entries)
+    if written and not _known():
+        hint = "pip install 'packaging>=24.2', where nox runs"
+        problems.append(Problem("packaging is too old to know licences", KEY, hint))
     expressions, texts, projects = set[str](), set[str](), set[str]()
     for entry in written:
         if entry.startswith(PROJECT):
@@ -80,9 +100,32 @@ def read_policy(
                 problems.append(Problem(f"{entry!r} names no project", KEY, '"project:colorama"'))
             continue
         texts.add(entry.casefold())
-        with suppress(InvalidLicenseExpression):
-            expressions.add(str(canonicalize_license_expression(entry)))
+        if expression := _canonical(entry):
+            expressions.add(expression)
     return Policy(written, frozenset(expressions), frozenset(texts), frozenset(projects), required)
+
+
+def _known() -> bool:
+    """Whether the packaging that is here knows licences; inside the gap it may be older."""
+    return find_spec("packaging.licenses") is not None
+
+
+def _canonical(text: str) -> str:
+    """Return an SPDX expression as packaging writes it; "" where a text is none."""
+    if not _known():
+        return ""
+    # Here and not above: an older packaging must not stop the sessions that need none of it.
+    from packaging.licenses import (  # noqa: PLC0415
+        InvalidLicenseExpression,
+        canonicalize_license_expression,
+    )
+
+    try:
+        expression = str(canonicalize_license_expression(text))
+        _holds(expression, frozenset())  # releases of packaging before 26 let "() OR MIT" pass
+    except (InvalidLicenseExpression, IndexError, RecursionError):
+        return ""
+    return expression
 
 
 def _holds(expression: str, allowed: frozenset[str]) -> bool:

@@ -31,7 +31,8 @@ def judge(policy: Policy, project: str, found: About) -> Verdict:
     """Say whether a file of a project is let in.
 
     ``License-Expression`` has the last word where it stands; else ``License`` where it is one
-    line, and the classifiers, of which each must be allowed.
+    line, and no classifier speaks of another licence; else the classifiers, each of which must be
+    allowed. A whole text is not read.
     """
     if not policy.entries:
         return Verdict()
@@ -43,18 +44,24 @@ def judge(policy: Policy, project: str, found: About) -> Verdict:
 
 
 def _judged(policy: Policy, licence: Licence) -> Verdict:
-    own = licence.text if licence.whole and licence.stated is not Stated.CLASSIFIERS else ""
-    if own and policy.admits(own):
-        return Verdict(by=licence.stated.value)
-    said = licence.classifiers if licence.stated is not Stated.EXPRESSION else ()
-    left = tuple(text for text in said if not policy.admits(text))
-    if said and not left:
-        return Verdict(by=Stated.CLASSIFIERS.value)
-    wanted = policy.lacking(own) if own else left
-    if not wanted:
-        return Verdict(f"{licence.text} has to be read" if licence.text else "it states no licence")
+    if licence.stated is Stated.NOWHERE:
+        return Verdict("it states no licence")
+    classifiers = () if licence.stated is Stated.EXPRESSION else licence.classifiers
+    if licence.stated is Stated.CLASSIFIERS or not licence.whole:
+        left = tuple(text for text in classifiers if not policy.admits(text))
+        if classifiers and not left:
+            return Verdict(by=Stated.CLASSIFIERS.value)
+        return _refused("", left) if left else Verdict(f"{licence.text} has to be read")
+    if not policy.admits(licence.text):
+        return _refused(licence.text, policy.lacking(licence.text))
+    if others := policy.contradicted(licence.text, classifiers):
+        return _refused(f"{licence.text}, and by a classifier", others)
+    return Verdict(by=licence.stated.value)
+
+
+def _refused(text: str, wanted: tuple[str, ...]) -> Verdict:
     verb = "are" if len(wanted) > 1 else "is"
-    named = f"{licence.text}: " if own and (own,) != wanted else ""
+    named = f"{text}: " if text and (text,) != wanted else ""
     return Verdict(f"{named}{', '.join(wanted)} {verb} not allowed", wanted=wanted)
 
 

@@ -70,9 +70,11 @@ def read_former(path: Path, shown: str) -> Manifest:
     :param path: of a manifest, or of a wheelhouse
     :raises SinceError: it is none
     """
-    file = path / NAME if path.is_dir() else path
     hint = f"name a {NAME} of an earlier warmup, wherever it was kept, or its folder"
     try:
+        file = path / NAME if path.is_dir() else path
+        if file.exists() and not file.is_file():
+            raise SinceError(f"{shown} is no plain file", hint=hint)
         if file.stat().st_size > _LARGEST:
             raise SinceError(f"{shown} is over {_LARGEST >> 20} MiB", hint=hint)
         return Manifest.from_dict(json.loads(file.read_text(encoding="utf-8")))

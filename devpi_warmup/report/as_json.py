@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ def as_json(result: Result) -> str:
         "command": result.command,
         "ok": not result.problem,
         "problem": result.problem,
+        "not_selected": [*result.others],
         "manifest_sha256": result.sha256,
         "index": result.manifest.index,
         "bases": [*result.manifest.bases],
@@ -44,6 +46,16 @@ def as_json(result: Result) -> str:
         "advisories": _advisories(result.inventory),
     }
     return _written(table)
+
+
+def state_of(result: Result) -> str:
+    """Return what names a state of a wheelhouse and of what is known of it."""
+    told = [
+        [_target(result, row) for row in result.rows],
+        [_file(item) for item in result.inventory.items],
+        _advisories(result.inventory),
+    ]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 def licences(result: Result) -> str:

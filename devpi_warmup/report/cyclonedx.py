@@ -48,18 +48,23 @@ def bill(
     serial: UUID,
     when: datetime,
     brought: Mapping[str, tuple[str, str]],
+    properties: Mapping[str, str],
+    *,
     version: SchemaVersion = VERSION,
 ) -> str:
     """Return a bill of materials of every file of an inventory, as JSON.
 
     :param serial: names the state of the wheelhouse
     :param brought: the bills that wheels bring: paths, each with its wheel and sha256
+    :param properties: of the whole
     """
     inventory = result.inventory
     root = Component(name="wheelhouse", type=ComponentType.APPLICATION, bom_ref="wheelhouse")
     bom = Bom(serial_number=serial, metadata=BomMetaData(component=root, timestamp=when))
     bom.metadata.tools.tools.add(Tool(name="devpi-warmup", version=__version__))
     bom.metadata.properties.add(_property("index", result.manifest.index))
+    for name, value in properties.items():
+        bom.metadata.properties.add(Property(name=name, value=value))
     files = {item.name: _component(item, brought) for item in inventory.items}
     edges = _edges(inventory)
     for name, component in files.items():
@@ -152,21 +157,16 @@ def _edges(inventory: Inventory) -> dict[str, set[str]]:
 
 
 def _vulnerabilities(inventory: Inventory) -> Iterator[Vulnerability]:
-    affected: dict[str, list[str]] = {}
-    known = {}
-    for item in inventory.found:
-        for finding in item.findings:
-            affected.setdefault(finding.id, []).append(item.name)
-            known[finding.id] = finding
-    for id_, finding in sorted(known.items()):
+    for found, items in inventory.findings.items():
+        finding = found.finding
         yield Vulnerability(
-            bom_ref=f"advisory:{id_}",
-            id=id_,
+            bom_ref=f"advisory:{finding.id}:{found.project}:{found.version}",
+            id=finding.id,
             source=VulnerabilitySource(name="OSV"),
             description=finding.summary or None,
             recommendation=f"fixed in {', '.join(finding.fixed)}" if finding.fixed else None,
             detail=finding.unclear or None,
-            affects=[BomTarget(ref=name) for name in affected[id_]],
+            affects=[BomTarget(ref=item.name) for item in items],
             properties=[
                 *(_property("alias", alias) for alias in finding.aliases),
                 *(_property("severity", text) for text in [finding.severity] if text),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,12 +43,7 @@ def publish(
     :param root: the repository, for places in it
     :param files: their names, and what writes them
     """
-    for name, write in files.items():
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(write(result), encoding="utf-8")
-        except OSError as error:
-            console.say(f"{folder.name}/{name} cannot be written: {error.strerror}")
+    _write(result, folder, files)
     if on_github(environ):
         sys.stderr.write(commands(result, root))
         sys.stderr.flush()
@@ -58,6 +53,30 @@ def publish(
                 stream.write(summary(result))
         except OSError as error:
             console.say(f"the summary of the step cannot be written: {error.strerror}")
+
+
+def begin(result: Result, folder: Path) -> None:
+    """Have the reports of an earlier run not be taken for those of this one, should it be cut off.
+
+    :param result: says that it has not ended
+    """
+    if any((folder / name).exists() for name in FILES):
+        _write(result, folder, FILES)
+
+
+def _write(result: Result, folder: Path, files: Mapping[str, Callable[[Result], str]]) -> None:
+    for name, write in files.items():
+        path = folder / name
+        temporary = path.with_name(f".{name}.part")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(write(result), encoding="utf-8", errors="backslashreplace")
+            temporary.replace(path)
+        except OSError as error:
+            console.say(f"{folder.name}/{name} cannot be written: {error.strerror}")
+            for left in (temporary, path):  # no report is better than that of another run
+                with suppress(OSError):
+                    left.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -35,6 +35,7 @@ class Result:
     :param folder: the wheelhouse, as its users call it
     :param written: when, as people read it
     :param sha256: of the manifest, or ""
+    :param others: the ids of cells that were not selected, and so not looked at
     """
 
     command: str
@@ -50,6 +51,7 @@ class Result:
     folder: str = "wheelhouse"
     written: str = ""
     sha256: str = ""
+    others: tuple[str, ...] = ()
 
     @property
     def unexplained(self) -> str:

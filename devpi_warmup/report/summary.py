@@ -25,6 +25,8 @@ def summary(result: Result) -> str:
     covered = sum(row.state != MISSING for row in result.rows)
     counted = f"{covered} of {len(result.rows)} {result.counted}"
     lines = [f"### devpi-warmup {result.command}: {counted}", ""]
+    if result.others:
+        lines += [f"{len(result.others)} more were not selected, and not looked at.", ""]
     if result.unexplained:
         lines += [f"**It has failed**: {_cell(_short(result.unexplained))}", ""]
     lines += ["| target | state | pins | size | warm | |", "|---|---|---|---|---|---|"]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.wheelhouse.coverage import Coverage
-    from devpi_warmup.wheelhouse.manifest import FileEntry
+    from devpi_warmup.wheelhouse.manifest import FileEntry, Manifest
 
 
 _NAMED = 3  # projects by name; more are counted
@@ -90,13 +90,26 @@ def rows(
     return found
 
 
+def as_asked(manifest: Manifest, asked: str | None) -> Manifest:
+    """Return a manifest as it tells of an index: what another was shown to hold is not warm there.
+
+    :param asked: the index, or None for that of the manifest
+    """
+    if asked in {None, manifest.index}:
+        return manifest
+    elsewhere = Proof(Warmth.COLD, f"{manifest.index} was asked, not {asked}")
+    files = {
+        name: replace(file, proof=elsewhere) if file.origin is Origin.INDEX else file
+        for name, file in manifest.files.items()
+    }
+    return replace(manifest, files=files)
+
+
 def _gathered(coverage: Coverage, cell: Cell, asked: str | None, accepted: Sdists) -> Row:
     entry = coverage.entry(cell)
-    files = [coverage.manifest.files[name] for name in entry.carried]
+    known = as_asked(coverage.manifest, asked).files
+    files = [known[name] for name in entry.carried]
     indexed = [file for file in files if file.origin is Origin.INDEX]
-    if asked not in {None, coverage.manifest.index}:
-        elsewhere = f"{coverage.manifest.index} was asked, not {asked}"
-        indexed = [replace(f, proof=Proof(Warmth.COLD, elsewhere)) for f in indexed]
     warm = [file for file in indexed if file.proof.warmth is Warmth.WARM]
     # Where some can be shown, all must be: a devpi is there, and some files pass it by.
     judged = {Warmth.COLD, Warmth.UNKNOWN} if warm else {Warmth.COLD}

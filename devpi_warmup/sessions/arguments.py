@@ -62,7 +62,7 @@ def report(session: nox.Session, ids: Container[str]) -> Asked:
     words, asked = list(session.posargs), Asked()
     while words:
         word = words.pop(0)
-        if word == SINCE and words:
+        if word == SINCE and words and words[0]:
             asked = replace(asked, since=words.pop(0))
         elif word == SBOM:
             cells = list(takewhile(lambda one: not one.startswith("-"), words))

@@ -16,6 +16,7 @@ from devpi_warmup.inventory import advisories as known
 from devpi_warmup.inventory.contents import Inventory, take
 from devpi_warmup.inventory.since import Differences, differences, read_former
 from devpi_warmup.report import bills, outcome, publishing, table
+from devpi_warmup.report.moment import moment
 from devpi_warmup.report.result import Result
 from devpi_warmup.sessions.arguments import Asked
 from devpi_warmup.sessions.common import fail
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from devpi_warmup.report.table import Row
     from devpi_warmup.wheelhouse.changes import Change
     from devpi_warmup.wheelhouse.files import Wheelhouse
+
+
+_SHOWN, _LONGEST = 40, 500  # lines, and characters of one, of what the page has in full
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,9 @@ def conclude(session: nox.Session, config: Config, wheelhouse: Wheelhouse, endin
     cells = [c for c in config.cells if not failures or c.id in failures]
     coverage = Coverage(wheelhouse)
     if link := wheelhouse.linked:
-        session.error(f"{link} is a link, and what it points to would stay behind")
+        said = f"{link} is a link, and what it points to would stay behind"
+        publish_failure(config, ending.command, said)
+        session.error(said)
     asked = config.index.url if config.index and not failures else None
     wanted = read_requirements(session, config, ending.command, strict=not failures)
     digests = {name: found.digest for name, found in wanted.items()}
@@ -68,7 +74,10 @@ def conclude(session: nox.Session, config: Config, wheelhouse: Wheelhouse, endin
     rows = table.rows(coverage, cells, digests, failures, asked=asked, carry=carry)
     print(plain(table.table(rows, counted=config.counted)), flush=True)  # noqa: T201
     gathered = {row.cell for row in rows if row.state != MISSING}
-    inventory = _inventory(config, coverage, [cell for cell in cells if cell.id in gathered])
+    manifest = table.as_asked(coverage.manifest, asked)
+    inventory = _inventory(
+        config, wheelhouse, manifest, [cell for cell in cells if cell.id in gathered]
+    )
     _tell(rows, coverage, config, ending, asked)
     _tell_found(inventory)
     refused = inventory.refused if config.licences.required else ()
@@ -83,7 +92,7 @@ def conclude(session: nox.Session, config: Config, wheelhouse: Wheelhouse, endin
         tuple(rows),
         whole,
         config.counted,
-        coverage.manifest,
+        manifest,
         ending.changes,
         bool(ending.broken),
         tuple(cells),
@@ -91,16 +100,26 @@ def conclude(session: nox.Session, config: Config, wheelhouse: Wheelhouse, endin
         folder=wheelhouse.shown,
         written=_now(),
         sha256=_sha256(wheelhouse),
+        others=tuple(cell.id for cell in config.cells if cell not in cells),
     )
     try:
         result = replace(result, since=_since(session, ending.asked, result))
         bills.publish(result, wheelhouse.path, config.reports, ending.asked.bills)
     except WarmupError as error:
+        if problem:
+            console.say(str(error))
         problem = problem or str(error)
         result = replace(result, problem=whole or str(error), broken=result.broken or not whole)
     publishing.publish(result, config.reports, config.root)
     if problem:
         fail(session, problem)
+
+
+def begin(config: Config, command: str) -> None:
+    """Have the reports of an earlier run say that this one has not ended, until it has."""
+    problem = f"{command} has not ended: it is under way, or was cut off"
+    result = Result(command, (), problem, config.counted, Manifest(), written=_now())
+    publishing.begin(result, config.reports)
 
 
 def publish_failure(config: Config, command: str, problem: str) -> None:
@@ -118,12 +137,12 @@ def _sha256(wheelhouse: Wheelhouse) -> str:
 
 def _now() -> str:
     """Return when that is; SOURCE_DATE_EPOCH makes reports the same bytes."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    seconds = int(epoch) if epoch.isdecimal() else time.time()
-    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
+    return moment(time.time()).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _inventory(config: Config, coverage: Coverage, cells: Iterable[Cell]) -> Inventory:
+def _inventory(
+    config: Config, wheelhouse: Wheelhouse, manifest: Manifest, cells: Iterable[Cell]
+) -> Inventory:
     """Look into every file of the cells that are not missing."""
     advisories, unread = None, ""
     with console.never_silent("looking into the files of the wheelhouse"):
@@ -134,8 +153,7 @@ def _inventory(config: Config, coverage: Coverage, cells: Iterable[Cell]) -> Inv
             except WarmupError as error:  # it changes no outcome, as no finding does
                 console.say(f"no advisories were looked at: {error}")
                 unread = str(error)
-        manifest, policy = coverage.manifest, config.licences
-        found = take(coverage.wheelhouse, manifest, cells, policy, advisories)
+        found = take(wheelhouse, manifest, cells, config.licences, advisories)
         return replace(found, unread=unread)
 
 
@@ -160,11 +178,14 @@ def _since(session: nox.Session, asked: Asked, result: Result) -> Differences | 
 
 def _tell_found(inventory: Inventory) -> None:
     """Say what a person has to look at before anything is let in."""
-    for line in outcome.unlicensed(inventory.refused):
-        console.say(f"licence: {line}")
+    lines = [f"licence: {line}" for line in outcome.unlicensed(inventory.refused)]
     for found in inventory.findings:
         names = ", ".join([found.finding.id, *found.finding.aliases])
-        console.say(f"advisory: {found.project} {found.version}: {names}")
+        lines.append(f"advisory: {found.project} {found.version}: {names}")
+    for line in lines[:_SHOWN]:
+        console.say(line[:_LONGEST])
+    if len(lines) > _SHOWN:
+        console.say(f"and {len(lines) - _SHOWN} more, as the page has them")
 
 
 def _tell(

@@ -13,7 +13,13 @@ from devpi_warmup import console, process
 from devpi_warmup.errors import WarmupError, together
 from devpi_warmup.prove.pip import Pip
 from devpi_warmup.sessions.common import fail, import_engine, python_of
-from devpi_warmup.sessions.concluding import Ending, conclude, publish_failure, read_requirements
+from devpi_warmup.sessions.concluding import (
+    Ending,
+    begin,
+    conclude,
+    publish_failure,
+    read_requirements,
+)
 from devpi_warmup.wheelhouse import manifest
 from devpi_warmup.wheelhouse.about import about
 from devpi_warmup.wheelhouse.files import Wheelhouse
@@ -38,6 +44,7 @@ def merge(session: nox.Session, config: Config) -> None:
     if not session.posargs:
         session.error("merge takes folders after --: nox -s merge -- parts/*")
     wheelhouse = Wheelhouse.of(config)
+    begin(config, "merge")
     requirements = read_requirements(session, config, "merge")
     try:
         joined, count = _merged(session, config, wheelhouse, requirements)

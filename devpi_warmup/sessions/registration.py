@@ -184,9 +184,11 @@ class _Adding:
             each = nox.parametrize("cell", cells) if cells else None
 
             def session(session: nox.Session, **_: object) -> None:
+                result = Result(session.name, (), problem, "targets", Manifest())
                 if publishing.in_pipeline():
-                    result = Result(session.name, (), problem, "targets", Manifest())
-                    publishing.publish(result, root / "wheelhouse" / "reports", root)
+                    publishing.publish(result, config.reports_of(root), root)
+                else:
+                    publishing.begin(result, config.reports_of(root))
                 session.error(problem)
 
             # Where nox makes an environment all the same, it must be of a Python that is there.

@@ -14,7 +14,7 @@ from devpi_warmup.inputs.targets import Target
 from devpi_warmup.report import publishing
 from devpi_warmup.sessions import arguments
 from devpi_warmup.sessions.common import Names, check_options, fail, missing_library, python_of
-from devpi_warmup.sessions.concluding import Ending, conclude, publish_failure
+from devpi_warmup.sessions.concluding import Ending, begin, conclude, publish_failure
 from devpi_warmup.sessions.venvs import HostVirtualEnv
 from devpi_warmup.wheelhouse.files import Wheelhouse
 
@@ -104,6 +104,8 @@ class Warmup:
         """Ask devpi a last time, print the coverage table; fail where a cell is not good."""
         self._reported = True  # nox runs it no second time
         asked = arguments.report(session, {cell.id for cell in self.config.cells})
+        if not self.failures:
+            begin(self.config, self._command)
         try:
             if self._run is not None:
                 self._run.sweep()
@@ -133,6 +135,7 @@ class Warmup:
             raise self._broken
         if self._run is None:
             console.quiet_libraries()
+            begin(self.config, "warmup")
             try:
                 # Here and not above: report runs inside the gap, where nothing else is.
                 from devpi_warmup.run import Run  # noqa: PLC0415

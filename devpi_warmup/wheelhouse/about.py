@@ -15,6 +15,7 @@ from devpi_warmup.foreign import plain
 from devpi_warmup.wheelhouse.wheels import MAX_METADATA, ZIP_ERRORS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from packaging.metadata import RawMetadata
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 _SDIST_ERRORS = (*ZIP_ERRORS, tarfile.TarError)
 _BODY = re.compile(rb"\r?\n\r?\n")  # begins the description, which nobody here reads
 _LONGEST = 200  # characters of what is stated in one line
-_BOM = re.compile(r"[^/]+\.dist-info/sboms/(?P<name>[A-Za-z0-9][A-Za-z0-9._+/-]*)")
+_BOM = re.compile(r"[^/]+\.dist-info/sboms/(?P<name>.*[^/])", re.DOTALL)
+_MOST = 50  # classifiers of licences, files of licences, or bills; more are counted
+_LICENCE_FIELDS = frozenset({"license-expression", "license", "classifier"})
 _UNKNOWN = frozenset({"", "unknown", "none"})  # what setuptools once wrote for "not said"
 
 
@@ -60,7 +63,7 @@ class About:
     """What a wheel or an sdist says of itself.
 
     :param requires_python: as it stands there
-    :param boms: the bills of materials within a wheel, as paths below ``sboms/`` (PEP 770)
+    :param boms: the bills of materials within a wheel, as it names them below ``sboms/`` (PEP 770)
     :param problem: why nothing can be said, or ""
     """
 
@@ -82,31 +85,36 @@ def about(path: Path) -> About:
         return About(problem=f"its metadata cannot be read: {_line(str(error))}")
 
 
-def embedded(path: Path, name: str, limit: int) -> bytes | None:
-    """Return a bill of materials of a wheel; None where it is larger than the limit, in bytes.
+def embedded(path: Path, limit: int) -> Iterator[tuple[str, bytes | None]]:
+    """Yield the bills of materials of a wheel with their names; None for one that is too large.
 
-    :param name: one of :attr:`About.boms`
+    :param limit: bytes
     :raises OSError: or another of :data:`ZIP_ERRORS`, it cannot be read
     """
     with zipfile.ZipFile(path) as archive:
-        for member in archive.namelist():
-            found = _BOM.fullmatch(member)
-            if found and found["name"] == name:
-                with archive.open(member) as stream:
-                    data = stream.read(limit + 1)
-                return data if len(data) <= limit else None
-    raise ValueError(f"{path.name} has no {name}")
+        members = {found["name"]: name for name, found in _boms(archive.namelist())}
+        for name, member in sorted(members.items())[:_MOST]:
+            with archive.open(member) as stream:
+                data = stream.read(limit + 1)
+            yield name, data if len(data) <= limit else None
+
+
+def _boms(names: Iterable[str]) -> Iterator[tuple[str, re.Match[str]]]:
+    for name in names:
+        found = _BOM.fullmatch(name)
+        if found:
+            yield name, found
 
 
 def _of_wheel(path: Path) -> About:
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
-        (metadata,) = (n for n in names if re.fullmatch(r"[^/]+\.dist-info/METADATA", n))
-        with archive.open(metadata) as stream:
+        found = [n for n in names if re.fullmatch(r"[^/]+\.dist-info/METADATA", n)]
+        if len(found) != 1:
+            raise ValueError(f"it has {len(found)} METADATA")
+        with archive.open(found[0]) as stream:
             data = _bounded(stream)
-    found = filter(None, map(_BOM.fullmatch, names))
-    boms = sorted({match["name"] for match in found if ".." not in match["name"]})
-    return _read(data, tuple(name for name in boms if not name.endswith("/")))
+    return _read(data, tuple(_few(sorted({match["name"] for _, match in _boms(names)}))))
 
 
 def _zipped(path: Path) -> bytes:
@@ -136,7 +144,9 @@ def _bounded(stream: IO[bytes]) -> bytes:
 
 
 def _read(data: bytes, boms: tuple[str, ...] = ()) -> About:
-    raw, _ = parse_email(data)
+    raw, unread = parse_email(data)
+    if wrong := sorted(_LICENCE_FIELDS & {*unread}):  # it stands there twice, or is not UTF-8
+        return About(problem=f"its {' and '.join(wrong)} cannot be read", boms=boms)
     return About(
         licence=_licence(raw),
         requires_python=_line(raw.get("requires_python", "")),
@@ -146,10 +156,9 @@ def _read(data: bytes, boms: tuple[str, ...] = ()) -> About:
 
 
 def _licence(raw: RawMetadata) -> Licence:
-    classifiers = tuple(
-        _line(text) for text in raw.get("classifiers", ()) if text.startswith("License ::")
-    )
-    files = tuple(map(_line, raw.get("license_files", ())))
+    stated_ones = [text for text in raw.get("classifiers", ()) if text.startswith("License ::")]
+    classifiers = tuple(_few(dict.fromkeys(map(_line, stated_ones))))
+    files = tuple(_few(map(_line, raw.get("license_files", ()))))
     if expression := raw.get("license_expression", "").strip():
         stated, text, whole = Stated.EXPRESSION, *_first_line(expression)
     elif (own := raw.get("license", "").strip()).lower() not in _UNKNOWN:
@@ -164,9 +173,17 @@ def _licence(raw: RawMetadata) -> Licence:
 def _first_line(text: str) -> tuple[str, bool]:
     """Return how a text is shown in one line, and whether that is all of it."""
     first = _line(text.splitlines()[0])
-    if "\n" not in text and len(text) <= _LONGEST:
+    # Whatever some reader takes for the end of a line makes it more than one.
+    if len(text) <= _LONGEST and all(mark.isprintable() or mark == "\t" for mark in text):
         return first, True
     return f"{first} … (a whole text)", False
+
+
+def _few(texts: Iterable[str]) -> Iterator[str]:
+    every = list(texts)
+    yield from every[:_MOST]
+    if len(every) > _MOST:
+        yield f"and {len(every) - _MOST} more"
 
 
 def _line(text: str) -> str:

@@ -185,7 +185,7 @@ def write_text(path: Path, text: str) -> None:
 
     :raises WheelhouseError: it cannot be written
     """
-    data = text.encode()
+    data = text.encode(errors="backslashreplace")
     try:
         if path.is_file() and path.read_bytes() == data:
             return

@@ -109,7 +109,7 @@ def test_bills_of_materials(warmed: Project, devpi: Devpi) -> None:
     names = (
         "sbom.cdx.json",
         f"sbom.{cell}.cdx.json",
-        "sboms/bom_lib-1.0-py3-none-any.whl/bom.cdx.json",
+        "sboms/bom_lib-1.0-py3-none-any.whl/1-bom.cdx.json",
     )
     written = {name: (folder / name).read_bytes() for name in names}
     assert warmed.nox("-s", "report").returncode == 0  # they are of this very state, and stay
@@ -126,10 +126,15 @@ def test_bills_of_materials(warmed: Project, devpi: Devpi) -> None:
     ):
         done = warmed.nox("-s", "report", "--", *words)
         assert (done.returncode, said in done.stderr) == (1, True), done.output
+    (folder / "sboms" / "mine.json").write_text("{}")
+    (folder / "sbom.mine.cdx.json").write_text("{}")
     devpi.upstream.add("bom-more", "3.0")
     warmed.write("bom-app", "bom-more", pythons=PYTHONS, platforms=PLATFORMS)
     assert warmed.nox("-s", "warmup").returncode == 0
     assert not [name for name in names if (folder / name).exists()]  # they were of another state
+    # What is not ours stays, whatever it is called.
+    assert (folder / "sboms" / "mine.json").is_file()
+    assert (folder / "sbom.mine.cdx.json").is_file()
 
 
 def test_without_the_extra_a_sentence_says_what_to_install(
@@ -159,3 +164,43 @@ def test_the_commands_of_the_readme(warmed: Project, devpi: Devpi) -> None:
     for line in block.splitlines():
         done = warmed.nox(*line.split()[1:])
         assert done.returncode == 0, done.output
+
+
+def verdict(project: Project) -> str:
+    page = (project.wheelhouse / "reports" / "index.html").read_text()
+    return page.partition(' verdict">')[2].partition("<")[0]
+
+
+def test_no_page_of_an_earlier_run_is_taken_for_that_of_a_later_one(
+    warmed: Project, devpi: Devpi
+) -> None:
+    fill(devpi, "later")
+    warmed.write("later-app", pythons=PYTHONS, platforms=PLATFORMS)
+    one = f"warmup(cp313-{OWN_PLATFORM})"
+    assert warmed.nox("-s", one).returncode == 0
+    assert verdict(warmed).startswith("Complete for what was selected: 1 of 2 targets.")
+    assert report(warmed)["not_selected"] == ["cp313-win_amd64"]
+    assert warmed.nox("-s", "warmup").returncode == 0
+    assert verdict(warmed).startswith("Complete: ")
+    # nox -x ends without the report, as Ctrl-C and kill -9 do.
+    warmed.write("later-app", "later-none", pythons=PYTHONS, platforms=PLATFORMS)
+    assert warmed.nox("-x", "-s", "warmup").returncode == 1
+    assert verdict(warmed).startswith("Not ready: warmup has not ended")
+    done = warmed.nox("-s", "report", "--", "--since", "nowhere.json")
+    assert done.returncode == 1
+    assert "nowhere.json cannot be compared with" in done.stderr
+    assert verdict(warmed).startswith("Not ready: 2 of 2 are missing") or "missing" in verdict(
+        warmed
+    )
+    (warmed.root / "pyproject.toml").write_text("[tool.devpi-warmup]\npython = []\n")
+    assert warmed.nox("-s", "report").returncode == 1
+    assert "unknown key" in verdict(warmed)
+
+
+def test_a_bill_of_nothing_is_refused(warmed: Project, devpi: Devpi) -> None:
+    fill(devpi, "none")
+    warmed.write("none-app", pythons=PYTHONS, platforms=PLATFORMS)
+    done = warmed.nox("-s", "report", "--", "--sbom", SOURCE_DATE_EPOCH="9" * 30)
+    assert done.returncode == 1
+    assert "no bill of materials for what is missing: every target" in done.stderr
+    assert "Traceback" not in done.output

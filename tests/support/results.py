@@ -132,7 +132,9 @@ def made_up(
                 notes=notes,
             )
         )
-    policy = read_policy(["MIT", "License :: OSI Approved :: BSD License"] if bad else [], [])
+    policy = read_policy(
+        ["MIT", "BSD", "License :: OSI Approved :: BSD License"] if bad else [], []
+    )
     finding = Finding("GHSA-1", ("CVE-2026-1",), "It can be made to wait", "HIGH", ("3.0",))
     items = []
     for name, file in files.items():

@@ -74,8 +74,8 @@ def _written(result: Result) -> str:
 
 
 def _glance(result: Result) -> Element:
-    good = not result.problem
-    verdict = element("p", _verdict(result), class_="good verdict" if good else "bad verdict")
+    kind = "bad" if result.problem else "fair" if result.others else "good"
+    verdict = element("p", _verdict(result), class_=f"{kind} verdict")
     return element("div", verdict, _to_look_at(result), pairs(_facts(result)))
 
 
@@ -99,6 +99,12 @@ def _to_look_at(result: Result) -> Element | None:
 def _verdict(result: Result) -> str:
     if result.problem:
         return f"Not ready: {result.problem}"
+    if result.others:
+        every = len(result.rows) + len(result.others)
+        return (
+            f"Complete for what was selected: {len(result.rows)} of {every} {result.counted}. "
+            f"Not looked at: {', '.join(result.others)}."
+        )
     if any(row.state == TO_BUILD for row in result.rows):
         return (
             "Complete: pip accepts every lock offline, for its target; what carry names is to be "

@@ -5,12 +5,15 @@ from __future__ import annotations
 import pytest
 
 from devpi_warmup.errors import Problem
+from devpi_warmup.inputs import licences
 from devpi_warmup.inputs.licences import Policy, read_policy
 from devpi_warmup.inventory.licences import allowing, judge
 from devpi_warmup.wheelhouse.about import About, Licence, Stated
 
 MIT = "License :: OSI Approved :: MIT License"
 BSD = "License :: OSI Approved :: BSD License"
+GPL = "License :: OSI Approved :: GNU General Public License v3 (GPLv3)"
+LGPL = "License :: OSI Approved :: GNU Lesser General Public License v3 (LGPLv3)"
 TEXT = Licence(Stated.TEXT, "Copyright … (a whole text)", False, (BSD,))
 
 
@@ -61,7 +64,14 @@ def test_expressions_hold_as_spdx_has_it(
         ((MIT,), Licence(Stated.EXPRESSION, "GPL-3.0-only", True, (MIT,)), "GPL-3.0-only is not allowed"),
         ((BSD,), TEXT, ""),
         (("Copyright … (a whole text)",), TEXT, f"{BSD} is not allowed"),
-        (("BSD",), Licence(Stated.TEXT, "BSD", True, (MIT,)), ""),
+        (("BSD",), Licence(Stated.TEXT, "BSD", True, (MIT,)), f"BSD, and by a classifier: {MIT} is not allowed"),
+        (("BSD", MIT), Licence(Stated.TEXT, "BSD", True, (MIT,)), ""),
+        (("MIT",), Licence(Stated.TEXT, "MIT", True, (MIT, "License :: OSI Approved")), ""),
+        (("MIT",), Licence(Stated.TEXT, "MIT", True, (GPL,)), f"MIT, and by a classifier: {GPL} is not allowed"),
+        (("GPL-3.0-only",), Licence(Stated.TEXT, "GPL-3.0-only", True, (GPL,)), ""),
+        (("GPL-3.0-only",), Licence(Stated.TEXT, "GPL-3.0-only", True, (LGPL,)), f"GPL-3.0-only, and by a classifier: {LGPL} is not allowed"),
+        ((MIT,), Licence(Stated.TEXT, "GPL-3.0-only", True, (MIT,)), "GPL-3.0-only is not allowed"),
+        (("PSF-2.0",), Licence(Stated.TEXT, "PSF-2.0", True, ("License :: OSI Approved :: Python Software Foundation License",)), ""),
     ],
 )  # fmt: skip
 def test_why_a_licence_is_not_let_in(entries: tuple[str, ...], licence: Licence, why: str) -> None:
@@ -110,6 +120,14 @@ def test_what_cannot_be_read_is_not_let_in() -> None:
     broken = About(problem="its metadata cannot be read: x")
     assert judge(policy("MIT"), "some", broken).refused == broken.problem
     assert judge(policy(), "some", broken).refused == ""
+
+
+def test_a_packaging_that_knows_no_licences_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(licences, "_known", lambda: False)
+    problems: list[Problem] = []
+    assert not read_policy(["MIT"], problems).admits("MIT OR ISC")
+    assert [p.message for p in problems] == ["packaging is too old to know licences"]
+    assert not read_policy([], problems[:0]).entries
 
 
 def test_a_project_without_a_name_is_a_problem() -> None:

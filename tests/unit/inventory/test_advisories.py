@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -64,9 +65,21 @@ def test_versions_are_affected_as_the_schema_says(
     assert [v for v in missed if found(what, v)] == []
 
 
+def test_a_local_version_is_the_one_that_it_is_made_of(tmp_path: Path) -> None:
+    what = known(tmp_path, advisory(**events(("introduced", "1"), ("last_affected", "2.9.1"))))
+    assert found(what, "2.9.1+cu126") == ["PYSEC-1"]
+    assert found(what, "2.9.2+cu126") == []
+
+
+def test_the_same_advisory_twice_is_one(tmp_path: Path) -> None:
+    what = known(tmp_path, advisory(), advisory())
+    assert (what.count, found(what, "1.0")) == (1, ["PYSEC-1"])
+
+
 def test_a_finding_says_what_a_person_needs(tmp_path: Path) -> None:
     severe = advisory() | {"database_specific": {"severity": "HIGH"}}
-    what = known(tmp_path, severe, advisory("other") | {"modified": "2026-05-01T00:00:00Z"})
+    later = advisory("other") | {"id": "PYSEC-2", "modified": "2026-05-01T00:00:00Z"}
+    what = known(tmp_path, severe, later)
     (one,) = what.about("some-app", "1.0")
     assert (one.aliases, one.severity, one.fixed) == (("CVE-1",), "HIGH", ("2.0",))
     assert "\n" not in one.summary
@@ -76,7 +89,15 @@ def test_a_finding_says_what_a_person_needs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "more",
-    [events(("introduced", "one")), {"ranges": []}, {"ranges": [{"type": "GIT", "events": []}]}],
+    [
+        events(("introduced", "one")),
+        events(("fixed", "2.0")),
+        events(("introduced", "2.0"), ("fixed", "2.0")),
+        {"ranges": [{"type": "ECOSYSTEM", "events": []}]},
+        {"ranges": []},
+        {"ranges": None, "versions": None},
+        {"ranges": [{"type": "GIT", "events": []}]},
+    ],
 )
 def test_what_cannot_be_told_is_told(tmp_path: Path, more: dict[str, object]) -> None:
     (one,) = known(tmp_path, advisory(**more)).about("some-app", "1.0")
@@ -92,9 +113,11 @@ def test_withdrawn_ones_and_other_ecosystems_do_not_count(tmp_path: Path) -> Non
 
 def test_files_lists_folders_and_archives(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
-        archive.writestr("PyPI/1.json", json.dumps(advisory()))
+        archive.writestr("PyPI/1.json", json.dumps(advisory("z") | {"id": "Z"}))
     (tmp_path / "more").mkdir()
-    (tmp_path / "more" / "list.json").write_text(json.dumps([advisory("a"), advisory("b")]))
+    (tmp_path / "more" / "list.json").write_text(
+        json.dumps([advisory("a") | {"id": "A"}, advisory("b") | {"id": "B"}])
+    )
     assert read(tmp_path, "osv").count == 3
     assert read(tmp_path / "all.zip", "all.zip").count == 1
     assert read(tmp_path / "more" / "list.json", "list.json").count == 2
@@ -104,9 +127,26 @@ def test_files_lists_folders_and_archives(tmp_path: Path) -> None:
     ("name", "data", "said"),
     [
         ("a.json", b"{", "osv/a.json: "),
-        ("a.json", b"3", "osv/a.json: "),
-        ("a.json", b'{"affected": [{"package": {"ecosystem": "PyPI"}}]}', "osv/a.json: "),
-        ("a.zip", b"PK", "osv/a.zip: "),
+        ("a.json", b"3", "osv/a.json is not as OSV has it: "),
+        ("a.json", b'{"affected": [{"package": {"ecosystem": "PyPI"}}]}', "'name' is missing"),
+        ("a.JSON", b"{", "osv/a.JSON: "),
+        (
+            "a.json",
+            b'[{}, {"affected": {}}]',
+            "osv/a.json, entry 2 is not as OSV has it: affected is no list",
+        ),
+        (
+            "a.json",
+            b'{"affected": [{"package": {"ecosystem": "pypi", "name": "x"}, "versions": "1"}]}',
+            "versions is no list",
+        ),
+        (
+            "a.json",
+            b'{"affected": [{"package": {"ecosystem": "PyPI", "name": "x"}, "versions": ["1"]}]}',
+            "'id' is missing",
+        ),
+        ("a.json.gz", b"", "osv/a.json.gz is packed in a way that is not read: unpack it"),
+        ("a.ZIP", b"PK", "osv/a.ZIP: "),
         ("a.txt", b"", "osv has no advisory about a project of Python, so nothing was looked for"),
     ],
 )
@@ -119,3 +159,9 @@ def test_no_answer_is_not_nothing_found(tmp_path: Path, name: str, data: bytes, 
     assert said in str(caught.value)
     with pytest.raises(AdvisoryError, match="nowhere"):
         read(tmp_path / "nowhere", "nowhere")
+
+
+def test_what_is_no_plain_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.json")
+    with pytest.raises(AdvisoryError, match="it is no plain file"):
+        read(tmp_path, "osv")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,3 +96,9 @@ def test_what_is_no_manifest_is_named(tmp_path: Path, text: str | None) -> None:
         (tmp_path / "manifest.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(SinceError, match="last cannot be compared with: "):
         read_former(tmp_path, "last")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SinceError, match="pipe is no plain file"):
+        read_former(tmp_path / "pipe", "pipe")

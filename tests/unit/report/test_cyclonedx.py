@@ -25,7 +25,7 @@ WHEN = datetime(2026, 11, 26, tzinfo=timezone.utc)
 def written(
     result: Result, version: SchemaVersion = SchemaVersion.V1_6, **brought: tuple[str, str]
 ) -> str:
-    return bill(result, SERIAL, WHEN, brought, version)
+    return bill(result, SERIAL, WHEN, brought, {}, version=version)
 
 
 @pytest.mark.parametrize("version", [SchemaVersion.V1_6, SchemaVersion.V1_7])

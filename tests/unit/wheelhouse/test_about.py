@@ -33,7 +33,7 @@ def wheel(folder: Path, *headers: str, files: dict[str, str] | None = None) -> P
         ),
         (
             ("License: UNKNOWN", f"Classifier: {MIT}"),
-            Licence(Stated.CLASSIFIERS, MIT, True, (MIT,)),
+            Licence(Stated.CLASSIFIERS, MIT, whole=True, classifiers=(MIT,)),
         ),
         (
             ("License: Copyright\n        All rights",),
@@ -92,16 +92,41 @@ def test_what_cannot_be_read_is_said(tmp_path: Path, name: str, data: bytes) -> 
 
 def test_bills_within_a_wheel(tmp_path: Path) -> None:
     info = "some-1.0.dist-info/sboms"
-    files = {
-        f"{info}/a.json": "{}",
-        f"{info}/b/c.json": "[]",
-        f"{info}/../x.json": "no",
-        "other/sboms/y.json": "no",
-        f"{info}/-x": "no",
-    }
+    files = {f"{info}/a.json": "{}", f"{info}/b/ü c.json": "[]", "other/sboms/y.json": "no"}
     path = wheel(tmp_path, files=files)
-    assert about(path).boms == ("a.json", "b/c.json")
-    assert embedded(path, "b/c.json", 10) == b"[]"
-    assert embedded(path, "b/c.json", 1) is None
-    with pytest.raises(ValueError, match=r"has no x\.json"):
-        embedded(path, "x.json", 10)
+    assert about(path).boms == ("a.json", "b/ü c.json")
+    assert list(embedded(path, 10)) == [("a.json", b"{}"), ("b/ü c.json", b"[]")]
+    assert list(embedded(path, 1)) == [("a.json", None), ("b/ü c.json", None)]
+    many = wheel(tmp_path, files={f"{info}/{n:03}.json": "" for n in range(70)})
+    assert about(many).boms[-1] == "and 20 more"
+    assert len(list(embedded(many, 1))) == 50
+
+
+@pytest.mark.parametrize("end", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\xa0", "\x00"])
+def test_what_some_reader_takes_for_another_line_is_not_the_whole(tmp_path: Path, end: str) -> None:
+    for field in ("License", "License-Expression"):
+        found = about(wheel(tmp_path, f"{field}: MIT{end}AND GPL-3.0-only"))
+        assert found.problem or not found.licence.whole
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ("License-Expression: MIT", "License-Expression: GPL-3.0-only"),
+        ("License: MIT", "License: GPL"),
+        ("License-Expression: GPL-3.0-only \udcff", "License: MIT"),
+    ],
+)
+def test_a_licence_that_stands_there_twice_or_unreadably_is_no_licence(
+    tmp_path: Path, headers: tuple[str, ...]
+) -> None:
+    text = metadata("some", "1.0", headers=headers).encode(errors="surrogateescape")
+    (tmp_path / "some-1.0.zip").write_bytes(make_zip({"some-1.0/PKG-INFO": text}))
+    assert "cannot be read" in about(tmp_path / "some-1.0.zip").problem
+
+
+def test_hostile_lists_are_cut(tmp_path: Path) -> None:
+    many = [f"Classifier: License :: {n}" for n in range(500)]
+    files = [f"License-File: {n}" for n in range(500)]
+    licence = about(wheel(tmp_path, *many, *files)).licence
+    assert (len(licence.classifiers), licence.files[-1]) == (51, "and 450 more")
