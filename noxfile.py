@@ -111,7 +111,7 @@ def build(session: nox.Session) -> None:
 @nox.session(default=False)
 def types(session: nox.Session) -> None:
     """Check the types, strictly."""
-    session.install("-e", ".", "--group", "types")
+    session.install("-e", ".[sbom]", "--group", "types")
     session.run("mypy")
 
 

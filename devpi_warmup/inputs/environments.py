@@ -66,8 +66,9 @@ def read(
     found = _users_own(root, settings, problems)
     targets = {target.id: target for own in found for target in own.targets}
     chosen = kit.chosen(settings.get(kit.NAME, False), targets, problems) if targets else ()
-    if chosen and kit.NAME in {own.name.lower() for own in found}:
-        where, hint = f"{TABLE}.{kit.NAME}", f"give yours another name, or remove {kit.NAME} = …"
+    if kit.NAME in {own.name.lower() for own in found}:
+        hint = f"give it another name; {kit.NAME} = true in [tool.devpi-warmup] makes the kit"
+        where = f"{TABLE}.{kit.NAME}"
         problems.append(Problem(f"{kit.NAME!r} is the name of the kit", where, hint))
     return (*found, Environment(kit.NAME, chosen, Sources(root, (), kit=True))) if chosen else found
 

@@ -31,7 +31,7 @@ from devpi_warmup.inputs.own_wheels import OwnWheel
 from devpi_warmup.inputs.toml import read_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 NAME = canonicalize_name("devpi-warmup")
 _MODULE = "devpi_warmup"
@@ -39,6 +39,7 @@ _SCRIPTS = "[console_scripts]\ndevpi-warmup = devpi_warmup.cli:main\n"
 # What belongs to the package; beside it lie caches, and what editors leave in a checkout.
 _KINDS = frozenset({".py", ".json", ".css", ".md", ".typed"})
 _LICENSE = "LICENSE"
+_GENERATOR = "Generator: devpi-warmup"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time that a zip can have
 _HINT = "install devpi-warmup with pip, or run it from a checkout of its repository"
 
@@ -47,14 +48,11 @@ _HINT = "install devpi-warmup with pip, or run it from a checkout of its reposit
 class _About:
     """What is said of the package.
 
-    :param requires: what it requires, as lines, with what its ``extras`` do
+    :param metadata: the core metadata, as the wheel has it
     :param license: the text
     """
 
-    summary: str
-    python: str
-    requires: tuple[str, ...]
-    extras: tuple[str, ...]
+    metadata: bytes
     license: bytes
 
 
@@ -77,7 +75,7 @@ def build() -> tuple[str, bytes] | Problem:
         return Problem(f"this package cannot be read: {error.strerror}", "kit", _HINT)
     info = f"{_MODULE}-{devpi_warmup.__version__}.dist-info"
     files |= {
-        f"{info}/METADATA": _metadata(about).encode(),
+        f"{info}/METADATA": about.metadata,
         f"{info}/entry_points.txt": _SCRIPTS.encode(),
         f"{info}/licenses/{_LICENSE}": about.license,
     }
@@ -86,7 +84,7 @@ def build() -> tuple[str, bytes] | Problem:
         whole.update(f"{path} {hashlib.sha256(data).hexdigest()}\n".encode())
     tag = f"1x{whole.hexdigest()[:8]}"
     files[f"{info}/WHEEL"] = (
-        "Wheel-Version: 1.0\nGenerator: devpi-warmup\nRoot-Is-Purelib: true\n"
+        f"Wheel-Version: 1.0\n{_GENERATOR}\nRoot-Is-Purelib: true\n"
         f"Tag: py3-none-any\nBuild: {tag}\n"
     ).encode()
     name = f"{_MODULE}-{devpi_warmup.__version__}-{tag}-py3-none-any.whl"
@@ -123,23 +121,21 @@ def _about(package: Path) -> _About | Problem:
         table = read_toml(root / "pyproject.toml", "pyproject.toml of devpi-warmup")
         project: Any = table.get("project", {}) if isinstance(table, dict) else {}
         if canonicalize_name(str(project.get("name", ""))) == NAME:
-            text = (root / _LICENSE).read_bytes()
-            requires = (*project["dependencies"], *_of_extras(project["optional-dependencies"]))
-            extras = tuple(sorted(project["optional-dependencies"]))
-            about = (project["description"], project["requires-python"])
-            return _About(*about, requires, extras, text)
+            extras = project["optional-dependencies"]
+            requires = (*project["dependencies"], *_of_extras(extras))
+            about = project["description"], project["requires-python"], requires, extras
+            return _About(_metadata(*about), (root / _LICENSE).read_bytes())
     info = root / f"{_MODULE}-{devpi_warmup.__version__}.dist-info"
     if not (info / "METADATA").is_file():
         message = f"nothing beside {_MODULE}/ says what this package requires"
         return Problem(f"the kit cannot hold this package: {message}", "kit", _HINT)
-    raw, _ = parse_email((info / "METADATA").read_bytes())
-    return _About(
-        raw.get("summary", ""),
-        raw.get("requires_python", ""),
-        tuple(raw.get("requires_dist", ())),
-        tuple(sorted(raw.get("provides_extra", ()))),
-        (info / "licenses" / _LICENSE).read_bytes(),
-    )
+    data, text = (info / "METADATA").read_bytes(), (info / "licenses" / _LICENSE).read_bytes()
+    if _GENERATOR in (info / "WHEEL").read_text(encoding="utf-8"):
+        return _About(data, text)  # of this very form, whatever has written it then
+    raw, _ = parse_email(data)
+    needs, extras = raw.get("requires_dist", []), raw.get("provides_extra", [])
+    written = _metadata(raw.get("summary", ""), raw.get("requires_python", ""), needs, extras)
+    return _About(written, text)
 
 
 def _of_extras(extras: Mapping[str, list[str]]) -> Iterator[str]:
@@ -153,20 +149,20 @@ def _of_extras(extras: Mapping[str, list[str]]) -> Iterator[str]:
             yield str(requirement)
 
 
-def _metadata(about: _About) -> str:
+def _metadata(summary: str, python: str, requires: Iterable[str], extras: Iterable[str]) -> bytes:
     """Write core metadata in one form, whatever it was read from."""
     lines = [
         "Metadata-Version: 2.4",
         "Name: devpi-warmup",
         f"Version: {devpi_warmup.__version__}",
-        f"Summary: {about.summary}",
+        f"Summary: {summary}",
         "License-Expression: MIT",
         f"License-File: {_LICENSE}",
-        f"Requires-Python: {about.python}",
-        *sorted(f"Requires-Dist: {Requirement(line)}" for line in about.requires),
-        *(f"Provides-Extra: {extra}" for extra in about.extras),
+        f"Requires-Python: {python}",
+        *sorted(f"Requires-Dist: {Requirement(line)}" for line in requires),
+        *(f"Provides-Extra: {extra}" for extra in sorted(extras)),
     ]
-    return "\n".join(lines) + "\n"
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def _zip(files: dict[str, bytes], record: str) -> bytes:

@@ -93,9 +93,12 @@ def _limits(found: Locked) -> str:
 
 
 def _install_server(found: Locked) -> str:
-    """Say how devpi-server gets installed inside: from a lock that holds it, if one does."""
+    """Say how devpi-server gets installed inside: from a lock that holds it, if one does.
+
+    Of several, that of the newest Python.
+    """
     project = canonicalize_name(REQUIREMENT.partition("==")[0])
-    for cell in found.cells:
+    for cell in sorted(found.cells, key=lambda cell: cell.target.version, reverse=True):
         names = found.coverage.entry(cell).files
         if any(file.project == project and file.filename in names for file in found.files):
             return f"{install_command(cell.id, found.coverage.wheelhouse.shown)}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from devpi_warmup import console
 from devpi_warmup.errors import WarmupError
-from devpi_warmup.inputs.urls import parse_index_url
+from devpi_warmup.inputs.urls import parse_index_url, redact
 from devpi_warmup.sessions.common import fail
 from devpi_warmup.wheelhouse import clients as files
 from devpi_warmup.wheelhouse.files import Wheelhouse
@@ -24,7 +24,8 @@ def clients(session: nox.Session, config: Config) -> None:
     wheelhouse = Wheelhouse.of(config)
     try:
         if len(session.posargs) > 1 or any(word.startswith("-") for word in session.posargs):
-            message = f"clients takes one URL and nothing else: {' '.join(session.posargs)}"
+            words = map(redact, session.posargs)  # one of them may hold a password
+            message = f"clients takes one URL and nothing else: {' '.join(words)}"
             raise WarmupError(message, hint=_USAGE)  # noqa: TRY301 - said as the others are
         index = parse_index_url(session.posargs[0]) if session.posargs else None
         if index is not None and index.password:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from devpi_warmup import console, process
 from devpi_warmup.errors import WarmupError
 from devpi_warmup.inputs import pip_config
-from devpi_warmup.inputs.urls import parse_index_url
+from devpi_warmup.inputs.urls import parse_index_url, redact
 from devpi_warmup.prove.pip import Pip
 from devpi_warmup.sessions.common import fail, import_engine, python_of
 
@@ -81,7 +81,8 @@ def _wanted(words: list[str], config: Config) -> _Wanted:
             given.append(word)
     if len(given) > 1 or any(word.startswith("-") for word in given):
         takes = f"publish takes a URL, {CREATE}, and {PAGES} URL"
-        raise WarmupError(f"{takes}, and nothing else: {' '.join(given)}", hint=_USAGE)
+        shown = " ".join(map(redact, given))  # one of them may hold a password
+        raise WarmupError(f"{takes}, and nothing else: {shown}", hint=_USAGE)
     if create and pages:
         raise WarmupError(f"{CREATE} is for an index of devpi, and {PAGES} for other servers")
     if not given:
@@ -111,9 +112,10 @@ def _typed(text: str, config: Config) -> IndexUrl:
     if url.password:
         raise WarmupError(
             "a password does not belong on a command line, where others can read it",
-            hint="give it in DEVPI_INDEX=https://user:password@… with the same address, in a "
-            "netrc file, or in keyring",
+            hint="give it in DEVPI_INDEX=https://user:password@… of the same server, in a netrc "
+            "file, or in keyring",
         )
     own = config.index
-    known = own is not None and own.url == url.url and url.user in {"", own.user}
-    return own if own is not None and known and not url.plain else url
+    if own is not None and own.is_server_of(url.url) and url.user in {"", own.user}:
+        return replace(url, user=own.user, password=own.password)
+    return url

@@ -246,10 +246,19 @@ def test_a_password_is_not_for_the_command_line(logged_in: Project, inside: Insi
     done = logged_in.nox("-s", "publish", "--", address)
     assert done.returncode == 1
     assert "a password does not belong on a command line" in done.stderr
-    # In the environment it does; nox itself repeats what it was called with.
-    done = logged_in.nox("-s", "publish", DEVPI_INDEX=address, NETRC="/nowhere")
-    assert done.returncode == 0, done.output
     assert PASSWORD not in done.output
+    for session in ("publish", "clients"):
+        done = logged_in.nox("-s", session, "--", address, "more")
+        assert done.returncode == 1
+        assert "and nothing else: http://127.0.0.1" in done.stderr
+        assert PASSWORD not in done.output
+    # In the environment it does; nox itself repeats what it was called with.
+    other = inside.stage("argv2")
+    for words in ((), ("--", other)):  # that index, and another of the same server
+        done = logged_in.nox("-s", "publish", *words, DEVPI_INDEX=address, NETRC="/nowhere")
+        assert done.returncode == 0, done.output
+        assert f"11 of 11 proven in the store of {words[1] if words else inside.url}" in done.stdout
+        assert PASSWORD not in done.output
 
 
 @pytest.mark.parametrize(

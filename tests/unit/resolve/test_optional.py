@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from catalogue import Catalogue
+from catalogue import Catalogue, Upload, make_wheel
 from wanted import load_files
 
 from devpi_warmup.errors import WarmupError
@@ -108,3 +108,13 @@ def test_what_is_yanked_for_everybody_is_no_reason(
     catalogue.add("compiled", "0.9", yanked=True)
     with pytest.raises(WarmupError, match="compiled: yanked from the index"):
         resolve(wanted, MUSL, fetcher)
+
+
+def test_a_broken_file_that_would_fit_is_no_reason(
+    wanted: RequirementSet, catalogue: Catalogue, fetcher: Fetcher
+) -> None:
+    _, data = make_wheel("compiled", "3.0")
+    catalogue.upload("compiled", Upload("compiled-2.0-py3-none-any.whl", data))
+    with pytest.raises(WarmupError, match=r"compiled: compiled-2.0-.* says it is compiled 3.0"):
+        resolve(wanted, MUSL, fetcher)
+    assert "server" in projects(resolve(wanted, GLIBC, fetcher))
