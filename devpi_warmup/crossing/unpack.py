@@ -399,8 +399,8 @@ def is_older(bundle: Bundle, log: list[dict[str, Any]]) -> bool:
     The sender notes which states have arrived: a bundle that knows the first of those alone that
     the last one knows was made before it.
     """
-    if not log or log[-1].get("state") == bundle.state:
-        return False
+    if not log or log[-1].get("state") in {bundle.state, bundle.base}:
+        return False  # it is there, or this one was made to follow it
     known, earlier = list(log[-1].get("accepted") or ()), [state[:12] for state in bundle.before]
     overtaken = bool(earlier) and len(earlier) < len(known) and known[: len(earlier)] == earlier
     applied = {str(entry.get("state"))[:12] for entry in log}

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 # What the private server does not have: it mirrors, and nobody uploads to it.
+_VERSION = ".serverversion"  # devpi-server writes it into its data (devpi_server/main.py)
 BESIDE = frozenset({Origin.LOCAL, Origin.BUILT, Origin.ITSELF})
 
 
@@ -118,7 +119,8 @@ def serve_offline(loaded: Config, *, python: str) -> None:
     seal_of = _seal_of(loaded)
     if not seal_of.is_file() or seal_of.read_text(encoding="ascii") != _state(loaded):
         console.say(
-            f"{FOLDER}/data is not sealed since the last warmup: run nox -s seal before you copy it"
+            f"{FOLDER}/data is not sealed since the last warmup: run nox -s seal before you copy "
+            "it (inside: this data is of another state than the wheelhouse)"
         )
     try:
         index = server.start()
@@ -137,6 +139,23 @@ def _state(loaded: Config) -> str:
     return digest(loaded.wheelhouse / NAME)
 
 
+def _check_data(data: Path) -> None:
+    """Refuse what is not the data of a devpi-server, whole, and alone.
+
+    :raises ServerError: it is not
+    """
+    again = "inside, copy what the sender has brought, with its dot files, in the place of what is"
+    if not data.is_dir():
+        hint = f"run nox -s warmup first; {again} there"
+        raise ServerError(f"there is no {FOLDER}/data", hint=hint)
+    if not (data / _VERSION).is_file():
+        message = f"{FOLDER}/data is not the whole data of a devpi-server: it has no {_VERSION}"
+        raise ServerError(message, hint=f"{again} there")
+    if nested := [path.name for path in data.iterdir() if (path / _VERSION).is_file()]:
+        message = f"{FOLDER}/data holds the data of another devpi-server: {nested[0]}/"
+        raise ServerError(message, hint=f"it was copied into the older one; {again} there")
+
+
 def _server(loaded: Config, python: str, *, offline: bool = False) -> PrivateServer:
     if loaded.index is not None:
         raise ServerError(
@@ -144,8 +163,7 @@ def _server(loaded: Config, python: str, *, offline: bool = False) -> PrivateSer
             hint="unset DEVPI_INDEX and index-url to use the private devpi-server",
         )
     folder = loaded.root / FOLDER
-    if not (folder / "data").is_dir():
-        raise ServerError(f"there is no {FOLDER}/data", hint="run nox -s warmup first")
+    _check_data(folder / "data")
     settings = pip_config.read(process.run, python)
     kit = partial(page_of_server, loaded)
     return PrivateServer(folder, settings=settings, offline=offline, kit=kit)

@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from devpi_warmup.console import spelled
 from devpi_warmup.errors import WheelhouseError
 from devpi_warmup.wheelhouse.files import LOCKS, write_error, write_text
 
@@ -67,7 +68,7 @@ def _of_folder(path: Path) -> dict[str, str]:
     page = f"""\
 # Clients of this wheelhouse
 
-Written for `{path.absolute()}`; where it moves to, write them again: `nox -s clients`.
+Written for `{path.absolute()}`; where it moves to, write them again: `{spelled("nox -s clients")}`.
 
 {_PLACES}
 A lock is best installed by the command at its head, which needs none of these files, and has
@@ -112,7 +113,7 @@ def _of_index(index: IndexUrl) -> dict[str, str]:
     page = f"""\
 # Clients of {index.url}
 
-Of another index: `nox -s clients -- https://devpi.example.com/user/index`.
+Of another index: `{spelled("nox -s clients -- https://devpi.example.com/user/index")}`.
 
 {_PLACES}
 ## poetry, PDM

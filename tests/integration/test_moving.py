@@ -187,6 +187,22 @@ def test_a_server_that_is_not_ours_serves_and_is_asked(warmed: Project, devpi: D
     assert "a file is damaged in the store of devpi: delete it there" in done.stderr
 
 
+def test_data_that_was_copied_wrongly_is_named(warm: Project) -> None:
+    data = warm.root / ".devpi" / "data"
+    shutil.copytree(data, data / "devpi-data")
+    done = warm.nox("-s", "verify-devpi")
+    assert done.returncode == 1
+    assert ".devpi/data holds the data of another devpi-server: devpi-data/" in done.stderr
+    shutil.rmtree(data / "devpi-data")
+    (data / ".serverversion").unlink()
+    done = warm.nox("-s", "verify-devpi")
+    assert "is not the whole data of a devpi-server: it has no .serverversion" in done.stderr
+    shutil.rmtree(data)
+    done = warm.nox("-s", "verify-devpi")
+    assert "there is no .devpi/data" in done.stderr
+    assert "copy what the sender has brought" in done.stderr
+
+
 def test_data_that_is_not_sealed_says_so(warm: Project) -> None:
     words = "is not sealed since the last warmup"
     assert words in warm.nox("-s", "verify-devpi").stderr

@@ -176,6 +176,8 @@ def test_back_takes_a_word(tmp_path: Path, inside: Path) -> None:
     assert here(full, inside).returncode == 3
     assert here(full, inside, "--back").returncode == 0
     assert tree(inside)[B] == ONE[B]
+    # What was made to follow the state that is there is not older, though it was there before.
+    assert here(made(tmp_path / "out", TWO, ONE, before=[ONE]).folder, inside).returncode == 0
 
 
 def test_an_older_one_that_never_arrived_is_known_by_what_was_accepted(
