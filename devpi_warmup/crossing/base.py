@@ -75,8 +75,8 @@ def find(word: str, path: Path, bundles: Path, wheelhouse: Wheelhouse) -> Base:
             return _of_sums(*found.values())
     raise WarmupError(
         f"{word} is no state that is known here",
-        hint=f"name a bundle ({_names(made)}), the first letters of its state, the {SUMS} or the "
-        "manifest.json of what lies inside, or last",
+        hint=f"name a bundle ({_names(made)}), the first six letters of its state or more, the "
+        f"{SUMS} or the manifest.json of what lies inside, or last",
     )
 
 

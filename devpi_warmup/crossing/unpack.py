@@ -569,9 +569,8 @@ def next_step(bundle: Bundle, folder: Path) -> str:
     if not steps:
         return f"next: read {folder / 'README.md'}"
     typed = steps[0][3].replace("\n", "\n  ")
-    return (
-        f"next, with Python {steps[0][2]} (README.md has the others):\n\n  cd {folder}\n  {typed}"
-    )
+    others = " (README.md has the others)" if len(bundle.next) > 1 else ""
+    return f"next, with Python {steps[0][2]}{others}:\n\n  cd {folder}\n  {typed}"
 
 
 def listed(title: str, lines: list[str]) -> str:

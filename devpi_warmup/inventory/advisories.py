@@ -214,6 +214,8 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
 
 def _advisories(table: Mapping[str, Any]) -> Iterator[tuple[str, Advisory]]:
     """Yield one advisory for each project of Python that it is about."""
+    if "id" not in table:
+        raise KeyError("id")
     if table.get("withdrawn"):
         return
     by_project: dict[str, list[Affected]] = {}

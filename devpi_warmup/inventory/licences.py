@@ -52,9 +52,10 @@ def _judged(policy: Policy, licence: Licence) -> Verdict:
         if classifiers and not left:
             return Verdict(by=Stated.CLASSIFIERS.value)
         return _refused("", left) if left else Verdict(f"{licence.text} has to be read")
+    others = policy.contradicted(licence.text, classifiers)
     if not policy.admits(licence.text):
-        return _refused(licence.text, policy.lacking(licence.text))
-    if others := policy.contradicted(licence.text, classifiers):
+        return _refused(licence.text, (*policy.lacking(licence.text), *others))
+    if others:
         return _refused(f"{licence.text}, and by a classifier", others)
     return Verdict(by=licence.stated.value)
 

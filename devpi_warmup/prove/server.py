@@ -214,7 +214,7 @@ def download_all(
             past = [f for f in found.files if f.filename in names and f.origin in beside]
             good = f"every file of its lock comes from {server}"
             if past:
-                good += f"; {len(past)} that no index has: from the wheelhouse"
+                good += f"; {len(past)} not asked of it: from the wheelhouse"
             console.say(f"{cell.id}: {problem or good}")
             if problem:
                 wrong[cell.id] = problem

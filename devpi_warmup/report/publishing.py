@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,10 +23,11 @@ if TYPE_CHECKING:
 
     from devpi_warmup.report.result import Result
 
+REPORT, _BEFORE = "report.json", ".report.before.json"
 FILES: Mapping[str, Callable[[Result], str]] = {
     "index.html": page,
     "report.css": stylesheet,
-    "report.json": as_json,
+    REPORT: as_json,
     "licences.json": licences,
     "junit.xml": junit,
 }
@@ -43,7 +46,7 @@ def publish(
     :param root: the repository, for places in it
     :param files: their names, and what writes them
     """
-    _write(result, folder, files)
+    _write(_as_before(result, folder), folder, files)
     if on_github(environ):
         sys.stderr.write(commands(result, root))
         sys.stderr.flush()
@@ -61,7 +64,20 @@ def begin(result: Result, folder: Path) -> None:
     :param result: says that it has not ended
     """
     if any((folder / name).exists() for name in FILES):
+        with suppress(OSError):
+            (folder / REPORT).replace(folder / _BEFORE)
         _write(result, folder, FILES)
+
+
+def _as_before(result: Result, folder: Path) -> Result:
+    """Return a result with the time of the last report, where nothing but the time is another."""
+    try:
+        text = (folder / _BEFORE).read_text(encoding="utf-8")
+        (folder / _BEFORE).unlink()
+        same = replace(result, written=json.loads(text)["written"])
+        return same if as_json(same) == text else result
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return result
 
 
 def _write(result: Result, folder: Path, files: Mapping[str, Callable[[Result], str]]) -> None:

@@ -79,7 +79,7 @@ def conclude(session: nox.Session, config: Config, wheelhouse: Wheelhouse, endin
         config, wheelhouse, manifest, [cell for cell in cells if cell.id in gathered]
     )
     _tell(rows, coverage, config, ending, asked)
-    _tell_found(inventory)
+    _tell_found(inventory, refused=not config.licences.required)
     refused = inventory.refused if config.licences.required else ()
     problem = outcome.problem(rows, require_warm=config.require_warm, refused=refused)
     whole = problem
@@ -176,9 +176,13 @@ def _since(session: nox.Session, asked: Asked, result: Result) -> Differences | 
     return found
 
 
-def _tell_found(inventory: Inventory) -> None:
-    """Say what a person has to look at before anything is let in."""
-    lines = [f"licence: {line}" for line in outcome.unlicensed(inventory.refused)]
+def _tell_found(inventory: Inventory, *, refused: bool) -> None:
+    """Say what a person has to look at before anything is let in.
+
+    :param refused: whether licences are among it; where they fail the run, they are said there
+    """
+    wrong = outcome.unlicensed(inventory.refused) if refused else []
+    lines = [f"licence: {line}" for line in wrong]
     for found in inventory.findings:
         names = ", ".join([found.finding.id, *found.finding.aliases])
         lines.append(f"advisory: {found.project} {found.version}: {names}")

@@ -45,7 +45,9 @@ def _told(found: Prunable, wheelhouse: Wheelhouse, *, yes: bool) -> str:
     states = f"and none of the last {KEPT} accepted states ({', '.join(found.kept)})"
     asked = f"no lock of the manifest {states if found.kept else '(no state was accepted yet)'}"
     if not found.files:
-        return f"nothing to prune: every wheel and sdist in {wheelhouse.shown}/ is needed"
+        by = f"a lock, or by a state that has arrived ({', '.join(found.kept)})"
+        needed = f"is needed by {by if found.kept else 'a lock'}"
+        return f"nothing to prune: every wheel and sdist in {wheelhouse.shown}/ {needed}"
     count = f"{len(found.files)} file{'s' if found.files[1:] else ''}"
     what = f"{count}, {console.megabytes(found.size)}, which {asked} names"
     return f"removed: {what}" if yes else f"{what}; nox -s prune -- {YES} removes them"

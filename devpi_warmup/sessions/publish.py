@@ -12,6 +12,9 @@ from devpi_warmup.inputs import pip_config
 from devpi_warmup.inputs.urls import parse_index_url, redact
 from devpi_warmup.prove.pip import Pip
 from devpi_warmup.sessions.common import fail, import_engine, python_of
+from devpi_warmup.sessions.wholeness import check_licences
+from devpi_warmup.wheelhouse.coverage import Coverage
+from devpi_warmup.wheelhouse.files import Wheelhouse
 
 if TYPE_CHECKING:
     import nox
@@ -51,6 +54,7 @@ def publish(session: nox.Session, config: Config) -> None:
         else:
             kind = import_engine(session, "devpi_warmup.publish.legacy").Legacy
             open_ = partial(kind, wanted.url, wanted.address, wanted.pages, settings)
+        check_licences(config, Coverage(Wheelhouse.of(config)))
         done = engine.publish(config, open_, settings, pip=pip)
     except WarmupError as error:
         fail(session, str(error))

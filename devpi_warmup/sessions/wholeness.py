@@ -20,16 +20,18 @@ if TYPE_CHECKING:
 def check_licences(config: Config, coverage: Coverage) -> None:
     """Refuse files whose licence is not allowed, where the configuration wants that.
 
-    :param coverage: of a wheelhouse that is whole
     :raises WarmupError: each version once
     """
     if not config.licences.required:
         return
-    found = take(coverage.wheelhouse, coverage.manifest, config.cells, config.licences)
+    entries = coverage.manifest.cells
+    cells = [c for c in config.cells if c.id in entries and entries[c.id].gathered]
+    found = take(coverage.wheelhouse, coverage.manifest, cells, config.licences)
     if said := outcome.unlicensed(found.refused):
         raise WarmupError(
             f"licences that are not among licences-allowed:\n{indented(said)}",
-            hint="reports/index.html says what would allow each; then run this again",
+            hint=f"{coverage.wheelhouse.shown}/reports/index.html says what would allow each; then "
+            "run this again",
         )
 
 

@@ -73,7 +73,8 @@ def _rule(inventory: Inventory) -> Iterator[Element]:
         f"{KEY} in pyproject.toml: ",
         element("code", ", ".join(inventory.policy.entries)),
         f". Of License-Expression an AND needs both sides and an OR one; where there is none, "
-        f"License or every classifier must be among them. What is not {effect}",
+        "License must be among them, and every classifier that speaks of another licence; where "
+        f"there is neither, or a whole text, every classifier. What is not {effect}",
         None if strict else element("code", "require-licences = true"),
         ".",
     )

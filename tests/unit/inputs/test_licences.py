@@ -71,6 +71,7 @@ def test_expressions_hold_as_spdx_has_it(
         (("GPL-3.0-only",), Licence(Stated.TEXT, "GPL-3.0-only", True, (GPL,)), ""),
         (("GPL-3.0-only",), Licence(Stated.TEXT, "GPL-3.0-only", True, (LGPL,)), f"GPL-3.0-only, and by a classifier: {LGPL} is not allowed"),
         ((MIT,), Licence(Stated.TEXT, "GPL-3.0-only", True, (MIT,)), "GPL-3.0-only is not allowed"),
+        (("MIT",), Licence(Stated.TEXT, "GPL", True, (GPL,)), f"GPL: GPL, {GPL} are not allowed"),
         (("PSF-2.0",), Licence(Stated.TEXT, "PSF-2.0", True, ("License :: OSI Approved :: Python Software Foundation License",)), ""),
     ],
 )  # fmt: skip

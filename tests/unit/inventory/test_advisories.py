@@ -128,16 +128,20 @@ def test_files_lists_folders_and_archives(tmp_path: Path) -> None:
     [
         ("a.json", b"{", "osv/a.json: "),
         ("a.json", b"3", "osv/a.json is not as OSV has it: "),
-        ("a.json", b'{"affected": [{"package": {"ecosystem": "PyPI"}}]}', "'name' is missing"),
+        (
+            "a.json",
+            b'{"id": "1", "affected": [{"package": {"ecosystem": "PyPI"}}]}',
+            "'name' is missing",
+        ),
         ("a.JSON", b"{", "osv/a.JSON: "),
         (
             "a.json",
-            b'[{}, {"affected": {}}]',
+            b'[{"id": "1"}, {"id": "2", "affected": {}}]',
             "osv/a.json, entry 2 is not as OSV has it: affected is no list",
         ),
         (
             "a.json",
-            b'{"affected": [{"package": {"ecosystem": "pypi", "name": "x"}, "versions": "1"}]}',
+            b'{"id": "1", "affected": [{"package": {"ecosystem": "pypi", "name": "x"}, "versions": "1"}]}',
             "versions is no list",
         ),
         (
@@ -145,6 +149,7 @@ def test_files_lists_folders_and_archives(tmp_path: Path) -> None:
             b'{"affected": [{"package": {"ecosystem": "PyPI", "name": "x"}, "versions": ["1"]}]}',
             "'id' is missing",
         ),
+        ("a.json", b'{"foo": 1}', "osv/a.json is not as OSV has it: 'id' is missing"),
         ("a.json.gz", b"", "osv/a.json.gz is packed in a way that is not read: unpack it"),
         ("a.ZIP", b"PK", "osv/a.ZIP: "),
         ("a.txt", b"", "osv has no advisory about a project of Python, so nothing was looked for"),
