@@ -46,7 +46,8 @@ def publish(
     :param root: the repository, for places in it
     :param files: their names, and what writes them
     """
-    _write(_as_before(result, folder), folder, files)
+    for wrong in _written(_as_before(result, folder), folder, files):
+        console.say(wrong)
     if on_github(environ):
         sys.stderr.write(commands(result, root))
         sys.stderr.flush()
@@ -66,7 +67,8 @@ def begin(result: Result, folder: Path) -> None:
     if any((folder / name).exists() for name in FILES):
         with suppress(OSError):
             (folder / REPORT).replace(folder / _BEFORE)
-        _write(result, folder, FILES)
+        for _ in _written(result, folder, FILES):
+            pass  # the run itself will say that its disk is full, or read-only
 
 
 def _as_before(result: Result, folder: Path) -> Result:
@@ -80,7 +82,10 @@ def _as_before(result: Result, folder: Path) -> Result:
         return result
 
 
-def _write(result: Result, folder: Path, files: Mapping[str, Callable[[Result], str]]) -> None:
+def _written(
+    result: Result, folder: Path, files: Mapping[str, Callable[[Result], str]]
+) -> Iterator[str]:
+    """Write files; yield what to say of each that cannot be written."""
     for name, write in files.items():
         path = folder / name
         temporary = path.with_name(f".{name}.part")
@@ -89,7 +94,7 @@ def _write(result: Result, folder: Path, files: Mapping[str, Callable[[Result], 
             temporary.write_text(write(result), encoding="utf-8", errors="backslashreplace")
             temporary.replace(path)
         except OSError as error:
-            console.say(f"{folder.name}/{name} cannot be written: {error.strerror}")
+            yield f"{folder.name}/{name} cannot be written: {error.strerror}"
             for left in (temporary, path):  # no report is better than that of another run
                 with suppress(OSError):
                     left.unlink(missing_ok=True)
