@@ -12,7 +12,7 @@ from devpi_warmup import console
 from devpi_warmup.errors import InvalidInputError, WarmupError
 from devpi_warmup.foreign import plain
 from devpi_warmup.inputs import sources
-from devpi_warmup.inventory import advisories as known
+from devpi_warmup.inventory import osv
 from devpi_warmup.inventory.contents import Inventory, take
 from devpi_warmup.inventory.since import Differences, differences, read_former
 from devpi_warmup.report import bills, outcome, publishing, table
@@ -149,7 +149,7 @@ def _inventory(
         if config.advisories is not None:
             try:
                 shown = os.path.relpath(config.advisories, config.root).replace(os.sep, "/")
-                advisories = known.read(config.advisories, shown)
+                advisories = osv.read(config.advisories, shown)
             except WarmupError as error:  # it changes no outcome, as no finding does
                 console.say(f"no advisories were looked at: {error}")
                 unread = str(error)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from devpi_warmup.inventory.advisories import Advisories, AdvisoryError, read
+from devpi_warmup.inventory.advisories import Advisories
+from devpi_warmup.inventory.osv import AdvisoryError, read
 
 
 def advisory(name: str = "Some.App", **more: object) -> dict[str, object]:
