@@ -59,13 +59,17 @@ devpi_warmup.register(HERE)
 
 @nox.session(default=False)
 def tests(session: nox.Session) -> None:
-    """Run the units; -- --integration adds real devpi-server, pip, virtualenv, nox and nginx."""
+    """Run the units; -- --integration adds real devpi-server, pip, virtualenv, nox and nginx.
+
+    -- --everything also runs what takes longest, of a kind with others.
+    """
     session.install("-e", ".", "--group", "tests")
-    if session.posargs != ["--integration"]:
+    if session.posargs not in (["--integration"], ["--everything"]):
         session.run("pytest", *session.posargs)
         return
     # By groups: the faults are one, and so in one process: together they fill a table of the docs.
-    session.run("pytest", "-n", "3", "--dist", "loadgroup", "--integration")
+    more = {"--integration", *session.posargs}
+    session.run("pytest", "-n", "3", "--dist", "loadgroup", *sorted(more))
 
 
 @nox.session(default=False)

@@ -11,6 +11,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--integration", action="store_true", help="also what needs real servers, pip and nox"
     )
+    parser.addoption(
+        "--everything", action="store_true", help="also what takes longest, of a kind with others"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--everything"):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="it takes long: --everything runs it"))
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -28,7 +28,7 @@ from devpi_warmup.inputs.this_package import build
 from devpi_warmup.private_server.server import PrivateServer
 from devpi_warmup.process import isolation
 
-pytestmark = linux_only
+pytestmark = [linux_only, pytest.mark.xdist_group("kit")]
 CELL = f"cp{OWN_PYTHON.replace('.', '')}-{OWN_PLATFORM}"
 TESTS = ROOT / "tests" / "support"
 

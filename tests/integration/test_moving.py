@@ -30,7 +30,7 @@ from devpi_warmup.inputs.pip_config import clean_environment
 from devpi_warmup.private_server.server import PrivateServer
 
 Make = Callable[[Path], PrivateServer]
-pytestmark = linux_only
+pytestmark = [linux_only, pytest.mark.xdist_group("moving")]
 
 
 @pytest.fixture(scope="module")

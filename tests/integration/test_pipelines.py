@@ -22,6 +22,7 @@ from projects import OWN_PLATFORM, OWN_PYTHON, ROOT, Devpi, Done, Project, linux
 from readme import blocks
 
 pytestmark = linux_only
+_LONG = pytest.mark.long  # of each system, what does most is always run
 SUPPORT = Path(__file__).parent.parent / "support" / "pipelines"
 OTHER = "musllinux_1_2_x86_64"  # nothing here can install it
 TAG = f"cp{OWN_PYTHON.replace('.', '')}"
@@ -225,6 +226,7 @@ def act(foreign: Project, released: Path) -> Callable[[bool], Done]:
     return act
 
 
+@_LONG
 def test_github_in_one_job(foreign: Project, act: Callable[[bool], Done]) -> None:
     done = act(False)
     assert done.returncode == 0, done.output
@@ -248,6 +250,7 @@ def test_github_as_a_fan_out(foreign: Project, devpi: Devpi, act: Callable[[bool
     )
 
 
+@_LONG
 def test_github_with_a_target_that_fails(
     foreign: Project, devpi: Devpi, act: Callable[[bool], Done]
 ) -> None:
@@ -314,7 +317,10 @@ def test_gitlab_as_a_fan_out(
 
 
 @pytest.mark.skipif(not JAVA, reason="groovy is not here: apt-get install groovy")
-@pytest.mark.parametrize("name", ["Jenkinsfile", "Jenkinsfile.fan-out", "failing"])
+@pytest.mark.parametrize(
+    "name",
+    ["Jenkinsfile.fan-out", *(pytest.param(n, marks=_LONG) for n in ("Jenkinsfile", "failing"))],
+)
 def test_jenkins(foreign: Project, devpi: Devpi, name: str) -> None:
     if name == "failing":
         break_one(foreign, devpi.upstream)

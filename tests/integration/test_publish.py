@@ -19,7 +19,7 @@ from sdist import make_sdist
 from servers import FAST, devpi_server, free_port
 from sites import Answer, Proxy, listening
 
-pytestmark = linux_only
+pytestmark = [linux_only, pytest.mark.xdist_group("publish")]
 PASSWORD = "s3cret-of-ops"
 
 

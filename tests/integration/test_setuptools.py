@@ -120,6 +120,7 @@ FAILS = {
 }
 
 
+@pytest.mark.long
 def test_the_table_of_setup_py(
     project: Project, make_server: Callable[[Path], PrivateServer], setuptools: list[Upload]
 ) -> None:

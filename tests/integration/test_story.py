@@ -16,7 +16,7 @@ from readme import run_here
 
 from devpi_warmup.private_server.server import PrivateServer
 
-pytestmark = linux_only
+pytestmark = [linux_only, pytest.mark.xdist_group("story")]
 CELL = f"cp{OWN_PYTHON.replace('.', '')}-{OWN_PLATFORM}"
 
 
