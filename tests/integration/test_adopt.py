@@ -207,8 +207,8 @@ def test_the_command_alone_lists_and_never_passes_for_a_run(foreign: Project) ->
     [
         ("warmup", "-fb"),
         ("verify", "--force-venv-backend"),
-        ("verify", "-fbvenv"),
-        ("verify", "--force-v"),
+        pytest.param("verify", "-fbvenv", marks=pytest.mark.long),
+        pytest.param("verify", "--force-v", marks=pytest.mark.long),
         ("warmup", "noxfile"),
         ("verify", "noxfile"),
         ("report", "--no-venv"),

@@ -22,7 +22,7 @@ from projects import OWN_PLATFORM, OWN_PYTHON, ROOT, Devpi, Done, Project, linux
 from readme import blocks
 
 pytestmark = linux_only
-_LONG = pytest.mark.long  # of each system, what does most is always run
+_LONG = pytest.mark.long  # one job of GitHub and the fan-out of Jenkins are always run
 SUPPORT = Path(__file__).parent.parent / "support" / "pipelines"
 OTHER = "musllinux_1_2_x86_64"  # nothing here can install it
 TAG = f"cp{OWN_PYTHON.replace('.', '')}"
@@ -226,7 +226,6 @@ def act(foreign: Project, released: Path) -> Callable[[bool], Done]:
     return act
 
 
-@_LONG
 def test_github_in_one_job(foreign: Project, act: Callable[[bool], Done]) -> None:
     done = act(False)
     assert done.returncode == 0, done.output
@@ -237,6 +236,7 @@ def test_github_in_one_job(foreign: Project, act: Callable[[bool], Done]) -> Non
     assert "nobody-knows" not in done.output
 
 
+@_LONG
 def test_github_as_a_fan_out(foreign: Project, devpi: Devpi, act: Callable[[bool], Done]) -> None:
     done = act(True)
     assert done.returncode == 0, done.output

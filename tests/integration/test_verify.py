@@ -288,6 +288,9 @@ def test_options_of_nox_that_make_other_sessions(
 OLD = [version for version in ("3.7", "3.8") if find_spec_of(version)]
 
 
+OLD = [*OLD[:1], *(pytest.param(version, marks=pytest.mark.long) for version in OLD[1:])]
+
+
 @pytest.mark.parametrize("python", OLD or [pytest.param("", marks=pytest.mark.skip("none here"))])
 def test_a_python_that_virtualenv_no_longer_knows(
     warmed: Project, devpi: Devpi, python: str
