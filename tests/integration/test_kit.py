@@ -168,6 +168,7 @@ def test_its_own_wheel_is_the_same_however_it_was_installed(tmp_path: Path) -> N
     assert done.stdout.strip() == f"{name} {hashlib.sha256(data).hexdigest()}"
 
 
+@pytest.mark.long
 def test_without_files_for_a_target_it_says_so_and_is_covered(
     upstream: Catalogue, make_server: Callable[[Path], PrivateServer], tmp_path: Path
 ) -> None:

@@ -97,6 +97,7 @@ def test_sealed_copied_and_served_offline(warm: Project, make_server: Make, tmp_
     assert "Traceback" not in done.output
 
 
+@pytest.mark.long
 def test_what_no_index_has_goes_with_the_wheelhouse(make_server: Make, tmp_path: Path) -> None:
     """What was built here, and wheels of the user's own, beside the private server's files."""
     project = new_project(tmp_path / "project")
@@ -212,6 +213,7 @@ def test_data_that_is_not_sealed_says_so(warm: Project) -> None:
     assert words not in done.stderr
 
 
+@pytest.mark.long
 def test_what_no_index_holds_is_not_passed_over(project: Project, make_server: Make) -> None:
     """A file of a direct URL is in the wheelhouse, and stays behind when devpi alone is moved."""
     upstream, elsewhere = Catalogue(), Catalogue()

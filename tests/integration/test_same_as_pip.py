@@ -95,6 +95,7 @@ allowed = st.lists(
 )
 
 
+@pytest.mark.long
 @settings(
     max_examples=100,
     deadline=None,

@@ -189,6 +189,7 @@ def test_a_build_that_needs_itself(warmed: Project, devpi: Devpi) -> None:
     assert "sd-egg 1.0 → sd-hen 1.0 → sd-egg 1.0" in done.stderr
 
 
+@pytest.mark.long
 def test_a_build_requirement_that_is_an_sdist_itself(warmed: Project, devpi: Devpi) -> None:
     devpi.upstream.upload("sd-inner", make_sdist("sd-inner", "1.0"))
     outer = make_sdist("sd-outer", "1.0", static=("sd-inner",), build="import sd_inner")
@@ -391,6 +392,7 @@ def test_a_build_with_an_older_wheel_of_itself(warmed: Project, devpi: Devpi) ->
     assert done.returncode == 0, done.output
 
 
+@pytest.mark.long
 def test_a_marker_of_a_build_constraint_counts(warmed: Project, devpi: Devpi) -> None:
     for version in ("1.0", "2.0"):
         devpi.upstream.add("sd-cmk", version)

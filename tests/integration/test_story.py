@@ -121,6 +121,7 @@ def test_the_two_lines(repository: Path, venv: Path, wheel: Path, devpi: Devpi) 
     assert "1 of 1 targets covered" in covered
 
 
+@pytest.mark.long
 def test_tox(repository: Path, venv: Path, wheel: Path, devpi: Devpi) -> None:
     (block,) = run_here("ini")
     (repository / "tox.ini").write_text(block.replace("deps = devpi-warmup", f"deps = {wheel}"))
