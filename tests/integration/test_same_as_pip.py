@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import unquote
 
+import pytest
 from catalogue import Catalogue, memory_session
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
