@@ -18,6 +18,12 @@ def plain(text: str) -> str:
     return _OLD_COMMAND.sub("## [", _COMMAND.sub(r"\1: :", text))
 
 
+def one_line(text: str, longest: int) -> str:
+    """Return a text as one line, cut where it is longer than so many characters."""
+    line = " ".join(plain(text).split())
+    return line if len(line) <= longest else f"{line[:longest]}…"
+
+
 def for_xml(text: str) -> str:
     """Return a text without what XML 1.0 does not allow; its writer escapes the rest."""
     return _NOT_XML.sub("?", text)

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from devpi_warmup.inputs import platforms
+from devpi_warmup.inputs import kit, platforms
 from devpi_warmup.wheelhouse.files import LOCKS
 from devpi_warmup.wheelhouse.lock import install_command
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from devpi_warmup.wheelhouse.manifest import CellEntry, Manifest
 
-KIT = "kit-"  # the beginning of the ids of its cells
+KIT = f"{kit.NAME}-"  # the beginning of the ids of its cells
 _PIP = re.compile(r"pip-[0-9][^-]*-py3-none-any\.whl")
 _OWN = re.compile(r"devpi_warmup-[0-9].*\.whl")
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
-from packaging.tags import mac_platforms
+from packaging.tags import mac_platforms, platform_tags
 
 from devpi_warmup.errors import InvalidTargetError
 from devpi_warmup.inputs import platform_hints
@@ -123,3 +124,9 @@ def _darwin(match: re.Match[str]) -> str:
     if major >= _MACOS_RENUMBERED:
         return f"{major - 1}.0.0"
     return f"{major - first_numbered_by_major + _FIRST_DARWIN_OF_MACOS_11}.0.0"
+
+
+@cache
+def own_platforms() -> tuple[str, ...]:
+    """Return the platform tags of this machine, the closest first."""
+    return tuple(platform_tags())

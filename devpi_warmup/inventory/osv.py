@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from devpi_warmup.errors import WarmupError, indented
-from devpi_warmup.foreign import plain
+from devpi_warmup.foreign import one_line, plain
 from devpi_warmup.inventory.advisories import Advisories, Advisory, Affected
 from devpi_warmup.wheelhouse.wheels import ZIP_ERRORS
 
@@ -211,5 +211,4 @@ def _severity(table: Mapping[str, Any]) -> str:
 
 
 def _line(text: str) -> str:
-    line = " ".join(plain(text).split())
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+    return one_line(text, _LONGEST)

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from mousebender import simple
+
 from devpi_warmup.errors import IndexAccessError, WarmupError
+from devpi_warmup.index.pages import parse_page
+from devpi_warmup.index.simple import MAX_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.urls import IndexUrl
     from devpi_warmup.publish.parcels import Parcel
 
+SILENCE = 300.0  # seconds; a server answers an upload when it has hashed and stored it
 OK, MULTIPLE, NOT_FOUND, TOO_LARGE = 200, 300, 404, 413
 
 
@@ -86,6 +91,20 @@ class Destination(Protocol):
 
     def close(self) -> None:
         """Close every connection."""
+
+
+def listed_on(transport: Transport, project: NormalizedName) -> Mapping[str, Listed]:
+    """Return what the page of a project has, by filename; nothing where there is no page.
+
+    :param transport: the connections to the index
+    :raises IndexAccessError: it does not answer
+    """
+    url, accept = f"{transport.url.simple}{project}/", {"Accept": simple.ACCEPT_SUPPORTED}
+    answer = transport.ask("GET", url, accept, limit=MAX_PAGE)
+    if answer.status == NOT_FOUND:
+        return {}
+    files = parse_page(project, answer).files
+    return {file.filename: Listed(file.url, file.sha256) for file in files}
 
 
 def too_large(names: list[str]) -> PublishError:

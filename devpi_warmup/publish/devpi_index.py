@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from mousebender import simple
-
 from devpi_warmup.errors import ForbiddenError, IndexAccessError
 from devpi_warmup.index.credentials import HINT
 from devpi_warmup.index.devpi import detect, stored_at
-from devpi_warmup.index.pages import parse_page
-from devpi_warmup.index.simple import MAX_PAGE
 from devpi_warmup.index.transport import Transport
 from devpi_warmup.prove.server import cold
 from devpi_warmup.publish.destination import (
     NOT_FOUND,
     OK,
+    SILENCE,
     Listed,
     PublishError,
     forbidden,
+    listed_on,
     refused,
 )
 
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
 
 _JSON = {"Accept": "application/json"}
 _UNAUTHORIZED = 401
-_SILENCE = 300.0  # seconds; devpi answers an upload when it has hashed and committed it
 _STAGES = frozenset({"stage", "local"})  # devpi 7 calls it local
 _LIKE = "an index is like https://devpi.example.com/user/index"
 _CREATED = {"type": "stage", "volatile": False, "bases": []}
@@ -54,7 +51,7 @@ class DevpiIndex:
         """
         self.url = url
         self.address = f"{url.url}/"
-        self.transport = Transport(url, settings=settings, read_timeout=_SILENCE)
+        self.transport = Transport(url, settings=settings, read_timeout=SILENCE)
         try:
             answer = self._config()
             devpi = detect(self.transport, answer.headers)
@@ -154,12 +151,7 @@ class DevpiIndex:
 
     def listed(self, project: NormalizedName) -> Mapping[str, Listed]:
         """Return what it has of a project, by filename."""
-        url, accept = f"{self.url.simple}{project}/", {"Accept": simple.ACCEPT_SUPPORTED}
-        answer = self.transport.ask("GET", url, accept, limit=MAX_PAGE)
-        if answer.status == NOT_FOUND:
-            return {}
-        files = parse_page(project, answer).files
-        return {file.filename: Listed(file.url, file.sha256) for file in files}
+        return listed_on(self.transport, project)
 
     def digest(self, found: Listed) -> str:
         """Return the sha256 of a file; devpi's pages always say it of what was uploaded."""

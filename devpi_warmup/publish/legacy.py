@@ -10,13 +10,17 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mousebender import simple
-
 from devpi_warmup.errors import FileError, ForbiddenError, IndexAccessError
-from devpi_warmup.index.pages import parse_page
-from devpi_warmup.index.simple import MAX_PAGE
 from devpi_warmup.index.transport import Transport
-from devpi_warmup.publish.destination import MULTIPLE, NOT_FOUND, OK, Listed, forbidden, refused
+from devpi_warmup.publish.destination import (
+    MULTIPLE,
+    OK,
+    SILENCE,
+    Listed,
+    forbidden,
+    listed_on,
+    refused,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +31,6 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.pip_config import PipConfig
     from devpi_warmup.inputs.urls import IndexUrl
     from devpi_warmup.publish.parcels import Parcel
-
-_SILENCE = 300.0  # seconds
 
 
 class Legacy:
@@ -43,8 +45,8 @@ class Legacy:
         """
         self.url = url
         self.address = address
-        self.transport = Transport(url, settings=settings, read_timeout=_SILENCE)
-        self._upload = Transport(upload, settings=settings, read_timeout=_SILENCE)
+        self.transport = Transport(url, settings=settings, read_timeout=SILENCE)
+        self._upload = Transport(upload, settings=settings, read_timeout=SILENCE)
 
     @property
     def login(self) -> Credentials | None:
@@ -63,12 +65,7 @@ class Legacy:
 
     def listed(self, project: NormalizedName) -> Mapping[str, Listed]:
         """Return what it has of a project, by filename; digests that no page says are computed."""
-        url, accept = f"{self.url.simple}{project}/", {"Accept": simple.ACCEPT_SUPPORTED}
-        answer = self.transport.ask("GET", url, accept, limit=MAX_PAGE)
-        if answer.status == NOT_FOUND:
-            return {}
-        files = parse_page(project, answer).files
-        return {file.filename: Listed(file.url, file.sha256) for file in files}
+        return listed_on(self.transport, project)
 
     def send(self, parcel: Parcel) -> None:
         """Send a file; what is answered decides nothing where its page has it then."""

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import tarfile
-import zipfile
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from packaging.metadata import RawMetadata, parse_email
@@ -14,14 +10,13 @@ from packaging.metadata import RawMetadata, parse_email
 from devpi_warmup.errors import FileError
 from devpi_warmup.index.form import Form
 from devpi_warmup.index.pages import IndexFile, parse_sdist, parse_wheel
-from devpi_warmup.wheelhouse.wheels import MAX_METADATA, ZIP_ERRORS, read_metadata
+from devpi_warmup.wheelhouse.about import SDIST_ERRORS, pkg_info
+from devpi_warmup.wheelhouse.wheels import MAX_METADATA, read_metadata
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from devpi_warmup.prove.server import Locked, LockedFile
-
-_DEPTH = 2  # of PKG-INFO in an sdist: in its one folder
 
 
 @dataclass(frozen=True)
@@ -89,21 +84,6 @@ def _pkg_info(path: Path, filename: str) -> bytes:
     :raises FileError: it is no archive
     """
     try:
-        if filename.endswith(".zip"):
-            with zipfile.ZipFile(path) as archive:
-                names = [name for name in archive.namelist() if _is_pkg_info(name)]
-                with archive.open(names[0]) if names else suppress(KeyError) as stream:
-                    return stream.read(MAX_METADATA) if stream else b""
-        with tarfile.open(path) as tar:
-            for member in tar:
-                if member.isfile() and _is_pkg_info(member.name):
-                    content = tar.extractfile(member)
-                    return content.read(MAX_METADATA) if content else b""
-    except (*ZIP_ERRORS, tarfile.TarError) as error:
+        return (pkg_info(path) or b"")[:MAX_METADATA]
+    except SDIST_ERRORS as error:
         raise FileError(f"{filename} cannot be unpacked: {error}", hint="warm up again") from None
-    return b""
-
-
-def _is_pkg_info(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    return len(parts) == _DEPTH and parts[1] == "PKG-INFO"

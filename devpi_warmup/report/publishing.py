@@ -17,6 +17,7 @@ from devpi_warmup.report.as_json import as_json, licences
 from devpi_warmup.report.junit import junit
 from devpi_warmup.report.page.document import page, stylesheet
 from devpi_warmup.report.summary import summary
+from devpi_warmup.wheelhouse.files import put_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -87,17 +88,13 @@ def _written(
 ) -> Iterator[str]:
     """Write files; yield what to say of each that cannot be written."""
     for name, write in files.items():
-        path = folder / name
-        temporary = path.with_name(f".{name}.part")
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(write(result), encoding="utf-8", errors="backslashreplace")
-            temporary.replace(path)
+            put_text(folder / name, write(result))
         except OSError as error:
             yield f"{folder.name}/{name} cannot be written: {error.strerror}"
-            for left in (temporary, path):  # no report is better than that of another run
-                with suppress(OSError):
-                    left.unlink(missing_ok=True)
+            with suppress(OSError):  # no report is better than that of another run
+                (folder / name).unlink(missing_ok=True)
 
 
 @contextmanager

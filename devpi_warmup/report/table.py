@@ -76,6 +76,7 @@ def rows(
     :param carry: what may be left to be built inside, by the name of the environment
     """
     found, reasons = [], dict[str, str]()
+    manifest = as_asked(coverage.manifest, asked)
     for cell in cells:
         reason = failures.get(cell.id) or coverage.why_missing(cell, digests[cell.environment])
         if reason:
@@ -86,7 +87,7 @@ def rows(
             found.append(Row(cell.id, MISSING, reason=told, details=details, whole=reason))
         else:
             accepted = (carry or {}).get(cell.environment, Sdists())
-            found.append(_gathered(coverage, cell, asked, accepted))
+            found.append(_gathered(manifest, cell, accepted))
     return found
 
 
@@ -105,10 +106,9 @@ def as_asked(manifest: Manifest, asked: str | None) -> Manifest:
     return replace(manifest, files=files)
 
 
-def _gathered(coverage: Coverage, cell: Cell, asked: str | None, accepted: Sdists) -> Row:
-    entry = coverage.entry(cell)
-    known = as_asked(coverage.manifest, asked).files
-    files = [known[name] for name in entry.carried]
+def _gathered(manifest: Manifest, cell: Cell, accepted: Sdists) -> Row:
+    entry = manifest.cells[cell.id]
+    files = [manifest.files[name] for name in entry.carried]
     indexed = [file for file in files if file.origin is Origin.INDEX]
     warm = [file for file in indexed if file.proof.warmth is Warmth.WARM]
     # Where some can be shown, all must be: a devpi is there, and some files pass it by.
@@ -118,7 +118,7 @@ def _gathered(coverage: Coverage, cell: Cell, asked: str | None, accepted: Sdist
     past = [file for file in files if file.origin not in {Origin.INDEX, Origin.ITSELF}]
     unshown += [f"{file.project} {file.origin.told}" for file in past]
     unshown += [entry.unshown] if entry.unshown else []
-    to_build = [coverage.manifest.files[name] for name in entry.to_build]
+    to_build = [manifest.files[name] for name in entry.to_build]
     left = [f for f in to_build if not accepted.admits_named(f.project, f.version, cell.target)]
     reasons = [f"to build inside: {', '.join(f.project for f in to_build)}"] if to_build else []
     return Row(
@@ -130,7 +130,7 @@ def _gathered(coverage: Coverage, cell: Cell, asked: str | None, accepted: Sdist
         warm=len(warm),
         shown=len(warm) + len(cold),
         reason="; ".join([*reasons, *_cold(cold)]),
-        notes=coverage.manifest.notes(entry),
+        notes=manifest.notes(entry),
         unshown=tuple(dict.fromkeys(unshown)),
         left=tuple(file.project for file in left),
     )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import platform
 import sys
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import nox
-from packaging.tags import platform_tags
 
+from devpi_warmup.inputs.platforms import own_platforms
 from devpi_warmup.sessions.venvs import NotHere
 
 if TYPE_CHECKING:
@@ -68,9 +67,4 @@ def _parametrize(cells: Iterable[tuple[Cell, str]]) -> Any:
 
 
 def _runs_here(target: Target) -> bool:
-    return target.platform in _own_platforms()
-
-
-@cache
-def _own_platforms() -> frozenset[str]:
-    return frozenset(platform_tags())
+    return target.platform in own_platforms()

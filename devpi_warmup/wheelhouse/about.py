@@ -7,11 +7,11 @@ import tarfile
 import zipfile
 from dataclasses import dataclass
 from enum import Enum
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from packaging.metadata import parse_email
 
-from devpi_warmup.foreign import plain
+from devpi_warmup.foreign import one_line
 from devpi_warmup.wheelhouse.wheels import MAX_METADATA, ZIP_ERRORS
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from packaging.metadata import RawMetadata
 
-_SDIST_ERRORS = (*ZIP_ERRORS, tarfile.TarError)
+# What reading an sdist that is damaged or hostile raises.
+SDIST_ERRORS = (*ZIP_ERRORS, tarfile.TarError)
+_PKG_INFO = re.compile(r"(\./)?[^/]+/PKG-INFO")  # in its one folder
 _BODY = re.compile(rb"\r?\n\r?\n")  # begins the description, which nobody here reads
 _LONGEST = 200  # characters of what is stated in one line
 _BOM = re.compile(r"[^/]+\.dist-info/sboms/(?P<name>.*[^/])", re.DOTALL)
@@ -79,9 +81,11 @@ def about(path: Path) -> About:
     try:
         if path.suffix == ".whl":
             return _of_wheel(path)
-        data = _zipped(path) if path.suffix == ".zip" else _tarred(path)
-        return _read(data)
-    except _SDIST_ERRORS as error:
+        data = pkg_info(path)
+        if data is None:
+            raise ValueError("it has no PKG-INFO")
+        return _read(_bounded(data))
+    except SDIST_ERRORS as error:
         return About(problem=f"its metadata cannot be read: {_line(str(error))}")
 
 
@@ -113,31 +117,31 @@ def _of_wheel(path: Path) -> About:
         if len(found) != 1:
             raise ValueError(f"it has {len(found)} METADATA")
         with archive.open(found[0]) as stream:
-            data = _bounded(stream)
+            data = _bounded(stream.read(MAX_METADATA + 1))
     return _read(data, tuple(_few(sorted({match["name"] for _, match in _boms(names)}))))
 
 
-def _zipped(path: Path) -> bytes:
-    with zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
-            if re.fullmatch(r"[^/]+/PKG-INFO", name):
-                with archive.open(name) as stream:
-                    return _bounded(stream)
-    raise ValueError("it has no PKG-INFO")
+def pkg_info(path: Path) -> bytes | None:
+    """Return the PKG-INFO of an sdist, cut one byte behind :data:`MAX_METADATA`; None without one.
+
+    :raises OSError: or another of :data:`SDIST_ERRORS`, it cannot be read
+    """
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            name = next(filter(_PKG_INFO.fullmatch, archive.namelist()), None)
+            if name is None:
+                return None
+            with archive.open(name) as stream:
+                return stream.read(MAX_METADATA + 1)
+    with tarfile.open(path) as tar:
+        for member in tar:
+            if member.isfile() and _PKG_INFO.fullmatch(member.name):
+                content = tar.extractfile(member)
+                return content.read(MAX_METADATA + 1) if content else None
+    return None
 
 
-def _tarred(path: Path) -> bytes:
-    with tarfile.open(path) as archive:
-        for member in archive:
-            if member.isfile() and re.fullmatch(r"(\./)?[^/]+/PKG-INFO", member.name):
-                stream = archive.extractfile(member)
-                if stream is not None:
-                    return _bounded(stream)
-    raise ValueError("it has no PKG-INFO")
-
-
-def _bounded(stream: IO[bytes]) -> bytes:
-    data = stream.read(MAX_METADATA + 1)
+def _bounded(data: bytes) -> bytes:
     if len(data) > MAX_METADATA:
         raise ValueError(f"it is over {MAX_METADATA >> 20} MiB")
     return _BODY.split(data, maxsplit=1)[0] + b"\n\n"
@@ -187,5 +191,4 @@ def _few(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _line(text: str) -> str:
-    line = " ".join(plain(text).split())
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+    return one_line(text, _LONGEST)

@@ -185,18 +185,31 @@ def write_text(path: Path, text: str) -> None:
 
     :raises WheelhouseError: it cannot be written
     """
-    data = text.encode(errors="backslashreplace")
     try:
-        if path.is_file() and path.read_bytes() == data:
-            return
-        temporary = path.with_name(f".{path.name}.part")
+        put_text(path, text)
+    except OSError as error:
+        raise write_error(path.parent, error) from None
+
+
+def put_text(path: Path, text: str) -> None:
+    """Do as :func:`write_text` does; the caller says what has failed.
+
+    :raises OSError: it cannot be written
+    """
+    data = text.encode(errors="backslashreplace")
+    if path.is_file() and path.read_bytes() == data:
+        return
+    temporary = path.with_name(f".{path.name}.part")
+    try:
         with temporary.open("wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, path)  # noqa: PTH105 - the name says it is atomic
-    except OSError as error:
-        raise write_error(path.parent, error) from None
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
 
 
 def write_error(path: Path, error: OSError) -> WheelhouseError:

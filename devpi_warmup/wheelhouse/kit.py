@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 import sysconfig
-from functools import cache
 from typing import TYPE_CHECKING
 
-from packaging.tags import platform_tags
 from packaging.utils import canonicalize_name
 
 from devpi_warmup import console
 from devpi_warmup.inputs.kit import DEVPI_SERVER, NAME
+from devpi_warmup.inputs.platforms import own_platforms
 from devpi_warmup.wheelhouse.coverage import Coverage
 from devpi_warmup.wheelhouse.files import Wheelhouse
 
@@ -25,16 +24,11 @@ if TYPE_CHECKING:
 _RELEASE = ".".join(map(str, sys.version_info[:3]))
 
 
-@cache
-def _platforms() -> tuple[str, ...]:
-    return tuple(platform_tags())
-
-
 def _is_here(target: Target) -> bool:
     """Whether a target is what runs this: its Python, and a platform that this machine has."""
     threads = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
     same = target.version[:2] == sys.version_info[:2] and target.free_threaded == threads
-    return same and target.platform in _platforms()
+    return same and target.platform in own_platforms()
 
 
 def page_of_server(config: Config) -> Path | None:
@@ -47,7 +41,7 @@ def page_of_server(config: Config) -> Path | None:
     coverage = Coverage(Wheelhouse.of(config))
     project = canonicalize_name(DEVPI_SERVER.partition("==")[0])
     version = DEVPI_SERVER.partition("==")[2]
-    for cell in sorted(here, key=lambda cell: _platforms().index(cell.target.platform)):
+    for cell in sorted(here, key=lambda cell: own_platforms().index(cell.target.platform)):
         entry = coverage.manifest.cells.get(cell.id)
         if entry is None or not entry.gathered or not entry.patches:
             continue

@@ -31,7 +31,9 @@ class Inside:
     folder: Path
 
     def stage(self, name: str, **more: object) -> str:
-        body = {"type": "stage", "bases": [], "volatile": False, **more}
+        return self.index(name, {"type": "stage", "bases": [], "volatile": False, **more})
+
+    def index(self, name: str, body: dict[str, object]) -> str:
         requests.put(
             f"{self.url}/ops/{name}",
             json=body,
@@ -278,14 +280,7 @@ def test_an_index_of_another_kind(
     given = {key: value for key, value in more.items() if value is not None}
     if "type" in given:
         body = {"type": "mirror", "mirror_url": "http://127.0.0.1:9/simple/"}
-        requests.put(
-            f"{inside.url}/ops/{name}",
-            json=body,
-            auth=("ops", PASSWORD),
-            headers={"Accept": "application/json"},
-            timeout=30,
-        ).raise_for_status()
-        index = f"{inside.url}/ops/{name}"
+        index = inside.index(name, body)
     else:
         index = inside.stage(name, **given)
     done = logged_in.nox("-s", "publish", "--", index, "--create")

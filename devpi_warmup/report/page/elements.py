@@ -80,10 +80,14 @@ def boxed(
 
 def row(head: Content, *cells: Content, **attributes: str | int | None) -> ET.Element:
     """Return a row of a table whose first cell says what it is about."""
-    made = element("tr", element("th", head, scope="row"), **attributes)
-    for cell in cells:
-        made.append(cell if _is_cell(cell) else element("td", cell))  # type: ignore[arg-type]
-    return made
+    return element("tr", element("th", head, scope="row"), *map(cell, cells), **attributes)
+
+
+def cell(content: Content) -> ET.Element:
+    """Return a cell of a table; what is one already stays as it is."""
+    if isinstance(content, ET.Element) and content.tag in {"td", "th"}:
+        return content
+    return element("td", content)
 
 
 def listed(items: Iterable[Content]) -> ET.Element:
@@ -122,7 +126,3 @@ def document(title: str, style: str, body: ET.Element) -> str:
 
 def _text(text: str) -> str:
     return for_xml(plain(text))
-
-
-def _is_cell(content: Content) -> bool:
-    return isinstance(content, ET.Element) and content.tag in {"td", "th"}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from devpi_warmup.console import size_of
 from devpi_warmup.inventory.contents import why_older
-from devpi_warmup.report.page.elements import boxed, element, link, listed, section
+from devpi_warmup.report.page.elements import boxed, cell, element, link, listed, section
 from devpi_warmup.report.page.naming import count, here, to_project, which
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _file(item: Item, cells: Sequence[Cell]) -> Element:
         ("" if item.installed else "builds for ") + which(item.cells, cells),
         element("td", item.file.sha256, class_="hash"),
     ]
-    return element("tr", *(w if _is_td(w) else element("td", w) for w in whats))
+    return element("tr", *map(cell, whats))
 
 
 def _marks(item: Item) -> Iterator[Element]:
@@ -120,7 +120,3 @@ def _marks(item: Item) -> Iterator[Element]:
         yield element("div", text, class_="mark")
     for finding in item.findings:
         yield element("div", link(f"advisory {finding.id}", "advisories"), class_="mark bad")
-
-
-def _is_td(content: Content) -> bool:
-    return getattr(content, "tag", "") == "td"
