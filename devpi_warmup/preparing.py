@@ -6,23 +6,21 @@ Nothing of it is under a final name yet: that is for the session, in its turn.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import sys
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import Lock as Mutex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from devpi_warmup import __version__, console, process
+from devpi_warmup import console, process
 from devpi_warmup.errors import FileError, together
 from devpi_warmup.prove.forks import Forks
 from devpi_warmup.prove.judge import Judgement, judge
 from devpi_warmup.prove.referee import referee
 from devpi_warmup.resolve.kept import kept, last_lock
 from devpi_warmup.resolve.resolver import choose, survey
+from devpi_warmup.standing import Given, Standing, standing
 from devpi_warmup.wheelhouse.changes import changes
 from devpi_warmup.wheelhouse.members import checked
 from devpi_warmup.wheelhouse.origins import Origin
@@ -65,6 +63,9 @@ class Prepared:
     changes: tuple[Change, ...] = ()
 
 
+Ready: TypeAlias = "Prepared | Standing"
+
+
 class Preparing:
     """Prepares the cells of a run, ahead of their sessions."""
 
@@ -97,7 +98,7 @@ class Preparing:
         judges = min(_JUDGES, os.cpu_count() or 1)
         self._judges = ThreadPoolExecutor(judges, thread_name_prefix="judges")
         self._gatherer = ThreadPoolExecutor(1, thread_name_prefix="gatherer")
-        self._cells: dict[Cell, Future[Prepared]] = {}
+        self._cells: dict[Cell, Future[Ready]] = {}
         self._judgements: dict[tuple[str, str], Future[dict[str, Judgement]]] = {}
         self._mutex = Mutex()
         self._forks = Forks(process.run)
@@ -109,12 +110,12 @@ class Preparing:
         """
         for cell in cells:
             if cell not in self._cells:
-                self._cells[cell] = done = Future[Prepared]()
+                self._cells[cell] = done = Future[Ready]()
                 self._fetcher.progress.cells += 1
                 self._submit(self._engine, done, partial(self._choose, done, cell, pip))
 
-    def of(self, cell: Cell, pip: Pip) -> Prepared:
-        """Return a cell once it is prepared.
+    def of(self, cell: Cell, pip: Pip) -> Ready:
+        """Return a cell once it is prepared, or is known to stand as it is.
 
         :raises WarmupError: it cannot be had, or pip does not accept it
         """
@@ -137,7 +138,7 @@ class Preparing:
         self._forks.close()
 
     def _submit(
-        self, pool: ThreadPoolExecutor, done: Future[Prepared], step: Callable[[], None]
+        self, pool: ThreadPoolExecutor, done: Future[Ready], step: Callable[[], None]
     ) -> None:
         """Take a step in the thread of a pool; what it raises is what becomes of the cell."""
 
@@ -153,14 +154,16 @@ class Preparing:
         except RuntimeError:  # the run is being closed
             done.cancel()
 
-    def _choose(self, done: Future[Prepared], cell: Cell, pip: Pip) -> None:
+    def _choose(self, done: Future[Ready], cell: Cell, pip: Pip) -> None:
         with self._fetcher.progress.doing(f"resolving {cell.id}"):
-            fetch = self._resolve(cell, pip)
-        self._submit(self._gatherer, done, partial(self._gather, done, cell, pip, fetch))
+            found = self._resolve(cell, pip)
+        if isinstance(found, Standing):
+            self._fetcher.progress.settled()
+            done.set_result(found)
+            return
+        self._submit(self._gatherer, done, partial(self._gather, done, cell, pip, found))
 
-    def _gather(
-        self, done: Future[Prepared], cell: Cell, pip: Pip, fetch: Callable[[], Lock]
-    ) -> None:
+    def _gather(self, done: Future[Ready], cell: Cell, pip: Pip, fetch: Callable[[], Lock]) -> None:
         try:
             lock, progress = fetch(), self._fetcher.progress
         except FileError as error:
@@ -176,13 +179,13 @@ class Preparing:
         )
         self._submit(self._judges, done, partial(self._finish, done, lock, pip))
 
-    def _finish(self, done: Future[Prepared], lock: Lock, pip: Pip) -> None:
+    def _finish(self, done: Future[Ready], lock: Lock, pip: Pip) -> None:
         with self._fetcher.progress.doing(f"pip judges {lock.cell.id}"):
             prepared = self._judge(lock, pip)
         self._fetcher.progress.settled()
         done.set_result(prepared)
 
-    def _resolve(self, cell: Cell, pip: Pip) -> Callable[[], Lock]:
+    def _resolve(self, cell: Cell, pip: Pip) -> Callable[[], Lock] | Standing:
         fetcher, requirements = self._fetcher, self._requirements[cell.environment]
         if wrong := self._wrong.get(cell.environment):
             # The lines that can be used are asked for all the same: one run names every problem.
@@ -190,6 +193,10 @@ class Preparing:
             raise together([*(problem.error for problem in wrong), *found])
         wheelhouse = fetcher.wheelhouse
         self._last[cell] = last = last_lock(wheelhouse, cell)
+        if not self._upgrade.moves(pin.project for pin in last):
+            stands = standing(cell, self._before, fetcher, requirements, pip)
+            if stands is not None:
+                return stands
         stay = kept(last, wheelhouse, cell, self._upgrade)
         return choose(requirements, cell, fetcher, self._builds(pip), stay)
 
@@ -221,17 +228,14 @@ class Preparing:
         return Prepared(lock, version, verdict, judged, before, changed)
 
     def _verdict(self, lock: Lock, pip: Pip) -> str:
-        """Return a digest of everything that pip's verdict depends on, or "" if that is unknown."""
-        if not pip.identity:
-            return ""
-        text = lock.to_requirements(self._fetcher.wheelhouse.shown)
-        carried = {file.filename: sha256 for file, sha256 in lock.sources.items()}
-        files = {pin.file.filename: pin.sha256 for pin in lock.pins}
-        wants = [[one.record.metadata, *one.record.wants] for one in lock.to_build]
-        target, wanted = lock.target, self._requirements[lock.cell.environment].digest
-        what = [__version__, sys.version, pip.identity, target.id, target.full_version, wanted]
-        known = json.dumps([*what, text, files, carried, wants], sort_keys=True)
-        return hashlib.sha256(known.encode()).hexdigest()
+        given = Given(
+            text=lock.to_requirements(self._fetcher.wheelhouse.shown),
+            files={pin.file.filename: pin.sha256 for pin in lock.pins},
+            carried={file.filename: sha256 for file, sha256 in lock.sources.items()},
+            wants=[[one.record.metadata, *one.record.wants] for one in lock.to_build],
+        )
+        wanted = self._requirements[lock.cell.environment].digest
+        return given.verdict(lock.target, wanted, pip)
 
     def _stands(self, lock: Lock) -> str | None:
         """Return the verdict of a former run on a cell, where it has unpacked the same files."""

@@ -22,6 +22,7 @@ from devpi_warmup.prove.pip import Pip
 from devpi_warmup.resolve import kept
 from devpi_warmup.resolve.kept import Upgrade
 from devpi_warmup.resolve.lock_files import write_lock
+from devpi_warmup.standing import Standing
 from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.journal import ManifestJournal
 from devpi_warmup.wheelhouse.kit import page_of_server
@@ -30,12 +31,16 @@ from devpi_warmup.wheelhouse.warmth import PRIVATE
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from devpi_warmup.index.pages import IndexFile
     from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.inputs.config import Config
     from devpi_warmup.inputs.pip_config import PipConfig
     from devpi_warmup.inputs.urls import IndexUrl
     from devpi_warmup.wheelhouse.changes import Change
     from devpi_warmup.wheelhouse.lock import Lock
+
+
+_BEFORE = ", as it did before the same bytes"
 
 
 class Run:
@@ -108,7 +113,7 @@ class Run:
         self._unshown = f"the bases of the index cannot be read ({unread})" if unread else ""
         if self._unshown:
             console.say(f"{self._unshown}: it cannot be shown that each of them answers")
-        self._locks: list[Lock] = []
+        self._held: set[IndexFile] = set()  # the files of every cell that is covered
         self.changes: dict[str, tuple[Change, ...]] = {}  # since the last lock, by cell id
         self._builds: Builder | None = None
 
@@ -132,6 +137,9 @@ class Run:
         touched = False
         try:
             prepared = self._preparing.of(cell, Pip(python, process.run))
+            if isinstance(prepared, Standing):
+                self._stand(cell, prepared)
+                return None
             lock, touched = prepared.lock, True
             self._publish(lock)
             write_lock(lock, self._wheelhouse)
@@ -148,17 +156,35 @@ class Run:
             verdict=prepared.verdict,
             unshown=self._unshown,
         )
-        self._locks.append(lock)
+        self._held |= {pin.file for pin in lock.pins} | {*lock.sources}
         self.changes[cell.id] = prepared.changes
-        for note in self._journal.notes(cell):
-            console.say(f"{cell.id}: note: {note}")
+        self._tell_notes(cell)
         accepts = f"pip {prepared.pip_version} accepts the lock offline"
-        accepts += ", as it did before the same bytes" if prepared.before else ""
+        accepts += _BEFORE if prepared.before else ""
         if not lock.to_build:
             console.say(f"{cell.id}: covered, {accepts}")
             return None
         console.say(f"{cell.id}: to build, {accepts}, and what the builds require")
         return self._left(lock)
+
+    def _stand(self, cell: Cell, stands: Standing) -> None:
+        """Take a cell as the last run has left it.
+
+        :raises FileError: this run has put another file under a name of it
+        """
+        for file in stands.files:
+            self._fetcher.claim(file)
+        self._journal.stands(cell, stands.files, self._fetcher.proofs, unshown=self._unshown)
+        self._held |= {*stands.files}
+        self.changes[cell.id] = ()
+        self._tell_notes(cell)
+        console.say(
+            f"{cell.id}: covered, pip {stands.pip_version} accepts the lock offline{_BEFORE}"
+        )
+
+    def _tell_notes(self, cell: Cell) -> None:
+        for note in self._journal.notes(cell):
+            console.say(f"{cell.id}: note: {note}")
 
     def _left(self, lock: Lock) -> WarmupError | None:
         """Say what of a cell has to be built inside; return that which the user has not named."""
@@ -188,8 +214,7 @@ class Run:
         """
         if self._builds is not None and self._builds.ran:
             self._wheelhouse.digests.forget()  # foreign code has run: look at every byte again
-        files = {pin.file for lock in self._locks for pin in lock.pins if pin.file.indexed}
-        files |= {file for lock in self._locks for file in lock.sources if file.indexed}
+        files = {file for file in self._held if file.indexed}
         with console.never_silent(f"devpi is asked a last time for {len(files)} files"):
             self._journal.proven(self._fetcher.sweep(files))
 

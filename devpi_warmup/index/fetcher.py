@@ -29,7 +29,7 @@ from devpi_warmup.wheelhouse.wheels import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from devpi_warmup.index.devpi import Devpi
@@ -94,6 +94,20 @@ class Fetcher:
     def _submit(self, pool: ThreadPoolExecutor, task: Callable[[], None]) -> None:
         with suppress(RuntimeError):  # the run is being closed
             pool.submit(task)
+
+    def pages(self, projects: Iterable[NormalizedName]) -> Iterator[Page]:
+        """Ask for pages, several at once, and yield them in their order.
+
+        :raises IndexAccessError: one of them cannot be had
+        """
+        return self._pages.map(self.page, projects)
+
+    def here(self, files: Mapping[str, str]) -> bool:
+        """Whether files are in the wheelhouse, byte for byte; several are read at once.
+
+        :param files: names, and their sha256
+        """
+        return all(self._files.map(self.wheelhouse.find, files.keys(), files.values()))
 
     def files(self, wanted: Iterable[IndexFile]) -> list[StoredFile]:
         """Return every file, several at once.

@@ -116,6 +116,11 @@ class Page:
         """The versions that have a wheel."""
         return frozenset(wheel.version for wheel in self.wheels)
 
+    @cached_property
+    def named(self) -> dict[str, IndexFile]:
+        """Everything on the page, by filename; of several with one name, the last."""
+        return {file.filename: file for file in self.files}
+
     @property
     def files(self) -> Iterator[IndexFile]:
         """Everything on the page."""

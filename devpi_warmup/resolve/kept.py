@@ -52,6 +52,10 @@ class Upgrade:
     everything: bool = False
     projects: frozenset[NormalizedName] = frozenset()
 
+    def moves(self, projects: Iterable[NormalizedName]) -> bool:
+        """Whether the pin of one of some projects is not to stay."""
+        return self.everything or not self.projects.isdisjoint(projects)
+
 
 def last_lock(wheelhouse: Wheelhouse, cell: Cell) -> tuple[LockedPin, ...]:
     """Return the pins of the last lock of a cell, also of one that was set aside.

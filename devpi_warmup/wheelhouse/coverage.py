@@ -25,15 +25,19 @@ UNFINISHED = "its warmup has not finished"
 class Coverage:
     """One judgement of a wheelhouse: the manifest is read once, and each file is hashed once."""
 
-    def __init__(self, wheelhouse: Wheelhouse) -> None:
-        """Judge a wheelhouse; nothing is read yet."""
+    def __init__(self, wheelhouse: Wheelhouse, known: Manifest | None = None) -> None:
+        """Judge a wheelhouse; nothing is read yet.
+
+        :param known: its manifest, where it is read already
+        """
         self.wheelhouse = wheelhouse
+        self._known = known
         self._problems: dict[tuple[str, str], str] = {}
 
     @cached_property
     def manifest(self) -> Manifest:
         """The manifest, as it was when it was first asked for."""
-        return manifest.read(self.wheelhouse)
+        return self._known or manifest.read(self.wheelhouse)
 
     def entry(self, cell: Cell) -> CellEntry:
         """Return what the manifest says of a cell that is covered."""

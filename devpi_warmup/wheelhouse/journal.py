@@ -14,7 +14,7 @@ from devpi_warmup.wheelhouse.origins import Origin
 from devpi_warmup.wheelhouse.warmth import NO_DEVPI, UNSWEPT, Proof, Warmth
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from devpi_warmup.index.pages import IndexFile
     from devpi_warmup.inputs.cells import Cell
@@ -139,6 +139,25 @@ class ManifestJournal:
             files[pin.file.filename] = file
         self._write({lock.cell.id: entry}, files)
         self._wheelhouse.drop_outdated(lock.cell.id)
+
+    def stands(
+        self,
+        cell: Cell,
+        wanted: Iterable[IndexFile],
+        proofs: Mapping[IndexFile, Proof],
+        *,
+        unshown: str = "",
+    ) -> None:
+        """Leave a cell as the last run has entered it; what is shown of it is that of this run.
+
+        :param wanted: the files of its lock
+        :param proofs: what devpi says of each file, where the index is a devpi
+        :param unshown: why it cannot be shown that every base of the index has answered
+        """
+        known = self.manifest.files
+        files = {f.filename: replace(known[f.filename], proof=_proof(f, proofs)) for f in wanted}
+        entry = replace(self.manifest.cells[cell.id], unshown=unshown)
+        self._write({cell.id: entry}, files)
 
     def _sources(
         self,

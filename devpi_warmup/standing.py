@@ -1,0 +1,158 @@
+"""A cell that stands as the last run left it: nothing that decides it has changed.
+
+Pins of a lock stay while the requirements admit them and the index lists their files. So where
+requirements, target, tools, lock and files are the same bytes, the resolver would choose the same
+pins, and pip's verdict stands: neither is asked. Everything else is: what the index lists, each
+byte of the wheelhouse, and at the end what devpi holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from devpi_warmup import __version__
+from devpi_warmup.resolve.others import newest_without_wheel
+from devpi_warmup.wheelhouse.coverage import Coverage
+from devpi_warmup.wheelhouse.lock import install_command
+from devpi_warmup.wheelhouse.manifest import COVERED
+from devpi_warmup.wheelhouse.origins import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from devpi_warmup.index.fetcher import Fetcher
+    from devpi_warmup.index.pages import IndexFile, Page
+    from devpi_warmup.inputs.cells import Cell
+    from devpi_warmup.inputs.requirements import RequirementSet
+    from devpi_warmup.inputs.targets import Target
+    from devpi_warmup.prove.pip import Pip
+    from devpi_warmup.wheelhouse.manifest import CellEntry, FileEntry, Manifest
+
+_ANY = SpecifierSet(prereleases=True)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A cell that stands.
+
+    :param files: of its lock, as the index lists them now
+    :param pip_version: of the pip that has accepted the lock
+    """
+
+    files: tuple[IndexFile, ...]
+    pip_version: str
+
+
+@dataclass(frozen=True)
+class Given:
+    """What pip is given of a cell to judge, beside its requirements.
+
+    :param text: of its lock
+    :param files: of the lock, by name, with their sha256
+    :param carried: what its builds take, likewise
+    :param wants: of each sdist that is to be built, its METADATA and what the build requires
+    """
+
+    text: str
+    files: Mapping[str, str]
+    carried: Mapping[str, str]
+    wants: Sequence[Sequence[str]]
+
+    def verdict(self, target: Target, requirements: str, pip: Pip) -> str:
+        """Return a digest of everything that pip's verdict depends on, or "" if that is unknown.
+
+        :param requirements: their digest
+        """
+        if not pip.identity:
+            return ""
+        tools = [__version__, sys.version, pip.identity]
+        what = [*tools, target.id, target.full_version, requirements]
+        given = [self.text, dict(self.files), dict(self.carried), [list(w) for w in self.wants]]
+        known = json.dumps([*what, *given], sort_keys=True)
+        return hashlib.sha256(known.encode()).hexdigest()
+
+
+def standing(
+    cell: Cell, before: Manifest, fetcher: Fetcher, requirements: RequirementSet, pip: Pip
+) -> Standing | None:
+    """Return a cell that stands, or None where it has to be resolved and judged.
+
+    A note may speak of what the index lists, so a cell with one is looked at again; so is one
+    with files that are not the index's, or for which something may be left out.
+
+    :param before: what the last run has left
+    :raises IndexAccessError: the index does not answer
+    """
+    entry, wheelhouse = before.cells.get(cell.id), fetcher.wheelhouse
+    if entry is None or not _is_fixed(entry, requirements, before.files):
+        return None
+    text = _text(wheelhouse.lock_path(cell.id))
+    verdict = Given(text, entry.files, {}, []).verdict(cell.target, requirements.digest, pip)
+    # Its head names the wheelhouse, which may have another name now.
+    named = install_command(cell.id, wheelhouse.shown) in text
+    if not (named and verdict and verdict == entry.verdict):
+        return None
+    pages = fetcher.pages(canonicalize_name(before.files[name].project) for name in entry.files)
+    coverage = Coverage(wheelhouse, before)
+    if not fetcher.here(entry.files) or coverage.why_missing(cell, requirements.digest):
+        return None
+    files = _listed({name: before.files[name] for name in entry.files}, pages, cell.target)
+    return Standing(files, entry.pip) if files is not None else None
+
+
+def _is_fixed(
+    entry: CellEntry, requirements: RequirementSet, files: Mapping[str, FileEntry]
+) -> bool:
+    """Whether a cell is covered by files of the index alone, with nothing to say or to leave out.
+
+    :param files: by name, what the manifest says of them
+    """
+    lines = requirements.requirements
+    return (
+        entry.state == COVERED
+        and not (entry.notes or entry.sources or requirements.wheels)
+        and not any(line.optional or line.url is not None for line in lines)
+        and all(files[n].origin is Origin.INDEX and files[n].pip == entry.pip for n in entry.files)
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _listed(
+    known: Mapping[str, FileEntry], pages: Iterable[Page], target: Target
+) -> tuple[IndexFile, ...] | None:
+    """Return files as the index lists them; None where it no longer does so as a lock wants it.
+
+    :param pages: of their projects, in the same order
+    """
+    found = []
+    for (name, file), page in zip(known.items(), pages, strict=True):
+        listed = page.named.get(name)
+        if listed is None or listed.sha256 != file.sha256 or listed.yanked:
+            return None
+        if not target.fits_python(listed.requires_python):
+            return None
+        if _newer(page, Version(file.version), target):
+            return None
+        found.append(listed)
+    return tuple(found)
+
+
+def _newer(page: Page, version: Version, target: Target) -> bool:
+    """Whether there is a newer version without a wheel, of which a note might have to speak."""
+    newest = newest_without_wheel(page, _ANY, target)
+    return newest is not None and newest[0] > version
