@@ -150,7 +150,7 @@ class Run:
             raise
         self._journal.covered(
             lock,
-            self._fetcher.proofs,
+            self._fetcher.unswept,
             prepared.judged,
             pip_version=prepared.pip_version,
             verdict=prepared.verdict,
@@ -174,7 +174,7 @@ class Run:
         """
         for file in stands.files:
             self._fetcher.claim(file)
-        self._journal.stands(cell, stands.files, self._fetcher.proofs, unshown=self._unshown)
+        self._journal.stands(cell, stands.files, self._fetcher.unswept, unshown=self._unshown)
         self._held |= {*stands.files}
         self.changes[cell.id] = ()
         self._tell_notes(cell)

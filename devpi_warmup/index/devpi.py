@@ -1,9 +1,10 @@
 """Ask what only devpi can be asked: whether a file is in its own store.
 
 A complete download with the right hash does not show it: devpi commits after the last byte, and
-a commit can be lost. Its own view of a file does, and asking for it never reaches the upstream
-(devpi_server/views.py, ``_pkgserv``): ``last_modified`` in the JSON view means committed, and
-``Cache-Control: immutable`` of a HEAD means that the file lies on the disk now.
+a commit can be lost. A HEAD does (devpi_server/views.py, ``_pkgserv``; filestore.py,
+``gethttpheaders``): ``Cache-Control: immutable`` means that the file lies on the disk now, and
+``Last-Modified``, which a file that was not committed has as ``None``, is that of its commit.
+Devpi's JSON view of a file never reaches the upstream, and tells what is missing.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from devpi_warmup.index.transport import Answer, Transport
 
 _JSON = "application/json"
+_NEVER = "None"  # the date of a commit that was not
 _UUID = "X-Devpi-Uuid"  # of one server, and one store; a replica has its own
 _TRIES = 2  # downloads of a file that devpi does not hold
 _CACHE_HEADERS = ("X-Cache", "X-Cache-Status", "CF-Cache-Status")
@@ -107,8 +109,8 @@ class Devpi:
     def warm(self, file: IndexFile, size: int, scratch: Path) -> Proof:
         """Make sure that devpi holds a file: ask, fetch it through devpi if need be, ask again.
 
-        After a download by the same thread the first question is answered by the connection
-        that carried the file, so devpi has finished the commit before it reads the question.
+        The question after a download goes over the connection that has carried the file, so devpi
+        has finished the commit before it reads the question.
 
         :param size: bytes
         :param scratch: a path for the bytes on their way through; nothing stays there
@@ -128,39 +130,41 @@ class Devpi:
                 proof = self.holds(file, size)
         return proof
 
-    def holds(self, file: IndexFile, size: int, *, committed_only: bool = False) -> Proof:
+    def holds(self, file: IndexFile, size: int) -> Proof:
         """Ask whether a file of that many bytes lies in devpi's store; it fetches nothing.
 
-        :param committed_only: be content with the commit, for one question instead of two
         :raises IndexAccessError: devpi does not answer
         """
         if not self._own(file):
             return Proof(Warmth.COLD, "the index links to it on another server", final=True)
         try:
-            return self._holds(file.url, size, committed_only=committed_only)
+            return self._holds(file.url, size)
         except _UnprovenError as error:
             return error.proof
 
-    def _holds(self, url: str, size: int, *, committed_only: bool) -> Proof:
+    def _holds(self, url: str, size: int) -> Proof:
         if not self._bare:
             head = self._fresh("HEAD", url, _JSON)
             if head.content_type != _JSON:
                 return _static(head, size)
-        view = self._fresh("GET", url, _JSON)
-        if not _result(view).get("last_modified"):
-            status = "" if view.status == requests.codes.ok else f" (it answers {view.status})"
-            return Proof(Warmth.COLD, f"devpi has not committed it{status}")
-        self._check_uuid(view)
-        if committed_only:
-            return Proof(Warmth.WARM, "committed")
         # For a file that is not on its disk devpi asks the upstream, which may well be gone.
         head = self._fresh("HEAD", url, "*/*", any_status=True)
-        if "immutable" not in head.headers.get("Cache-Control", ""):
-            return Proof(Warmth.COLD, "devpi has committed it, but it is not on its disk")
+        on_disk = "immutable" in head.headers.get("Cache-Control", "")
+        if not on_disk or head.headers.get("Last-Modified", _NEVER) == _NEVER:
+            return self._cold(url)
         if head.headers.get("Content-Length") != str(size):
             return Proof(Warmth.COLD, f"it is not {size} bytes long on devpi's disk")
         self._check_uuid(head)
         return Proof(Warmth.WARM, "committed and on devpi's disk")
+
+    def _cold(self, url: str) -> Proof:
+        """Say what devpi lacks of a file."""
+        view = self._fresh("GET", url, _JSON)
+        if _result(view).get("last_modified"):
+            self._check_uuid(view)
+            return Proof(Warmth.COLD, "devpi has committed it, but it is not on its disk")
+        status = "" if view.status == requests.codes.ok else f" (it answers {view.status})"
+        return Proof(Warmth.COLD, f"devpi has not committed it{status}")
 
     def _fresh(self, method: str, url: str, accept: str, *, any_status: bool = False) -> Answer:
         """Ask devpi itself: with a query and a header that no cache has seen, following nobody."""

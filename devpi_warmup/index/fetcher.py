@@ -20,7 +20,7 @@ from devpi_warmup.index.transport import FILE_CONNECTIONS, SMALL_CONNECTIONS
 from devpi_warmup.inputs.urls import redact
 from devpi_warmup.wheelhouse import members
 from devpi_warmup.wheelhouse.files import StoredFile, Wheelhouse, second_name, write_error
-from devpi_warmup.wheelhouse.warmth import UNSWEPT, Warmth
+from devpi_warmup.wheelhouse.warmth import NO_DEVPI, UNSWEPT, Warmth
 from devpi_warmup.wheelhouse.wheels import (
     DamagedWheelError,
     Metadata,
@@ -58,11 +58,11 @@ class Fetcher:
         self.file: SingleFlight[IndexFile, StoredFile] = SingleFlight(self._fetch)
         self.metadata: SingleFlight[Wheel, Metadata] = SingleFlight(self._metadata)
         self.names = cache(index.names)
-        self.proofs: dict[IndexFile, Proof] = {}
         self.published: SingleFlight[IndexFile, StoredFile] = SingleFlight(self._publish)
         self.named: SingleFlight[IndexFile, Path] = SingleFlight(self._name)
         self.progress = Progress()
         self._devpi = devpi
+        self.unswept = NO_DEVPI if devpi is None else UNSWEPT  # of each file, until the sweep
         self._names: dict[str, tuple[str, str]] = {}  # as a disk that ignores case has them
         self._on_disk = {path.name.casefold(): path.name for path in wheelhouse.path.glob("*.whl")}
         self.members: SingleFlight[IndexFile, tuple[str, ...]] = SingleFlight(self._members)
@@ -204,7 +204,7 @@ class Fetcher:
     def sweep(self, wanted: Iterable[IndexFile]) -> dict[IndexFile, Proof]:
         """Ask devpi a last time whether it holds each file, several at once.
 
-        What it has lost since, or has no longer on its disk, it is made to fetch once more.
+        What it has not committed, or has no longer on its disk, it is made to fetch once more.
 
         :raises IndexAccessError: devpi does not answer
         """
@@ -217,10 +217,7 @@ class Fetcher:
             return None
         size = self.file(file).size
         proof = self._devpi.holds(file, size)
-        # What could not be warmed while gathering will not be now.
-        before = self.proofs.get(file)
-        hopeful = before is None or before is UNSWEPT or before.warmth is Warmth.WARM
-        if proof.warmth is Warmth.COLD and hopeful:
+        if proof.warmth is Warmth.COLD:
             try:
                 proof = self._devpi.warm(file, size, self._scratch())
             except FileError:
@@ -232,20 +229,9 @@ class Fetcher:
     def _fetch(self, file: IndexFile) -> StoredFile:
         try:
             here = self.wheelhouse.find(file.filename, file.sha256)
-            stored = here or self._gather(file)
-            if self._devpi is None or not file.indexed:
-                pass
-            elif here is not None:
-                self.proofs[file] = UNSWEPT  # the last sweep asks for it, and warms it if need be
-            else:
-                # In this very thread, and so on the connection that has just carried the file.
-                proof = self._devpi.holds(file, stored.size, committed_only=True)
-                if proof.warmth is Warmth.COLD:
-                    proof = self._devpi.warm(file, stored.size, self._scratch())
-                self.proofs[file] = proof
+            return here or self._gather(file)
         except OSError as error:
             raise write_error(self.wheelhouse.path, error) from None
-        return stored
 
     def _gather(self, file: IndexFile) -> StoredFile:
         return self._copy(file) if file.path else self._download(file)

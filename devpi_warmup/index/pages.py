@@ -228,6 +228,8 @@ def parse_page(project: NormalizedName, answer: Answer) -> Page:
 
 
 def _is_url(href: str) -> bool:
+    if "//" not in href:  # names no host, which is what can be wrong
+        return True
     try:
         urlsplit(href)
     except ValueError:  # "http://[::1/"

@@ -82,7 +82,7 @@ class Target:
         """Whether the user named the patch release, too."""
         return self.python.count(".") > 1
 
-    @property
+    @cached_property
     def full_version(self) -> str:
         """The three-part version, ``3.9.25``."""
         return ".".join(map(str, self.version))

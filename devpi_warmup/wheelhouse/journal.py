@@ -11,7 +11,7 @@ from devpi_warmup.wheelhouse.coverage import UNFINISHED, Coverage
 from devpi_warmup.wheelhouse.lock import Build
 from devpi_warmup.wheelhouse.manifest import COVERED, MISSING, TO_BUILD, CellEntry, FileEntry
 from devpi_warmup.wheelhouse.origins import Origin
-from devpi_warmup.wheelhouse.warmth import NO_DEVPI, UNSWEPT, Proof, Warmth
+from devpi_warmup.wheelhouse.warmth import Proof, Warmth
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -78,7 +78,7 @@ class ManifestJournal:
     def covered(
         self,
         lock: Lock,
-        proofs: Mapping[IndexFile, Proof],
+        unswept: Proof,
         judged: Mapping[str, tuple[str, ...]],
         *,
         pip_version: str,
@@ -87,7 +87,7 @@ class ManifestJournal:
     ) -> None:
         """Enter a cell whose lock the referee has accepted.
 
-        :param proofs: what devpi says of each file, where the index is a devpi
+        :param unswept: what is known of files of the index until the last sweep has asked for them
         :param judged: what pip warned of when it unpacked each file, by filename
         :param pip_version: of that pip, which is the referee
         :param verdict: a digest of everything that was before it
@@ -113,7 +113,7 @@ class ManifestJournal:
             unshown=unshown,
         )
         records = {b.file.filename: b.record for b in lock.every_build if isinstance(b, Build)}
-        files = self._sources(lock, proofs, records)
+        files = self._sources(lock, unswept, records)
         for pin in lock.wheels:
             file = FileEntry(
                 project=pin.project,
@@ -121,7 +121,7 @@ class ManifestJournal:
                 sha256=pin.sha256,
                 size=pin.size,
                 origin=pin.file.origin,
-                proof=_proof(pin.file, proofs),
+                proof=_proof(pin.file, unswept),
                 pip=pip_version,
                 warnings=judged[pin.file.filename],
                 built=records.get(pin.file.filename),
@@ -144,25 +144,25 @@ class ManifestJournal:
         self,
         cell: Cell,
         wanted: Iterable[IndexFile],
-        proofs: Mapping[IndexFile, Proof],
+        unswept: Proof,
         *,
         unshown: str = "",
     ) -> None:
         """Leave a cell as the last run has entered it; what is shown of it is that of this run.
 
         :param wanted: the files of its lock
-        :param proofs: what devpi says of each file, where the index is a devpi
+        :param unswept: what is known of files of the index until the last sweep has asked for them
         :param unshown: why it cannot be shown that every base of the index has answered
         """
         known = self.manifest.files
-        files = {f.filename: replace(known[f.filename], proof=_proof(f, proofs)) for f in wanted}
+        files = {f.filename: replace(known[f.filename], proof=_proof(f, unswept)) for f in wanted}
         entry = replace(self.manifest.cells[cell.id], unshown=unshown)
         self._write({cell.id: entry}, files)
 
     def _sources(
         self,
         lock: Lock,
-        proofs: Mapping[IndexFile, Proof],
+        unswept: Proof,
         records: Mapping[str, BuildRecord],
     ) -> dict[str, FileEntry]:
         """Return the entries of sdists and of what builds required."""
@@ -180,7 +180,7 @@ class ManifestJournal:
                     sha256=sha256,
                     size=size,
                     origin=file.origin,
-                    proof=_proof(file, proofs),
+                    proof=_proof(file, unswept),
                     pip=known.pip if known else "",
                     warnings=known.warnings if known else (),
                     built=records.get(file.filename),
@@ -255,14 +255,5 @@ def _by_name(files: Mapping[IndexFile, str]) -> dict[str, str]:
     return {file.filename: sha256 for file, sha256 in files.items()}
 
 
-def _proof(file: IndexFile, proofs: Mapping[IndexFile, Proof]) -> Proof:
-    if file.indexed:
-        return _unswept(proofs.get(file))
-    return Proof(Warmth.UNKNOWN, f"it {file.origin.told}")
-
-
-def _unswept(proof: Proof | None) -> Proof:
-    """Return what a file is until the last sweep has asked for it again."""
-    if proof is None:
-        return NO_DEVPI
-    return UNSWEPT if proof.warmth is Warmth.WARM else proof
+def _proof(file: IndexFile, unswept: Proof) -> Proof:
+    return unswept if file.indexed else Proof(Warmth.UNKNOWN, f"it {file.origin.told}")

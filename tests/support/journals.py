@@ -10,7 +10,7 @@ from devpi_warmup.wheelhouse.coverage import Coverage
 from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.journal import ManifestJournal
 from devpi_warmup.wheelhouse.lock import Lock
-from devpi_warmup.wheelhouse.warmth import Proof, Warmth
+from devpi_warmup.wheelhouse.warmth import NO_DEVPI, Proof, Warmth
 
 INDEX = "https://devpi.example.com/user/index"
 ON_DISK = Proof(Warmth.WARM, "on disk")
@@ -23,13 +23,13 @@ def journal(wheelhouse: Wheelhouse, digest: str = "digest", index: str = INDEX) 
 def enter(
     journal: ManifestJournal,
     lock: Lock,
-    proofs: dict[object, Proof] | None = None,
+    unswept: Proof = NO_DEVPI,
     warnings: tuple[str, ...] = (),
 ) -> None:
     journal.begin(lock)
     write_lock(lock, journal._wheelhouse)
     judged = {pin.file.filename: warnings for pin in lock.pins}
-    journal.covered(lock, proofs or {}, judged, pip_version="26.3")
+    journal.covered(lock, unswept, judged, pip_version="26.3")
 
 
 def states(wheelhouse: Wheelhouse) -> dict[str, str]:

@@ -15,7 +15,7 @@ from devpi_warmup.wheelhouse import manifest
 from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.lock import Lock, Pin
 from devpi_warmup.wheelhouse.origins import Origin
-from devpi_warmup.wheelhouse.warmth import Proof, Warmth
+from devpi_warmup.wheelhouse.warmth import UNSWEPT, Proof, Warmth
 
 
 def by_url(pin: Pin) -> Pin:
@@ -72,13 +72,13 @@ def test_what_another_index_was_shown_to_hold_is_not_warm(
 ) -> None:
     proofs = {pin.file: ON_DISK for pin in small.pins}
     first = journal(wheelhouse)
-    enter(first, small, proofs)
+    enter(first, small, UNSWEPT)
     assert proofs_of(wheelhouse) == {"not warm: the run ended before devpi was asked a last time"}
     first.proven(proofs)
     assert proofs_of(wheelhouse) == {"warm"}
     one = replace(small, cell=Cell(Target("3.9", "win_amd64")), pins=small.pins[:1])
     second = journal(wheelhouse, index="https://other.example.com/user/index")
-    enter(second, one, proofs)
+    enter(second, one)
     second.proven({one.pins[0].file: ON_DISK})
     found = rows(wheelhouse, small.cell, one.cell)
     assert [(row.warm, row.shown) for row in found] == [(1, 2), (1, 1)]
@@ -88,7 +88,7 @@ def test_what_another_index_was_shown_to_hold_is_not_warm(
 def test_another_index_than_the_one_that_was_asked(wheelhouse: Wheelhouse, small: Lock) -> None:
     proofs = {pin.file: ON_DISK for pin in small.pins}
     own = journal(wheelhouse)
-    enter(own, small, proofs)
+    enter(own, small)
     own.proven(proofs)
     (row,) = rows(wheelhouse, small.cell, asked=INDEX)
     assert (row.warm, row.shown, row.unshown) == (2, 2, ())
@@ -123,7 +123,7 @@ def test_a_direct_url_and_silent_bases_are_not_passed_over(
     own.begin(lock)
     write_lock(lock, wheelhouse)
     judged = {pin.file.filename: () for pin in lock.pins}
-    own.covered(lock, {lib.file: ON_DISK}, judged, pip_version="26.3", unshown="no bases")
+    own.covered(lock, UNSWEPT, judged, pip_version="26.3", unshown="no bases")
     own.proven({lib.file: ON_DISK})
     (row,) = rows(wheelhouse, small.cell)
     assert (row.warm, row.shown, row.good) == (1, 1, True)
@@ -140,7 +140,7 @@ def test_a_file_of_the_index_for_one_target_is_of_the_index(
         cell=Cell(Target("3.9", "win_amd64")),
         pins=tuple(map(by_url, small.pins)),
     )
-    cold = {pin.file: Proof(Warmth.COLD, "not committed") for pin in small.pins}
+    cold = Proof(Warmth.COLD, "not committed")
     for lock in (direct, small) if direct_first else (small, direct):
         enter(journal(wheelhouse), lock, cold)
     assert proofs_of(wheelhouse) == {"not warm: not committed"}
