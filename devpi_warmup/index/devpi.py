@@ -1,10 +1,9 @@
 """Ask what only devpi can be asked: whether a file is in its own store.
 
 A complete download with the right hash does not show it: devpi commits after the last byte, and
-a commit can be lost. A HEAD does (devpi_server/views.py, ``_pkgserv``; filestore.py,
-``gethttpheaders``): ``Cache-Control: immutable`` means that the file lies on the disk now, and
-``Last-Modified``, which a file that was not committed has as ``None``, is that of its commit.
-Devpi's JSON view of a file never reaches the upstream, and tells what is missing.
+a commit can be lost. Its own view of a file does, and asking for it never reaches the upstream
+(devpi_server/views.py, ``_pkgserv``): ``last_modified`` in the JSON view means committed, and
+``Cache-Control: immutable`` of a HEAD means that the file lies on the disk now.
 """
 
 from __future__ import annotations
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from devpi_warmup.index.transport import Answer, Transport
 
 _JSON = "application/json"
-_NEVER = "None"  # the date of a commit that was not
 _UUID = "X-Devpi-Uuid"  # of one server, and one store; a replica has its own
 _TRIES = 2  # downloads of a file that devpi does not hold
 _CACHE_HEADERS = ("X-Cache", "X-Cache-Status", "CF-Cache-Status")
@@ -147,24 +145,21 @@ class Devpi:
             head = self._fresh("HEAD", url, _JSON)
             if head.content_type != _JSON:
                 return _static(head, size)
+        # A HEAD alone would say it all, and so would a cache that has kept devpi's answer to one;
+        # none can answer with the view in its place.
+        view = self._fresh("GET", url, _JSON)
+        if not _result(view).get("last_modified"):
+            status = "" if view.status == requests.codes.ok else f" (it answers {view.status})"
+            return Proof(Warmth.COLD, f"devpi has not committed it{status}")
+        self._check_uuid(view)
         # For a file that is not on its disk devpi asks the upstream, which may well be gone.
         head = self._fresh("HEAD", url, "*/*", any_status=True)
-        on_disk = "immutable" in head.headers.get("Cache-Control", "")
-        if not on_disk or head.headers.get("Last-Modified", _NEVER) == _NEVER:
-            return self._cold(url)
+        if "immutable" not in head.headers.get("Cache-Control", ""):
+            return Proof(Warmth.COLD, "devpi has committed it, but it is not on its disk")
         if head.headers.get("Content-Length") != str(size):
             return Proof(Warmth.COLD, f"it is not {size} bytes long on devpi's disk")
         self._check_uuid(head)
         return Proof(Warmth.WARM, "committed and on devpi's disk")
-
-    def _cold(self, url: str) -> Proof:
-        """Say what devpi lacks of a file."""
-        view = self._fresh("GET", url, _JSON)
-        if _result(view).get("last_modified"):
-            self._check_uuid(view)
-            return Proof(Warmth.COLD, "devpi has committed it, but it is not on its disk")
-        status = "" if view.status == requests.codes.ok else f" (it answers {view.status})"
-        return Proof(Warmth.COLD, f"devpi has not committed it{status}")
 
     def _fresh(self, method: str, url: str, accept: str, *, any_status: bool = False) -> Answer:
         """Ask devpi itself: with a query and a header that no cache has seen, following nobody."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from devpi_warmup.digests import digest
 from devpi_warmup.inputs.pip_config import clean_environment
 from devpi_warmup.process import isolation
+from devpi_warmup.prove.stand_in import SIMPLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -103,14 +104,15 @@ class Pip:
     ) -> Completed:
         """Resolve a lock offline as a machine of the target would; write ``report.json``.
 
+        :param lock: with an index of its files beside it
         :param markers: one of the target's environments
         :param folder: for what is written on the way
         :param more: further requirement and constraint files, as options
         """
-        page = f"--find-links={lock.with_suffix('.html')}"
+        index = f"--index-url={(lock.parent / SIMPLE).as_uri()}"
         return self.offline(
             *self._foreign(markers, folder),
-            *("install", "--dry-run", "--ignore-installed", "--no-index", page, *_FROM_LOCK),
+            *("install", "--dry-run", "--ignore-installed", index, *_FROM_LOCK, "--quiet"),
             *(f"--report={folder / 'report.json'}", *target.pip_flags, "-r", str(lock), *more),
         )
 

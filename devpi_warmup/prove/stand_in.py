@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from devpi_warmup.wheelhouse.lock import Lock
 
+SIMPLE = "simple"  # the folder of that index, beside the lock
 _WHEEL = "Wheel-Version: 1.0\nGenerator: devpi-warmup\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
@@ -60,17 +61,22 @@ def lock_of(lock: Lock, files: Mapping[str, Path], folder: Path) -> tuple[Lock, 
 
 
 def write(lock: Lock, files: Mapping[str, Path], folder: Path, shown: str) -> Path:
-    """Write a lock with its page outside of the wheelhouse; return where it lies.
+    """Write a lock with an index of its files outside of the wheelhouse; return where it lies.
+
+    Of one page of links pip looks at every link for every project again; of an index at its own.
 
     :param files: where its files lie, by their names
     :param shown: the wheelhouse, as its users call it
     """
     path = folder / f"{lock.cell.id}.txt"
     path.write_text(lock.to_requirements(shown), encoding="utf-8")
-    links = []
+    links: dict[str, list[str]] = {}
     for pin in lock.pins:
         name = pin.file.filename
-        links.append(link(name, pin.sha256, files[name].parent.as_uri()))
-    page = links_page(lock.cell.id, links)
-    path.with_suffix(".html").write_text(page, encoding="utf-8")
+        to_file = link(name, pin.sha256, files[name].parent.as_uri())
+        links.setdefault(pin.project, []).append(to_file)
+    for project, own in links.items():
+        page = folder / SIMPLE / project / "index.html"
+        page.parent.mkdir(parents=True)
+        page.write_text(links_page(project, own), encoding="utf-8")
     return path

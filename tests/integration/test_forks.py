@@ -34,7 +34,6 @@ def judged(pip: Pip, folder: Path, line: str) -> Completed:
     folder.mkdir(exist_ok=True)
     lock = folder / "lock.txt"
     lock.write_text(line)
-    lock.with_suffix(".html").write_text("<html></html>")
     return pip.judge_lock(lock, WINDOWS, WINDOWS.markers, folder)
 
 

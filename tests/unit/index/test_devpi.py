@@ -28,9 +28,6 @@ UUID = "X-Devpi-Uuid"
 OWN = {UUID: "own"}
 META = Answer(200, "application/json", COMMITTED, OWN)
 COLD_META = Answer(200, "application/json", UNCOMMITTED, OWN)
-NOT_HERE = Answer(200, "application/octet-stream", b"", OWN)  # what the upstream says of it
-COLD = (NOT_HERE, COLD_META)
-LOST = (NOT_HERE, META)
 
 
 def static(size: int, **headers: str) -> Answer:
@@ -43,7 +40,6 @@ def on_disk(size: int, **headers: str) -> Answer:
     immutable = {
         "Cache-Control": "max-age=365000000, immutable",
         "Content-Length": str(size),
-        "Last-Modified": "then",
         **OWN,
     }
     return Answer(200, "application/octet-stream", b"", immutable | headers)
@@ -72,32 +68,25 @@ def test_only_a_devpi_is_asked(transport: Transport) -> None:
 @pytest.mark.parametrize(
     ("answers", "warmth", "reason"),
     [
-        ([on_disk(7)], Warmth.WARM, "on devpi's disk"),
-        ([on_disk(7, **{"Last-Modified": "None"}), COLD_META], Warmth.COLD, "not committed"),
-        ([NOT_HERE, COLD_META], Warmth.COLD, "not committed"),
-        ([NOT_HERE, META], Warmth.COLD, "not on its disk"),
-        ([NOT_HERE, replace(META, headers={"Age": "3"})], Warmth.UNKNOWN, "a cache answers"),
-        ([on_disk(7, **{"X-Cache": "HIT"})], Warmth.UNKNOWN, "a cache answers"),
-        ([on_disk(7, Age="3")], Warmth.UNKNOWN, "a cache answers"),
-        ([on_disk(8)], Warmth.COLD, "not 7 bytes"),
-        ([Answer(302, "x", b"")], Warmth.COLD, "devpi sends for it elsewhere (302)"),
-        ([NOT_HERE, replace(META, headers={UUID: "other"})], Warmth.COLD, "another server"),
-        ([NOT_HERE, replace(META, headers={})], Warmth.COLD, "another server"),
-        ([on_disk(7, **{UUID: "other"})], Warmth.COLD, "another server"),
-        ([on_disk(7, **{"X-Cache": "MISS"})], Warmth.WARM, "on devpi's disk"),
-        ([Answer(502, "x", b""), COLD_META], Warmth.COLD, "not committed"),
+        ([META, on_disk(7)], Warmth.WARM, "on devpi's disk"),
+        ([COLD_META], Warmth.COLD, "not committed"),
+        ([replace(META, headers={"Age": "3"})], Warmth.UNKNOWN, "a cache answers"),
+        ([META, on_disk(7, **{"X-Cache": "HIT"})], Warmth.UNKNOWN, "a cache answers"),
+        ([META, on_disk(8)], Warmth.COLD, "not 7 bytes"),
+        ([META, Answer(200, "x", b"", OWN)], Warmth.COLD, "not on its disk"),
+        ([META, Answer(302, "x", b"")], Warmth.COLD, "devpi sends for it elsewhere (302)"),
+        ([replace(META, headers={UUID: "other"})], Warmth.COLD, "another server"),
+        ([replace(META, headers={})], Warmth.COLD, "another server"),
+        ([META, on_disk(7, **{UUID: "other"})], Warmth.COLD, "another server"),
         (
-            [NOT_HERE, Answer(200, "application/json", b"[" * 100_000, OWN)],
-            Warmth.COLD,
-            "not committed",
+            [replace(META, headers=OWN | {"X-Cache": "MISS"}), on_disk(7)],
+            Warmth.WARM,
+            "on devpi's disk",
         ),
-        ([NOT_HERE, Answer(404, "application/json", b"{}", OWN)], Warmth.COLD, "it answers 404"),
-        ([NOT_HERE, Answer(200, "application/json", b"[]", OWN)], Warmth.COLD, "not committed"),
-        (
-            [NOT_HERE, Answer(200, "application/octet-stream", b"wheel", OWN)],
-            Warmth.COLD,
-            "not committed",
-        ),
+        ([Answer(200, "application/json", b"[" * 100_000, OWN)], Warmth.COLD, "not committed"),
+        ([Answer(404, "application/json", b"{}", OWN)], Warmth.COLD, "it answers 404"),
+        ([Answer(200, "application/json", b"[]", OWN)], Warmth.COLD, "not committed"),
+        ([Answer(200, "application/octet-stream", b"wheel", OWN)], Warmth.COLD, "not committed"),
     ],
 )
 def test_devpi_itself(
@@ -117,7 +106,7 @@ def test_devpi_itself(
 @pytest.mark.parametrize(
     ("answers", "warmth", "reason"),
     [
-        ([Answer(200, "application/json"), on_disk(7)], Warmth.WARM, "on devpi's disk"),
+        ([Answer(200, "application/json"), META, on_disk(7)], Warmth.WARM, "on devpi's disk"),
         ([static(7)], Warmth.WARM, "web server before devpi"),
         ([static(6)], Warmth.COLD, "web server before devpi answers"),
         ([on_disk(7)], Warmth.COLD, "does not answer with a file"),
@@ -144,18 +133,18 @@ def test_something_before_devpi(
 def test_a_devpi_that_never_commits_is_never_warm(
     catalogue: Catalogue, transport: Transport, six: IndexFile, tmp_path: Path
 ) -> None:
-    catalogue.faults[PATH] = [*COLD, *[FINE, *COLD, *COLD] * 2]
+    catalogue.faults[PATH] = [COLD_META, *[FINE, COLD_META, COLD_META] * 2]
     proof = Devpi(transport, bare=True).warm(six, 7, tmp_path / "x")
     assert proof.warmth is Warmth.COLD
     assert not (tmp_path / "x").exists()
-    assert catalogue.asked[PATH] == 12
+    assert catalogue.asked[PATH] == 7
 
 
 def test_a_replica_that_hears_of_its_file_later_is_asked_again(
     catalogue: Catalogue, transport: Transport, six: IndexFile, tmp_path: Path
 ) -> None:
     size = len(catalogue.projects["six"][0].data)
-    catalogue.faults[PATH] = [*COLD, FINE, *COLD, on_disk(size)]
+    catalogue.faults[PATH] = [COLD_META, FINE, COLD_META, META, on_disk(size)]
     proof = Devpi(transport, bare=True).warm(six, size, tmp_path / "x")
     assert proof.warmth is Warmth.WARM
 
@@ -164,8 +153,8 @@ def test_a_commit_that_is_lost_is_made_anew(
     catalogue: Catalogue, transport: Transport, six: IndexFile, tmp_path: Path
 ) -> None:
     size = len(catalogue.projects["six"][0].data)
-    lost = [*COLD, FINE, *COLD, *COLD]
-    catalogue.faults[PATH] = [*lost, FINE, on_disk(size)]
+    lost = [COLD_META, FINE, COLD_META, COLD_META]
+    catalogue.faults[PATH] = [*lost, FINE, META, on_disk(size)]
     proof = Devpi(transport, bare=True).warm(six, size, tmp_path / "x")
     assert proof.warmth is Warmth.WARM
 
@@ -173,7 +162,7 @@ def test_a_commit_that_is_lost_is_made_anew(
 def test_a_devpi_that_cannot_deliver_is_an_error(
     catalogue: Catalogue, transport: Transport, six: IndexFile, tmp_path: Path
 ) -> None:
-    catalogue.faults[PATH] = [*COLD, Answer(404)]
+    catalogue.faults[PATH] = [COLD_META, Answer(404)]
     with pytest.raises(FileError, match="answered 404"):
         Devpi(transport, bare=True).warm(six, 7, tmp_path / "x")
 
@@ -183,10 +172,10 @@ def test_the_sweep_finds_what_was_lost_since(
 ) -> None:
     size = len(catalogue.projects["six"][0].data)
     fetcher = Fetcher(Index(transport), wheelhouse, Devpi(transport, bare=True))
-    catalogue.faults[PATH] = [FINE, *COLD, *COLD, Answer(404)]
+    catalogue.faults[PATH] = [FINE, COLD_META, COLD_META, Answer(404)]
     fetcher.file(six)
     assert fetcher.sweep([six])[six].warmth is Warmth.COLD  # nor can it be had again
-    catalogue.faults[PATH] = [*COLD, *COLD, FINE, on_disk(size)]
+    catalogue.faults[PATH] = [COLD_META, COLD_META, FINE, META, on_disk(size)]
     assert fetcher.sweep([six])[six].warmth is Warmth.WARM
     fetcher.close()
 
@@ -195,7 +184,7 @@ def test_what_was_committed_but_is_not_on_the_disk_is_found_by_the_sweep(
     catalogue: Catalogue, transport: Transport, six: IndexFile, wheelhouse: Wheelhouse
 ) -> None:
     fetcher = Fetcher(Index(transport), wheelhouse, Devpi(transport, bare=True))
-    catalogue.faults[PATH] = [FINE, *LOST, *LOST, Answer(404)]
+    catalogue.faults[PATH] = [FINE, META, on_disk(9), META, on_disk(9), Answer(404)]
     fetcher.file(six)
     assert fetcher.sweep([six])[six].warmth is Warmth.COLD
     fetcher.close()
@@ -213,7 +202,7 @@ def test_a_disk_that_is_full_in_the_sweep_is_no_traceback(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fetcher = Fetcher(Index(transport), wheelhouse, Devpi(transport, bare=True))
-    catalogue.faults[PATH] = [FINE, *COLD, *COLD, FINE]
+    catalogue.faults[PATH] = [FINE, COLD_META, COLD_META, FINE]
     fetcher.file(six)
     monkeypatch.setattr("devpi_warmup.index.resume.Growing.take", no_space)
     with pytest.raises(WheelhouseError, match="cannot be written: No space left"):
@@ -221,15 +210,16 @@ def test_a_disk_that_is_full_in_the_sweep_is_no_traceback(
     fetcher.close()
 
 
-def test_each_file_is_asked_for_once_where_devpi_holds_it(
+def test_each_file_is_asked_for_only_at_the_end(
     catalogue: Catalogue, transport: Transport, six: IndexFile, wheelhouse: Wheelhouse
 ) -> None:
     size = len(catalogue.projects["six"][0].data)
     fetcher = Fetcher(Index(transport), wheelhouse, Devpi(transport, bare=True))
-    catalogue.faults[PATH] = [FINE, on_disk(size)]
+    catalogue.faults[PATH] = [FINE, META, on_disk(size)]
     fetcher.file(six)
+    assert catalogue.asked[PATH] == 1
     assert fetcher.sweep([six])[six].warmth is Warmth.WARM
-    assert catalogue.asked[PATH] == 2  # the file, and the question
+    assert catalogue.asked[PATH] == 3
     fetcher.close()
 
 
