@@ -14,12 +14,11 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from devpi_warmup import __version__
-from devpi_warmup.resolve.others import newest_without_wheel
+from devpi_warmup.resolve.others import other_version
 from devpi_warmup.wheelhouse.coverage import Coverage
 from devpi_warmup.wheelhouse.lock import install_command
 from devpi_warmup.wheelhouse.manifest import COVERED
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.targets import Target
     from devpi_warmup.prove.pip import Pip
     from devpi_warmup.wheelhouse.manifest import CellEntry, FileEntry, Manifest
-
-_ANY = SpecifierSet(prereleases=True)
 
 
 @dataclass(frozen=True)
@@ -154,5 +151,11 @@ def _listed(
 
 def _newer(page: Page, version: Version, target: Target) -> bool:
     """Whether there is a newer version without a wheel, of which a note might have to speak."""
-    newest = newest_without_wheel(page, _ANY, target)
-    return newest is not None and newest[0] > version
+    newer = (
+        file
+        for file in page.others
+        if (told := other_version(file.filename, page.project))
+        and told[0] > version
+        and told[0] not in page.versions
+    )
+    return any(not file.yanked and target.fits_python(file.requires_python) for file in newer)
