@@ -16,7 +16,7 @@ from devpi_warmup.digests import digest
 from devpi_warmup.errors import FileError, WarmupError
 from devpi_warmup.index.progress import Progress
 from devpi_warmup.index.single_flight import SingleFlight
-from devpi_warmup.index.transport import FILE_CONNECTIONS, SMALL_CONNECTIONS
+from devpi_warmup.index.transport import FILE_CONNECTIONS, SMALL_CONNECTIONS, TooLargeError
 from devpi_warmup.inputs.urls import redact
 from devpi_warmup.wheelhouse import members
 from devpi_warmup.wheelhouse.files import StoredFile, Wheelhouse, second_name, write_error
@@ -41,6 +41,7 @@ Value = TypeVar("Value")
 # Of a misspelt name and the right one: how far their lengths, and how near their letters are.
 _LENGTHS, _LIKENESS = 2, 0.75
 _GUESSES = 3
+_MOST_ON_A_GUESS = 20 << 20  # bytes of a file
 _MANY = 16  # pages asked for at once after a failure
 
 
@@ -57,6 +58,8 @@ class Fetcher:
         self.page: SingleFlight[NormalizedName, Page] = SingleFlight(index.page)
         self.file: SingleFlight[IndexFile, StoredFile] = SingleFlight(self._fetch)
         self.metadata: SingleFlight[Wheel, Metadata] = SingleFlight(self._metadata)
+        self.guessed: SingleFlight[Wheel, Metadata | None] = SingleFlight(self._guessed)
+        self._small: dict[IndexFile, StoredFile] = {}  # that were fetched on a guess
         self.names = cache(index.names)
         self.published: SingleFlight[IndexFile, StoredFile] = SingleFlight(self._publish)
         self.named: SingleFlight[IndexFile, Path] = SingleFlight(self._name)
@@ -229,7 +232,7 @@ class Fetcher:
     def _fetch(self, file: IndexFile) -> StoredFile:
         try:
             here = self.wheelhouse.find(file.filename, file.sha256)
-            return here or self._gather(file)
+            return here or self._small.pop(file, None) or self._gather(file)
         except OSError as error:
             raise write_error(self.wheelhouse.path, error) from None
 
@@ -251,18 +254,38 @@ class Fetcher:
             raise FileError(f"{file.filename} was changed during the run", hint="run it again")
         return StoredFile(path, file.sha256, path.stat().st_size)
 
-    def _download(self, file: IndexFile) -> StoredFile:
+    def _download(self, file: IndexFile, limit: int | None = None) -> StoredFile:
         path = self._scratch()
-        transport, progress = self.index.transport, self.progress
-        with progress.doing(f"waiting for {file.filename}"):
-            sha256 = transport.download(file.url, file.sha256, path, progress=progress.count)
-        progress.downloaded()
+        transport, count = self.index.transport, self.progress.count
+        with self.progress.doing(f"waiting for {file.filename}"):
+            sha256 = transport.download(file.url, file.sha256, path, progress=count, limit=limit)
+        self.progress.downloaded()
         return StoredFile(path, sha256, path.stat().st_size)
 
     def _scratch(self) -> Path:
         return self.wheelhouse.staging / uuid4().hex
 
+    def _guessed(self, wheel: Wheel) -> Metadata | None:
+        """Return the metadata of a wheel that may not be wanted; None where that is too dear.
+
+        What somebody else is at is left to him.
+        """
+        file = wheel.file
+        if self.metadata.known(wheel) or self.file.known(file):
+            return None
+        if file.metadata and (data := self.index.metadata(file)) is not None:
+            return parse_metadata(data, wheel)
+        here = file.path or self.wheelhouse.find(file.filename, file.sha256)
+        if not here:
+            try:
+                self._small[file] = self._download(file, _MOST_ON_A_GUESS)
+            except TooLargeError:
+                return None
+        return self._read(wheel)
+
     def _metadata(self, wheel: Wheel) -> Metadata:
+        if (guess := self.guessed.known(wheel)) and (found := guess.result()) is not None:
+            return found
         file, data = wheel.file, None
         if file.metadata and not self.wheelhouse.find(file.filename, file.sha256):
             data = self.index.metadata(file)

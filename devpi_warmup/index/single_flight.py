@@ -21,6 +21,11 @@ class SingleFlight(Generic[Key, Value]):
         self._futures: dict[Key, Future[Value]] = {}
         self._guard = threading.Lock()
 
+    def known(self, key: Key) -> Future[Value] | None:
+        """Return what becomes of a key that somebody has asked for, or None."""
+        with self._guard:
+            return self._futures.get(key)
+
     def __call__(self, key: Key) -> Value:
         """Return the value of a key; an error is raised for all who wait, and not remembered."""
         with self._guard:

@@ -50,6 +50,10 @@ _UPSTREAM = re.compile(rb"(\d{3}) status on GET ")  # devpi_server/mirror.py
 _UNAUTHORIZED, _FORBIDDEN, _ERROR = 401, 403, 400
 
 
+class TooLargeError(FileError):
+    """A file is larger than it was wanted for."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """A small answer, read whole."""
@@ -161,7 +165,13 @@ class Transport:
             raise give_up(str(error)) from None
 
     def download(
-        self, url: str, sha256: str, path: Path, *, progress: Callable[[int], None] | None = None
+        self,
+        url: str,
+        sha256: str,
+        path: Path,
+        *,
+        progress: Callable[[int], None] | None = None,
+        limit: int | None = None,
     ) -> str:
         """Stream a file to ``path`` and return its sha256; after a cut, from there on.
 
@@ -170,7 +180,9 @@ class Transport:
 
         :param sha256: the digest it must have; "" for any
         :param progress: called with the number of bytes of each piece
+        :param limit: bytes; nothing of a file that is said to be larger is read
         :raises FileError: the file cannot be had, or has another digest
+        :raises TooLargeError: it is over the limit
         :raises OSError: ``path`` cannot be written
         """
         growing = Growing(path)
@@ -181,6 +193,9 @@ class Transport:
                 if response.status_code >= _ERROR:  # 404, too: the index lists the file
                     growing.forget()
                     raise TransientError(f"the server answered {response.status_code}")
+                length = response.headers.get("Content-Length", "")
+                if limit is not None and length.isdecimal() and int(length) > limit:
+                    raise TooLargeError(f"{redact(url)} has over {limit >> 20} MiB")
                 growing.take(response, self._pieces(response, progress))
             if sha256 not in {"", digest := growing.sha256}:
                 growing.forget()

@@ -83,7 +83,7 @@ class Finder:
         ranked.sort(key=partial(_sort_key, hashes), reverse=True)
         # PEP 592: a yanked file serves only a requirement that pins what only yanked files have.
         only_yanked = all(wheel.file.yanked for _, wheel in ranked)
-        yanked_too = only_yanked and _is_pinned(specifier)
+        yanked_too = only_yanked and is_pinned(specifier)
         best: dict[Version, Distribution] = {}
         for _, wheel in ranked:
             if yanked_too or not wheel.file.yanked:
@@ -193,7 +193,8 @@ def _sort_key(
     return allowed, not wheel.file.yanked, wheel.version, -rank, wheel.build
 
 
-def _is_pinned(specifier: SpecifierSet) -> bool:
+def is_pinned(specifier: SpecifierSet) -> bool:
+    """Whether a specifier names one version."""
     return any(
         s.operator == "===" or (s.operator == "==" and not s.version.endswith(".*"))
         for s in specifier

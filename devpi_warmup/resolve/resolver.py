@@ -196,7 +196,7 @@ def _solve(
     broken: Mapping[IndexFile, str],
 ) -> Result[ResolverRequirement, Candidate, str]:
     if not provider.shallow:
-        provider.prefetch.look(roots.wants)
+        provider.prefetch.look(roots.wants, sure=True)
     resolver = Resolver(provider, BaseReporter[ResolverRequirement, Candidate, str]())
     try:
         return resolver.resolve(roots.wants, max_rounds=_MAX_ROUNDS)

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import threading
 import zipfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from catalogue import Catalogue, Upload, make_wheel, make_zip, metadata
@@ -15,6 +17,11 @@ from devpi_warmup.index.fetcher import Fetcher
 from devpi_warmup.index.pages import IndexFile, Wheel, parse_wheel
 from devpi_warmup.index.simple import Index
 from devpi_warmup.index.single_flight import SingleFlight
+from devpi_warmup.inputs.targets import Target
+from devpi_warmup.resolve.finder import Finder
+from devpi_warmup.resolve.prefetch import Prefetch
+from devpi_warmup.resolve.requirement import ResolverRequirement
+from devpi_warmup.resolve.roots import Roots
 from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.wheels import (
     DamagedWheelError,
@@ -250,3 +257,61 @@ def test_metadata_that_is_not_the_wheels_is_found_when_it_has_come(
     assert len(fetcher.metadata(wheel).requires) == len(requires)
     with pytest.raises(DamagedWheelError, match="another METADATA than the index serves beside it"):
         fetcher.check_metadata(wheel)
+
+
+def test_on_a_guess_a_small_file_is_fetched_and_counts_for_good(
+    catalogue: Catalogue, fetcher: Fetcher
+) -> None:
+    catalogue.add("six", "1.0", requires=("idna",))
+    wheel = wheel_of(fetcher)
+    guess = fetcher.guessed(wheel)
+    assert guess is not None
+    assert fetcher.metadata(wheel) == guess
+    assert fetcher.published(wheel.file).path.is_file()
+    assert catalogue.asked[f"/files/{wheel.file.filename}"] == 1
+
+
+def test_on_a_guess_nothing_large_is_read(
+    catalogue: Catalogue, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("devpi_warmup.index.fetcher._MOST_ON_A_GUESS", 100)
+    catalogue.add("six", "1.0", requires=("idna",))
+    wheel = wheel_of(fetcher)
+    assert fetcher.guessed(wheel) is None
+    assert (fetcher.progress.size, fetcher.progress.files) == (0, 0)
+    (requirement,) = fetcher.metadata(wheel).requires  # it is wanted after all
+    assert requirement.name == "idna"
+    assert fetcher.progress.files == 1
+
+
+def test_on_a_guess_what_others_are_at_is_left_to_them(
+    catalogue: Catalogue, fetcher: Fetcher
+) -> None:
+    catalogue.add("six", "1.0")
+    wheel = wheel_of(fetcher)
+    fetcher.metadata(wheel)
+    assert fetcher.guessed(wheel) is None
+
+
+@pytest.mark.parametrize(("requirement", "read"), [("big", False), ("big==2.0", True)])
+def test_ahead_of_the_resolver_a_large_file_has_to_be_as_good_as_certain(
+    catalogue: Catalogue,
+    fetcher: Fetcher,
+    monkeypatch: pytest.MonkeyPatch,
+    requirement: str,
+    read: bool,
+) -> None:
+    monkeypatch.setattr("devpi_warmup.index.fetcher._MOST_ON_A_GUESS", 100)
+    big = catalogue.add("big", "2.0")
+    app = catalogue.add("app", "1.0", requires=(requirement,))
+    target = Target("3.13", "win_amd64")
+    roots = Roots((ResolverRequirement(canonicalize_name("app")),), {}, {}, ())
+
+    def at_once(choose: Callable[[], Any], follow: Callable[[Any], None]) -> None:
+        chosen = choose()
+        if chosen is not None:
+            follow(chosen)
+
+    monkeypatch.setattr(fetcher, "ahead", at_once)
+    Prefetch(roots, target, Finder(target, fetcher, {}), fetcher).look(roots.wants, sure=True)
+    assert fetcher.progress.size == len(app.data) + (len(big.data) if read else 0)
