@@ -19,6 +19,7 @@ from devpi_warmup.prove.forks import Forks
 from devpi_warmup.prove.judge import Judgement, judge
 from devpi_warmup.prove.referee import referee
 from devpi_warmup.resolve.kept import kept, last_lock
+from devpi_warmup.resolve.lock_files import texts_of
 from devpi_warmup.resolve.resolver import choose, survey
 from devpi_warmup.standing import Given, Standing, standing
 from devpi_warmup.wheelhouse.changes import changes
@@ -229,7 +230,7 @@ class Preparing:
 
     def _verdict(self, lock: Lock, pip: Pip) -> str:
         given = Given(
-            text=lock.to_requirements(self._fetcher.wheelhouse.shown),
+            texts=texts_of(lock, self._fetcher.wheelhouse.shown),
             files={pin.file.filename: pin.sha256 for pin in lock.pins},
             carried={file.filename: sha256 for file, sha256 in lock.sources.items()},
             wants=[[one.record.metadata, *one.record.wants] for one in lock.to_build],

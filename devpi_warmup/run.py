@@ -137,10 +137,11 @@ class Run:
         touched = False
         try:
             prepared = self._preparing.of(cell, Pip(python, process.run))
+            touched = True
             if isinstance(prepared, Standing):
                 self._stand(cell, prepared)
                 return None
-            lock, touched = prepared.lock, True
+            lock = prepared.lock
             self._publish(lock)
             write_lock(lock, self._wheelhouse)
         except WarmupError as error:
@@ -208,14 +209,14 @@ class Run:
         return together(left) if left else None
 
     def sweep(self) -> None:
-        """Ask devpi a last time for every file of every covered cell; note the answers.
+        """Ask devpi for every file of every covered cell; note the answers.
 
         :raises WarmupError: devpi does not answer
         """
         if self._builds is not None and self._builds.ran:
             self._wheelhouse.digests.forget()  # foreign code has run: look at every byte again
         files = {file for file in self._held if file.indexed}
-        with console.never_silent(f"devpi is asked a last time for {len(files)} files"):
+        with console.never_silent(f"devpi is asked for {len(files)} files"):
             self._journal.proven(self._fetcher.sweep(files))
 
     def _private_index(self, config: Config, settings: PipConfig) -> IndexUrl:

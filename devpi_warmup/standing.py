@@ -14,14 +14,17 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import packaging
+import resolvelib
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from devpi_warmup import __version__
+from devpi_warmup.inputs.requirements import for_target
+from devpi_warmup.inputs.this_package import fingerprint
 from devpi_warmup.resolve.others import other_version
 from devpi_warmup.wheelhouse.coverage import Coverage
-from devpi_warmup.wheelhouse.lock import install_command
-from devpi_warmup.wheelhouse.manifest import COVERED
+from devpi_warmup.wheelhouse.lock import LockError, install_command, read_lock
+from devpi_warmup.wheelhouse.manifest import COVERED, checksum
 from devpi_warmup.wheelhouse.origins import Origin
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.requirements import RequirementSet
     from devpi_warmup.inputs.targets import Target
     from devpi_warmup.prove.pip import Pip
+    from devpi_warmup.wheelhouse.files import Wheelhouse
     from devpi_warmup.wheelhouse.manifest import CellEntry, FileEntry, Manifest
 
 
@@ -53,13 +57,13 @@ class Standing:
 class Given:
     """What pip is given of a cell to judge, beside its requirements.
 
-    :param text: of its lock
+    :param texts: of its lock, in each form
     :param files: of the lock, by name, with their sha256
     :param carried: what its builds take, likewise
     :param wants: of each sdist that is to be built, its METADATA and what the build requires
     """
 
-    text: str
+    texts: Sequence[str]
     files: Mapping[str, str]
     carried: Mapping[str, str]
     wants: Sequence[Sequence[str]]
@@ -69,11 +73,12 @@ class Given:
 
         :param requirements: their digest
         """
-        if not pip.identity:
+        own = fingerprint()
+        if not (pip.identity and own):
             return ""
-        tools = [__version__, sys.version, pip.identity]
+        tools = [own, packaging.__version__, resolvelib.__version__, sys.version, pip.identity]
         what = [*tools, target.id, target.full_version, requirements]
-        given = [self.text, dict(self.files), dict(self.carried), [list(w) for w in self.wants]]
+        given = [[*self.texts], dict(self.files), dict(self.carried), [[*w] for w in self.wants]]
         known = json.dumps([*what, *given], sort_keys=True)
         return hashlib.sha256(known.encode()).hexdigest()
 
@@ -90,13 +95,13 @@ def standing(
     :raises IndexAccessError: the index does not answer
     """
     entry, wheelhouse = before.cells.get(cell.id), fetcher.wheelhouse
-    if entry is None or not _is_fixed(entry, requirements, before.files):
+    if entry is None or not _is_fixed(entry, cell, requirements, before.files):
         return None
-    text = _text(wheelhouse.lock_path(cell.id))
-    verdict = Given(text, entry.files, {}, []).verdict(cell.target, requirements.digest, pip)
-    # Its head names the wheelhouse, which may have another name now.
-    named = install_command(cell.id, wheelhouse.shown) in text
-    if not (named and verdict and verdict == entry.verdict):
+    texts = [_text(path) for path in wheelhouse.lock_paths(cell.id)]
+    verdict = Given(texts, entry.files, {}, []).verdict(cell.target, requirements.digest, pip)
+    if not verdict or verdict != entry.verdict:
+        return None
+    if not _is_written_for(texts[0], cell, requirements, wheelhouse):
         return None
     pages = fetcher.pages(canonicalize_name(before.files[name].project) for name in entry.files)
     coverage = Coverage(wheelhouse, before)
@@ -107,19 +112,40 @@ def standing(
 
 
 def _is_fixed(
-    entry: CellEntry, requirements: RequirementSet, files: Mapping[str, FileEntry]
+    entry: CellEntry, cell: Cell, requirements: RequirementSet, files: Mapping[str, FileEntry]
 ) -> bool:
     """Whether a cell is covered by files of the index alone, with nothing to say or to leave out.
 
     :param files: by name, what the manifest says of them
     """
-    lines = requirements.requirements
+    lines, own = requirements.requirements, {name: files[name] for name in entry.files}
     return (
         entry.state == COVERED
+        and (entry.python, entry.platform) == (cell.target.python, cell.target.platform)
+        and entry.checksum == checksum(entry, own)
         and not (entry.notes or entry.sources or requirements.wheels)
         and not any(line.optional or line.url is not None for line in lines)
-        and all(files[n].origin is Origin.INDEX and files[n].pip == entry.pip for n in entry.files)
+        and all(file.origin is Origin.INDEX and file.pip == entry.pip for file in own.values())
     )
+
+
+def _is_written_for(
+    text: str, cell: Cell, requirements: RequirementSet, wheelhouse: Wheelhouse
+) -> bool:
+    """Whether a lock says whence each of its pins is wanted, and where it lies, as it would today.
+
+    Lines may stand in another file, and the wheelhouse have another name.
+    """
+    wanted: dict[str, set[str]] = {}
+    for line in for_target(requirements, cell.target).requirements:
+        wanted.setdefault(line.name, set()).add(line.via)
+    try:
+        said = {pin.project: {via for via in pin.via if via[0] == "-"} for pin in read_lock(text)}
+    except LockError:
+        return False
+    return install_command(cell.id, wheelhouse.shown) in text and wanted == {
+        project: via for project, via in said.items() if via
+    }
 
 
 def _text(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -13,14 +14,14 @@ from uuid import uuid4
 from packaging.utils import NormalizedName
 
 from devpi_warmup.digests import digest
-from devpi_warmup.errors import FileError, WarmupError
+from devpi_warmup.errors import FileError, IndexAccessError, WarmupError
 from devpi_warmup.index.progress import Progress
 from devpi_warmup.index.single_flight import SingleFlight
 from devpi_warmup.index.transport import FILE_CONNECTIONS, SMALL_CONNECTIONS, TooLargeError
 from devpi_warmup.inputs.urls import redact
 from devpi_warmup.wheelhouse import members
 from devpi_warmup.wheelhouse.files import StoredFile, Wheelhouse, second_name, write_error
-from devpi_warmup.wheelhouse.warmth import NO_DEVPI, UNSWEPT, Warmth
+from devpi_warmup.wheelhouse.warmth import NO_DEVPI, UNSWEPT, Proof, Warmth
 from devpi_warmup.wheelhouse.wheels import (
     DamagedWheelError,
     Metadata,
@@ -35,13 +36,13 @@ if TYPE_CHECKING:
     from devpi_warmup.index.devpi import Devpi
     from devpi_warmup.index.pages import IndexFile, Page, Wheel
     from devpi_warmup.index.simple import Index
-    from devpi_warmup.wheelhouse.warmth import Proof
 
 Value = TypeVar("Value")
 # Of a misspelt name and the right one: how far their lengths, and how near their letters are.
 _LENGTHS, _LIKENESS = 2, 0.75
 _GUESSES = 3
 _MOST_ON_A_GUESS = 20 << 20  # bytes of a file
+_FEW = 3  # files of which devpi may say nothing, and the others are asked for all the same
 _MANY = 16  # pages asked for at once after a failure
 
 
@@ -65,6 +66,7 @@ class Fetcher:
         self.named: SingleFlight[IndexFile, Path] = SingleFlight(self._name)
         self.progress = Progress()
         self._devpi = devpi
+        self._unanswered = itertools.count()  # questions of the sweep
         self.unswept = NO_DEVPI if devpi is None else UNSWEPT  # of each file, until the sweep
         self._names: dict[str, tuple[str, str]] = {}  # as a disk that ignores case has them
         self._on_disk = {path.name.casefold(): path.name for path in wheelhouse.path.glob("*.whl")}
@@ -205,11 +207,11 @@ class Fetcher:
         return False
 
     def sweep(self, wanted: Iterable[IndexFile]) -> dict[IndexFile, Proof]:
-        """Ask devpi a last time whether it holds each file, several at once.
+        """Ask devpi whether it holds each file, several at once.
 
         What it has not committed, or has no longer on its disk, it is made to fetch once more.
 
-        :raises IndexAccessError: devpi does not answer
+        :raises IndexAccessError: devpi says nothing of several
         """
         files = list(wanted)
         proofs = self._files.map(self._hold, files)
@@ -219,7 +221,13 @@ class Fetcher:
         if self._devpi is None:
             return None
         size = self.file(file).size
-        proof = self._devpi.holds(file, size)
+        try:
+            proof = self._devpi.holds(file, size)
+        except IndexAccessError as error:
+            if next(self._unanswered) >= _FEW:
+                raise  # nobody waits for each of many
+            said = error.args[0].partition(": ")[2]
+            return Proof(Warmth.COLD, f"devpi does not say: {said}")
         if proof.warmth is Warmth.COLD:
             try:
                 proof = self._devpi.warm(file, size, self._scratch())

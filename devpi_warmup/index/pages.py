@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import chain
@@ -118,8 +119,9 @@ class Page:
 
     @cached_property
     def named(self) -> dict[str, IndexFile]:
-        """Everything on the page, by filename; of several with one name, the last."""
-        return {file.filename: file for file in self.files}
+        """Everything on the page, by filename, but of several with one name."""
+        counted = Counter(file.filename for file in self.files)
+        return {f.filename: f for f in self.files if counted[f.filename] == 1}
 
     @property
     def files(self) -> Iterator[IndexFile]:

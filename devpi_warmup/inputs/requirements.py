@@ -44,6 +44,11 @@ class RootRequirement:
         return canonicalize_name(self.requirement.name)
 
     @property
+    def via(self) -> str:
+        """How a lock says that the line wants something."""
+        return f"-r {self.where.rpartition(':')[0]}"
+
+    @property
     def known(self) -> tuple[str, ...]:
         """What the line asks for, without what may be secret."""
         url = redact(self.url) if self.url is not None else ""

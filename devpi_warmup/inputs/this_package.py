@@ -66,11 +66,7 @@ def build() -> tuple[str, bytes] | Problem:
         about = _about(package)
         if isinstance(about, Problem):
             return about
-        files = {
-            path.relative_to(package.parent).as_posix(): path.read_bytes()
-            for path in package.rglob("*")
-            if path.suffix in _KINDS and path.is_file()
-        }
+        files = _files(package)
     except OSError as error:
         return Problem(f"this package cannot be read: {error.strerror}", "kit", _HINT)
     info = f"{_MODULE}-{devpi_warmup.__version__}.dist-info"
@@ -79,16 +75,40 @@ def build() -> tuple[str, bytes] | Problem:
         f"{info}/entry_points.txt": _SCRIPTS.encode(),
         f"{info}/licenses/{_LICENSE}": about.license,
     }
-    whole = hashlib.sha256()
-    for path, data in sorted(files.items()):
-        whole.update(f"{path} {hashlib.sha256(data).hexdigest()}\n".encode())
-    tag = f"1x{whole.hexdigest()[:8]}"
+    tag = f"1x{_digest(files)[:8]}"
     files[f"{info}/WHEEL"] = (
         f"Wheel-Version: 1.0\n{_GENERATOR}\nRoot-Is-Purelib: true\n"
         f"Tag: py3-none-any\nBuild: {tag}\n"
     ).encode()
     name = f"{_MODULE}-{devpi_warmup.__version__}-{tag}-py3-none-any.whl"
     return name, _zip(files, f"{info}/RECORD")
+
+
+@cache
+def fingerprint() -> str:
+    """Return a digest of this package's own files, which tells two states of one version apart.
+
+    "" where they cannot be read.
+    """
+    try:
+        return _digest(_files(Path(devpi_warmup.__file__).parent))
+    except OSError:
+        return ""
+
+
+def _files(package: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(package.parent).as_posix(): path.read_bytes()
+        for path in package.rglob("*")
+        if path.suffix in _KINDS and path.is_file()
+    }
+
+
+def _digest(files: Mapping[str, bytes]) -> str:
+    whole = hashlib.sha256()
+    for path, data in sorted(files.items()):
+        whole.update(f"{path} {hashlib.sha256(data).hexdigest()}\n".encode())
+    return whole.hexdigest()
 
 
 @cache

@@ -27,7 +27,7 @@ def write_lock(lock: Lock, wheelhouse: Wheelhouse) -> None:
 
     :raises WheelhouseError: it cannot be written
     """
-    texts = (lock.to_requirements(wheelhouse.shown), lock.to_links(), to_pylock(lock))
+    texts = texts_of(lock, wheelhouse.shown)
     for path, text in zip(wheelhouse.lock_paths(lock.cell.id), texts, strict=True):
         write_text(path, text)
     paths = wheelhouse.build_lock_paths(lock.cell.id)
@@ -37,6 +37,14 @@ def write_lock(lock: Lock, wheelhouse: Wheelhouse) -> None:
         return
     for path, text in zip(paths, _build_texts(lock), strict=True):
         write_text(path, text)
+
+
+def texts_of(lock: Lock, folder: str) -> tuple[str, str, str]:
+    """Return all forms of a lock: requirements text, links page, and pylock.
+
+    :param folder: the wheelhouse, as its users call it
+    """
+    return lock.to_requirements(folder), lock.to_links(), to_pylock(lock)
 
 
 def _build_texts(lock: Lock) -> tuple[str, str, str]:

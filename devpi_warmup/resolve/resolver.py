@@ -241,7 +241,7 @@ class _Chosen:
             for requirement, parent in result.criteria[identifier].information:
                 self._specifiers[project] &= requirement.specifier
                 if requirement.root is not None:
-                    self._via[project].add(f"-r {requirement.root.where.rpartition(':')[0]}")
+                    self._via[project].add(requirement.root.via)
                 elif parent is not None and parent.project != project:
                     self._via[project].add(parent.project)
         # Here, and not in lock(): builds are resolved and tried one after the other.

@@ -101,7 +101,7 @@ class Warmup:
         return "\n  ".join([f", {len(error.parts)} problems:", *new, others])
 
     def report(self, session: nox.Session) -> None:
-        """Ask devpi a last time, print the coverage table; fail where a cell is not good."""
+        """Ask devpi for every file, print the coverage table; fail where a cell is not good."""
         self._reported = True  # nox runs it no second time
         asked = arguments.report(session, {cell.id for cell in self.config.cells})
         if not self.failures:

@@ -137,6 +137,8 @@ class ManifestJournal:
                 proof = file.proof if file.origin is Origin.INDEX else before.proof
                 file = replace(file, origin=Origin.INDEX, proof=proof)
             files[pin.file.filename] = file
+        own = {name: files[name] for name in entry.files}
+        entry = replace(entry, checksum=manifest.checksum(entry, own))
         self._write({lock.cell.id: entry}, files)
         self._wheelhouse.drop_outdated(lock.cell.id)
 
@@ -158,6 +160,9 @@ class ManifestJournal:
         files = {f.filename: replace(known[f.filename], proof=_proof(f, unswept)) for f in wanted}
         entry = replace(self.manifest.cells[cell.id], unshown=unshown)
         self._write({cell.id: entry}, files)
+        for path in self._wheelhouse.build_lock_paths(cell.id):
+            path.unlink(missing_ok=True)
+        self._wheelhouse.drop_outdated(cell.id)
 
     def _sources(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from devpi_warmup.wheelhouse.build_record import BuildRecord, ToBuildRecord
 from devpi_warmup.wheelhouse.files import build_lock_names, lock_names, write_text
 from devpi_warmup.wheelhouse.origins import Origin
 from devpi_warmup.wheelhouse.reading import ManifestError, digests, get
-from devpi_warmup.wheelhouse.warmth import Proof, Warmth
+from devpi_warmup.wheelhouse.warmth import NO_DEVPI, Proof, Warmth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -104,6 +105,7 @@ class CellEntry:
     :param patches: the patch releases of Python that its lock serves
     :param pip: the version of the pip that accepts the lock
     :param verdict: a digest of everything that this pip was given
+    :param checksum: of the entry and of those of its files, as the run wrote them
     :param locks: the files of its lock, and their sha256
     :param files: its wheels, and sdists that are to be built, and their sha256
     :param sources: sdists that some of them were built of, and what that took, and their sha256
@@ -121,6 +123,7 @@ class CellEntry:
     patches: Patches | None = None
     pip: str = ""
     verdict: str = ""
+    checksum: str = ""
     locks: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
@@ -161,6 +164,7 @@ class CellEntry:
             "requirements_sha256": self.requirements_sha256,
             "pip": self.pip,
             "verdict": self.verdict,
+            **({"checksum": self.checksum} if self.checksum else {}),
             "locks": dict(self.locks),
             "files": dict(self.files),
             **({"sources": dict(self.sources)} if self.sources else {}),
@@ -190,6 +194,7 @@ class CellEntry:
             requirements_sha256=get(table, "requirements_sha256", str, where),
             pip=get(table, "pip", str, where),
             verdict=get(table, "verdict", str, where) if "verdict" in table else "",
+            checksum=get(table, "checksum", str, where) if "checksum" in table else "",
             locks=digests(table, "locks", where),
             files=digests(table, "files", where),
             sources=digests(table, "sources", where) if "sources" in table else {},
@@ -208,6 +213,16 @@ class CellEntry:
         if entry.gathered and (entry.patches is None or not _are_locks(entry.locks, id_)):
             raise ManifestError(f"{where} is {entry.state} without a lock")
         return entry
+
+
+def checksum(entry: CellEntry, files: Mapping[str, FileEntry]) -> str:
+    """Return a digest of what an entry says, and of what is said of its files.
+
+    What was shown of devpi and its bases is aside: each run is shown that anew.
+    """
+    own = replace(entry, checksum="", unshown="").to_dict()
+    each = {name: replace(file, proof=NO_DEVPI).to_dict() for name, file in files.items()}
+    return hashlib.sha256(json.dumps([own, each], sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

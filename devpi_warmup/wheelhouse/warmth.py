@@ -35,4 +35,4 @@ class Proof:
 
 PRIVATE = "private devpi-server"  # how the index of a manifest begins whose run had its own
 NO_DEVPI = Proof(Warmth.UNKNOWN, "the index is not a devpi")
-UNSWEPT = Proof(Warmth.COLD, "the run ended before devpi was asked a last time")
+UNSWEPT = Proof(Warmth.COLD, "the run ended before devpi was asked")

@@ -127,7 +127,7 @@ def test_a_wiped_server_behind_a_full_wheelhouse_is_warmed_again(
 
 
 def test_coverage_before_warmup_takes_no_last_sweep_away(warmed: Project, devpi: Running) -> None:
-    """nox runs a session once, and coverage is what asks devpi a last time."""
+    """nox runs a session once, and coverage is what asks devpi."""
     devpi.upstream.add("order-app", "1.0")
     warmed.write("order-app", pythons=("3.13",), platforms=("win_amd64",))
     assert warmed.nox("-s", "warmup").returncode == 0

@@ -396,3 +396,17 @@ def test_the_first_failure_ends_a_run_that_is_to_stop_there(warmed: Project, dev
     assert done.returncode == 1
     assert not [path for path in devpi.upstream.asked if "stops-late" in path]
     assert warmed.states() == {"cp313-manylinux2014_x86_64": "missing"}
+
+
+def test_a_target_that_stands_no_longer_is_struck_out(warmed: Project, devpi: Devpi) -> None:
+    """Its files are here, byte for byte, and the run cannot have their names."""
+    fill(devpi.upstream, "claimed-{}")
+    warmed.write("claimed-app", platforms=("win_amd64",), pythons=("3.13",))
+    assert warmed.nox("-s", "warmup").returncode == 0
+    (wheel,) = warmed.wheelhouse.glob("claimed_app-*.whl")
+    (wheel.parent / wheel.name.upper().replace(".WHL", ".whl")).write_bytes(wheel.read_bytes())
+    done = warmed.nox("-s", "warmup")
+    assert done.returncode == 1
+    assert "differ by case alone" in done.stderr
+    assert warmed.states() == {"cp313-win_amd64": "missing"}
+    assert warmed.nox("-s", "report").returncode == 1

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from catalogue import Catalogue, Upload
@@ -14,6 +15,7 @@ from packaging.utils import canonicalize_name
 from sites import Answer
 from wanted import load_files
 
+from devpi_warmup.digests import digest
 from devpi_warmup.errors import IndexAccessError
 from devpi_warmup.index.fetcher import Fetcher
 from devpi_warmup.inputs.cells import Cell
@@ -21,7 +23,7 @@ from devpi_warmup.inputs.own_wheels import OwnWheel
 from devpi_warmup.inputs.requirements import RequirementSet
 from devpi_warmup.inputs.targets import Target
 from devpi_warmup.prove.pip import Pip
-from devpi_warmup.resolve.lock_files import write_lock
+from devpi_warmup.resolve.lock_files import texts_of, write_lock
 from devpi_warmup.resolve.resolver import resolve
 from devpi_warmup.standing import Given, Standing, standing
 from devpi_warmup.wheelhouse import manifest
@@ -31,6 +33,7 @@ from devpi_warmup.wheelhouse.origins import Origin
 from devpi_warmup.wheelhouse.warmth import UNSWEPT
 
 CELL = Cell(Target("3.13", "win_amd64"))
+NEWEST = Cell(Target(CELL.target.full_version, "win_amd64"))
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Last:
         own.begin(lock)
         write_lock(lock, self.wheelhouse)
         files = {pin.file.filename: pin.sha256 for pin in lock.pins}
-        given = Given(lock.to_requirements(self.wheelhouse.shown), files, {}, [])
+        given = Given(texts_of(lock, self.wheelhouse.shown), files, {}, [])
         verdict = given.verdict(CELL.target, wanted.digest, self.pip)
         judged: dict[str, tuple[str, ...]] = dict.fromkeys(files, ())
         own.covered(lock, UNSWEPT, judged, pip_version="26.3", verdict=verdict)
@@ -78,11 +81,43 @@ class Last:
         before = manifest.read(self.wheelhouse)
         return standing(self.cell, before, self.fetcher, self.wanted, self.pip)
 
-    def edit(self, change: Callable[[dict[str, object]], object]) -> None:
+    def edit(self, change: Callable[[dict[str, Any]], object]) -> None:
         path = self.wheelhouse.path / "manifest.json"
         table = json.loads(path.read_text())
         change(table["targets"][CELL.id])
         path.write_text(json.dumps(table))
+
+    def note(self, text: str) -> None:
+        before = manifest.read(self.wheelhouse)
+        entry = replace(before.cells[CELL.id], notes=(text,))
+        files = {name: before.files[name] for name in entry.files}
+        noted = replace(entry, checksum=manifest.checksum(entry, files))
+        manifest.write(self.wheelhouse, replace(before, cells={CELL.id: noted}))
+
+    def edit_files(self, more: dict[str, object]) -> None:
+        path = self.wheelhouse.path / "manifest.json"
+        table = json.loads(path.read_text())
+        for file in table["files"].values():
+            file.update(more)
+        path.write_text(json.dumps(table))
+
+    def edit_lock(self, number: int, text: str) -> None:
+        """Write another form of the lock, and have the manifest agree."""
+        path = self.wheelhouse.lock_paths(CELL.id)[number]
+        path.write_text(text)
+        name = path.relative_to(self.wheelhouse.path).as_posix()
+
+        def agree(entry: dict[str, Any]) -> None:
+            entry["locks"][name] = digest(path)
+
+        self.edit(agree)
+        entry = manifest.read(self.wheelhouse).cells[CELL.id]
+        files = {f: manifest.read(self.wheelhouse).files[f] for f in entry.files}
+        self.edit(lambda table: table.update(checksum=manifest.checksum(entry, files)))
+
+    def move_line(self) -> None:
+        (self.folder / "other.txt").write_text("app")
+        self.require("-r other.txt")
 
     def page(self, **more: object) -> None:
         """Have the page say something else of app."""
@@ -120,6 +155,18 @@ def newer_pre_release(last: Last) -> None:
 
 
 CHANGES: Mapping[str, Callable[[Last], object]] = {
+    "the same line in another file": lambda last: last.move_line(),
+    "a page without links, and a manifest that agrees": lambda last: last.edit_lock(1, "<html/>"),
+    "a pylock of nothing, and a manifest that agrees": lambda last: last.edit_lock(2, ""),
+    "the newest patch release by name": lambda last: setattr(last, "cell", NEWEST),
+    "patch releases that somebody wrote": lambda last: last.edit(
+        lambda entry: entry.update({"from": "3.13.9"})
+    ),
+    "a licence that nobody has read": lambda last: last.edit_files({"licence": ""}),
+    "another size": lambda last: last.edit_files({"size": 1}),
+    "a file that is listed twice": lambda last: last.catalogue.projects["app"].append(
+        last.catalogue.projects["app"][0]
+    ),
     "other requirements": lambda last: last.require("app", "lib<2"),
     "yanked": lambda last: last.page(yanked=True),
     "another Requires-Python": lambda last: last.page(requires_python="<3"),
@@ -138,7 +185,7 @@ CHANGES: Mapping[str, Callable[[Last], object]] = {
     "a page of other links": lambda last: last.wheelhouse.lock_paths(CELL.id)[1].write_text("x"),
     "another pylock": lambda last: last.wheelhouse.lock_paths(CELL.id)[2].write_text("x"),
     "no manifest": lambda last: (last.wheelhouse.path / "manifest.json").unlink(),
-    "a note": lambda last: last.edit(lambda entry: entry.update(notes=["app is yanked"])),
+    "a note": lambda last: last.note("app is yanked"),
     "missing": lambda last: last.edit(
         lambda entry: entry.update(state="missing", reason="x", files={}, locks={})
     ),

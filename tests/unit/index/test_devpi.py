@@ -11,7 +11,7 @@ import pytest
 from catalogue import Catalogue, memory_session
 from sites import FINE, Answer
 
-from devpi_warmup.errors import FileError, WheelhouseError
+from devpi_warmup.errors import FileError, IndexAccessError, WheelhouseError
 from devpi_warmup.index.devpi import Devpi, Warmth, detect
 from devpi_warmup.index.fetcher import Fetcher
 from devpi_warmup.index.pages import IndexFile
@@ -207,6 +207,30 @@ def test_a_disk_that_is_full_in_the_sweep_is_no_traceback(
     monkeypatch.setattr("devpi_warmup.index.resume.Growing.take", no_space)
     with pytest.raises(WheelhouseError, match="cannot be written: No space left"):
         fetcher.sweep([six])
+    fetcher.close()
+
+
+def test_of_a_few_files_devpi_may_say_nothing_and_the_others_are_asked_for(
+    catalogue: Catalogue, transport: Transport, wheelhouse: Wheelhouse
+) -> None:
+    files = []
+    for number in range(5):
+        upload = catalogue.add(f"p{number}", "1.0")
+        url = f"http://index.example.com/files/{upload.filename}"
+        files.append(IndexFile(upload.filename, url, upload.digest))
+        (wheelhouse.path / upload.filename).write_bytes(upload.data)
+    fetcher = Fetcher(Index(transport), wheelhouse, Devpi(transport, bare=True))
+    size = len(upload.data)
+    for number, file in enumerate(files):
+        answers = [Answer(502)] if number < 2 else [META, on_disk(size)]
+        catalogue.faults[f"/files/{file.filename}"] = answers
+    found = fetcher.sweep(files)
+    assert [found[file].warmth for file in files] == [Warmth.COLD] * 2 + [Warmth.WARM] * 3
+    assert found[files[0]].reason.startswith("devpi does not say: the server answered 502 (6 times")
+    for file in files:
+        catalogue.faults[f"/files/{file.filename}"] = [Answer(502)]
+    with pytest.raises(IndexAccessError, match="the server answered 502"):
+        fetcher.sweep(files)
     fetcher.close()
 
 

@@ -73,7 +73,7 @@ def test_what_another_index_was_shown_to_hold_is_not_warm(
     proofs = {pin.file: ON_DISK for pin in small.pins}
     first = journal(wheelhouse)
     enter(first, small, UNSWEPT)
-    assert proofs_of(wheelhouse) == {"not warm: the run ended before devpi was asked a last time"}
+    assert proofs_of(wheelhouse) == {"not warm: the run ended before devpi was asked"}
     first.proven(proofs)
     assert proofs_of(wheelhouse) == {"warm"}
     one = replace(small, cell=Cell(Target("3.9", "win_amd64")), pins=small.pins[:1])
