@@ -215,6 +215,14 @@ def test_a_pip_that_nobody_knows_has_no_verdict(last: Last) -> None:
     assert last.stands() is None
 
 
+def test_a_package_that_cannot_be_read_has_no_verdict(
+    catalogue: Catalogue, fetcher: Fetcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("devpi_warmup.standing.fingerprint", lambda: "")
+    catalogue.add("app", "1.0")
+    assert Last(catalogue, fetcher, tmp_path).stands() is None
+
+
 def test_a_file_that_is_not_the_indexs_is_looked_at_again(last: Last) -> None:
     before = manifest.read(last.wheelhouse)
     name, file = next(iter(before.files.items()))
