@@ -69,7 +69,9 @@ class Fetcher:
         self._unanswered = itertools.count()  # questions of the sweep
         self.unswept = NO_DEVPI if devpi is None else UNSWEPT  # of each file, until the sweep
         self._names: dict[str, tuple[str, str]] = {}  # as a disk that ignores case has them
-        self._on_disk = {path.name.casefold(): path.name for path in wheelhouse.path.glob("*.whl")}
+        self._on_disk: dict[str, set[str]] = {}
+        for path in wheelhouse.path.glob("*.whl"):
+            self._on_disk.setdefault(path.name.casefold(), set()).add(path.name)
         self.members: SingleFlight[IndexFile, tuple[str, ...]] = SingleFlight(self._members)
         self._pages = ThreadPoolExecutor(SMALL_CONNECTIONS, thread_name_prefix="pages")
         self._files = ThreadPoolExecutor(FILE_CONNECTIONS, thread_name_prefix="files")
@@ -164,8 +166,9 @@ class Fetcher:
         folded = file.filename.casefold()
         own = (file.filename, stored.sha256)
         name, sha256 = self._names.setdefault(folded, own)
-        other = name if name != file.filename else self._on_disk.get(folded, name)
-        if other != file.filename:
+        others = {name, *self._on_disk.get(folded, ())} - {file.filename}
+        if others:
+            other = min(others)
             raise FileError(
                 f"{file.filename} and {other} differ by case alone, and Windows and macOS take "
                 f"them for one: {self.wheelhouse.shown}/ cannot hold both",
