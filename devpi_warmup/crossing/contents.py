@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from devpi_warmup.wheelhouse import manifest
 from devpi_warmup.wheelhouse.reading import is_distribution
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from devpi_warmup.crossing.bootstrap import Step
     from devpi_warmup.inputs.config import Config
@@ -39,10 +39,12 @@ class Contents:
 
     :param members: each of its files, as an archive takes it
     :param left: files of the wheelhouse that nothing names, and that stay here
+    :param gone: why cells of another configuration stay here, by their ids
     """
 
     members: tuple[Member, ...]
     left: tuple[str, ...] = ()
+    gone: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def state(self) -> State:
@@ -61,7 +63,8 @@ def collect(config: Config, coverage: Coverage, steps: Iterable[Step]) -> Conten
         hint = f'name a folder within {config.root.name}/: wheelhouse = "wheelhouse"'
         problem = Problem(f"it lies outside {config.root.name}/", config.wheelhouse.name, hint)
         raise InvalidInputError("the wheelhouse cannot be carried", [problem])
-    found = {**_wheelhouse(config, coverage), **_inputs(config, problems)}
+    gone = _gone(config, coverage)
+    found = {**_wheelhouse(config, coverage, gone), **_inputs(config, problems)}
     members = [_member(name, path, coverage, problems) for name, path in found.items()]
     members += [Member.of(name, text.encode()) for name, text in guide.pages(steps).items()]
     problems += _unsafe([member.name for member in members])
@@ -70,19 +73,24 @@ def collect(config: Config, coverage: Coverage, steps: Iterable[Step]) -> Conten
     named = {path.name for path in found.values()}
     left = (path.name for path in coverage.wheelhouse.path.iterdir() if path.is_file())
     stay = sorted(n for n in left if is_distribution(n) and n not in named)
-    return Contents(tuple(sorted(members, key=lambda one: one.name)), tuple(stay))
+    return Contents(tuple(sorted(members, key=lambda one: one.name)), tuple(stay), gone)
 
 
-def _wheelhouse(config: Config, coverage: Coverage) -> dict[str, Path]:
+def _gone(config: Config, coverage: Coverage) -> dict[str, str]:
+    """Return which cells of another configuration are no longer here as they were, and why."""
+    own = {cell.id for cell in config.cells}
+    others = {i: e for i, e in coverage.manifest.cells.items() if e.gathered and i not in own}
+    each = {id_: coverage.changed({**e.locks, **e.carried}) for id_, e in others.items()}
+    return {id_: why for id_, why in each.items() if why}
+
+
+def _wheelhouse(config: Config, coverage: Coverage, gone: Mapping[str, str]) -> dict[str, Path]:
     """Return what the manifest names and holds, the manifest, and folders of ours."""
     folder, shown = coverage.wheelhouse.path, coverage.wheelhouse.shown
     names = {manifest.NAME}
-    own = {cell.id for cell in config.cells}
     for id_, entry in coverage.manifest.cells.items():
-        files = {**entry.locks, **entry.carried}
-        # That of another configuration may be gone by now; nobody says it were here.
-        if entry.gathered and (id_ in own or not coverage.changed(files)):
-            names |= {*files}
+        if entry.gathered and id_ not in gone:
+            names |= {*entry.locks, *entry.carried}
     found = {f"{shown}/{name}": folder / name for name in names}
     for part in _FOLDERS:
         for path in sorted((folder / part).rglob("*")):

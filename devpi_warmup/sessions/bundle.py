@@ -137,6 +137,8 @@ def _bundle(asked: Asked, session: nox.Session, config: Config, wheelhouse: Whee
             + (f" and {len(found.left) - 1} more" if found.left[1:] else "")
             + f" in {wheelhouse.shown}/; nox -s prune says what may go"
         )
+    for id_, why in found.gone.items():
+        console.say(f"{id_} is of another configuration, and not carried: {why}")
     _tell_what_moved(head)
     wanted = bundle.Bundle(head, found, asked.chunk, config.sign_command)
     made = bundle.make(wanted, config.root / bundle.FOLDER, process.run)

@@ -13,6 +13,8 @@ from journals import enter, journal
 from devpi_warmup.crossing import accepted, base, bootstrap, contents, prune
 from devpi_warmup.errors import InvalidInputError, WarmupError
 from devpi_warmup.inputs import config
+from devpi_warmup.inputs.cells import Cell
+from devpi_warmup.inputs.targets import Target
 from devpi_warmup.sessions.bundle import Asked, read
 from devpi_warmup.wheelhouse import manifest
 from devpi_warmup.wheelhouse.coverage import Coverage
@@ -223,6 +225,20 @@ def test_what_goes_in(entered: Path) -> None:
     assert {"pyproject.toml", "requirements/main.txt", "wheelhouse/manifest.json"} < names
     assert {"wheelhouse/app-1.0-py3-none-any.whl", "README.md"} < names
     assert not {name for name in names if name.startswith("wheelhouse/.")}
+
+
+def test_what_another_configuration_has_left_is_carried_while_it_is_whole(
+    entered: Path, wheelhouse: Wheelhouse, small: Lock
+) -> None:
+    other = Cell(Target("3.9", "win_amd64"))
+    enter(journal(wheelhouse), replace(small, cell=other))
+    found = collect(entered)
+    assert found.gone == {}
+    assert "wheelhouse/locks/cp39-win_amd64.txt" in {member.name for member in found.members}
+    wheelhouse.lock_path(other.id).unlink()
+    found = collect(entered)
+    assert found.gone == {other.id: "locks/cp39-win_amd64.txt is missing from wheelhouse/"}
+    assert not [member.name for member in found.members if "cp39" in member.name]
 
 
 @pytest.mark.parametrize(
