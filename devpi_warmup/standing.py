@@ -21,7 +21,7 @@ from packaging.version import Version
 
 from devpi_warmup.inputs.requirements import for_target
 from devpi_warmup.inputs.this_package import fingerprint
-from devpi_warmup.resolve.others import other_version
+from devpi_warmup.resolve.others import without_wheel
 from devpi_warmup.wheelhouse.coverage import Coverage
 from devpi_warmup.wheelhouse.lock import LockError, install_command, read_lock
 from devpi_warmup.wheelhouse.manifest import COVERED, checksum
@@ -169,19 +169,8 @@ def _listed(
             return None
         if not target.fits_python(listed.requires_python):
             return None
-        if _newer(page, Version(file.version), target):
+        # A note might have to speak of a newer version.
+        if any(version > Version(file.version) for version in without_wheel(page, target)):
             return None
         found.append(listed)
     return tuple(found)
-
-
-def _newer(page: Page, version: Version, target: Target) -> bool:
-    """Whether there is a newer version without a wheel, of which a note might have to speak."""
-    newer = (
-        file
-        for file in page.others
-        if (told := other_version(file.filename, page.project))
-        and told[0] > version
-        and told[0] not in page.versions
-    )
-    return any(not file.yanked and target.fits_python(file.requires_python) for file in newer)

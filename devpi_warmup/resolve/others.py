@@ -31,19 +31,24 @@ def newest_without_wheel(
     Such a version is not passed over because it does not fit, but because of what it is: an
     sdist, or a wheel variant (PEP 817, a draft), which pip does not know.
     """
-    plain = page.versions
+    found = without_wheel(page, target)
+    # All together: beside final releases a pre-release must be asked for, as always (PEP 440).
+    admitted = found.keys() & set(specifier.filter([*page.versions, *found]))
+    newest = max(admitted, default=None)
+    return None if newest is None else (newest, found[newest])
+
+
+def without_wheel(page: Page, target: Target) -> dict[Version, str]:
+    """Return the versions for a target that have no wheel at all, and what each has instead."""
     found: dict[Version, str] = {}
     for file in page.others:
         told = other_version(file.filename, page.project)
         if told is None or file.yanked or not target.fits_python(file.requires_python):
             continue
         version, what = told
-        if version not in plain:
+        if version not in page.versions:
             found.setdefault(version, what)
-    # All together: beside final releases a pre-release must be asked for, as always (PEP 440).
-    admitted = found.keys() & set(specifier.filter([*plain, *found]))
-    newest = max(admitted, default=None)
-    return None if newest is None else (newest, found[newest])
+    return found
 
 
 @cache

@@ -87,7 +87,7 @@ class ManifestJournal:
     ) -> None:
         """Enter a cell whose lock the referee has accepted.
 
-        :param unswept: what is known of files of the index until the last sweep has asked for them
+        :param unswept: what is known of files of the index until the sweep has asked for them
         :param judged: what pip warned of when it unpacked each file, by filename
         :param pip_version: of that pip, which is the referee
         :param verdict: a digest of everything that was before it
@@ -153,7 +153,7 @@ class ManifestJournal:
         """Leave a cell as the last run has entered it; what is shown of it is that of this run.
 
         :param wanted: the files of its lock
-        :param unswept: what is known of files of the index until the last sweep has asked for them
+        :param unswept: what is known of files of the index until the sweep has asked for them
         :param unshown: why it cannot be shown that every base of the index has answered
         """
         known = self.manifest.files
