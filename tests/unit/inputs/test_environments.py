@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tables import load, problems
 
 from devpi_warmup.errors import InvalidInputError
 from devpi_warmup.inputs import config, sources
@@ -24,17 +25,6 @@ def root(tmp_path: Path) -> Path:
     (folder / "base.txt").write_text("django<5\n")
     (folder / "dev.txt").write_text("django>=5\n")
     return tmp_path
-
-
-def load(root: Path, text: str) -> config.Config:
-    (root / "pyproject.toml").write_text(text, encoding="utf-8")
-    return config.load(root, {})
-
-
-def problems(root: Path, text: str) -> str:
-    with pytest.raises(InvalidInputError) as caught:
-        load(root, text)
-    return str(caught.value)
 
 
 def test_what_an_environment_does_not_say_is_said_above(root: Path) -> None:

@@ -11,9 +11,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from tables import load, problems
 
-from devpi_warmup.errors import InvalidInputError
-from devpi_warmup.inputs import config, sources, this_package
+from devpi_warmup.inputs import sources, this_package
 from devpi_warmup.inputs.this_package import build
 
 HEAD = """
@@ -24,17 +24,10 @@ exclude = ["cp39-win_amd64"]
 """
 
 
-def load(root: Path, text: str) -> config.Config:
-    (root / "requirements").mkdir(exist_ok=True)
-    (root / "requirements" / "main.txt").write_text("six\n")
-    (root / "pyproject.toml").write_text(text, encoding="utf-8")
-    return config.load(root, {})
-
-
-def problems(root: Path, text: str) -> str:
-    with pytest.raises(InvalidInputError) as caught:
-        load(root, text)
-    return str(caught.value)
+@pytest.fixture(autouse=True)
+def requirements(tmp_path: Path) -> None:
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "requirements" / "main.txt").write_text("six\n")
 
 
 def test_it_is_an_environment_of_its_own_for_every_target(tmp_path: Path) -> None:
