@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from devpi_warmup import console, process
 from devpi_warmup.errors import FileError, together
+from devpi_warmup.index.pages import parse_wheel
 from devpi_warmup.prove.forks import Forks
 from devpi_warmup.prove.judge import Judgement, judge
 from devpi_warmup.prove.referee import referee
@@ -49,6 +50,7 @@ class Prepared:
     """A cell that pip accepts.
 
     :param lock: with what there is to note of its files together
+    :param texts: of the lock, in each form
     :param pip_version: of the pip that was asked
     :param verdict: a digest of everything that was before it
     :param judged: what it warned of when it unpacked each wheel, by filename
@@ -57,6 +59,7 @@ class Prepared:
     """
 
     lock: Lock
+    texts: Sequence[str]
     pip_version: str
     verdict: str
     judged: Mapping[str, tuple[str, ...]]
@@ -209,9 +212,9 @@ class Preparing:
         """
         wanted = [*(pin.file for pin in lock.pins), *lock.sources]
         files = {file.filename: self._fetcher.named(file) for file in wanted}
-        members = {pin.file.filename: self._fetcher.members(pin.file) for pin in lock.wheels}
-        notes = checked(members, lock.target)
-        verdict, stands = self._verdict(lock, pip), self._stands(lock)
+        notes = checked(dict(map(self._members, lock.wheels)), lock.target)
+        texts = texts_of(lock, self._fetcher.wheelhouse.shown)
+        verdict, stands = self._verdict(lock, texts, pip), self._stands(lock)
         if before := stands is not None and stands == verdict:
             entry = self._before.cells[lock.cell.id]
             known = self._before.files
@@ -220,17 +223,22 @@ class Preparing:
         else:
             requirements = self._requirements[lock.cell.environment]
             shown = self._fetcher.wheelhouse.shown
-            forking = replace(pip, runner=self._forks)
-            version = referee(lock, requirements, files, shown=shown, pip=forking).pip_version
+            pip = replace(pip, runner=self._forks)
+            version = referee(lock, requirements, files, shown=shown, pip=pip).pip_version
             judged = self._unpacked(lock, files, version, pip)
         lock = replace(lock, notes=(*lock.notes, *notes))
         last = self._last[lock.cell]
         changed = tuple(changes(last, lock)) if last else ()
-        return Prepared(lock, version, verdict, judged, before, changed)
+        return Prepared(lock, texts, version, verdict, judged, before, changed)
 
-    def _verdict(self, lock: Lock, pip: Pip) -> str:
+    def _members(self, pin: Pin) -> tuple[str, tuple[str, ...]]:
+        wheel, name = parse_wheel(pin.project, pin.file), pin.file.filename
+        assert wheel is not None  # noqa: S101 - it is locked
+        return name, self._fetcher.opened(wheel).members.known(name)
+
+    def _verdict(self, lock: Lock, texts: Sequence[str], pip: Pip) -> str:
         given = Given(
-            texts=texts_of(lock, self._fetcher.wheelhouse.shown),
+            texts=texts,
             files={pin.file.filename: pin.sha256 for pin in lock.pins},
             carried={file.filename: sha256 for file, sha256 in lock.sources.items()},
             wants=[[one.record.metadata, *one.record.wants] for one in lock.to_build],

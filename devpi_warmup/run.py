@@ -143,7 +143,7 @@ class Run:
                 return None
             lock = prepared.lock
             self._publish(lock)
-            write_lock(lock, self._wheelhouse)
+            write_lock(lock, self._wheelhouse, prepared.texts)
         except WarmupError as error:
             if self._server is not None and self._server.complaint:
                 error.args = (f"{error.args[0]} (devpi's log: {self._server.complaint})",)

@@ -19,15 +19,10 @@ from devpi_warmup.index.progress import Progress
 from devpi_warmup.index.single_flight import SingleFlight
 from devpi_warmup.index.transport import FILE_CONNECTIONS, SMALL_CONNECTIONS, TooLargeError
 from devpi_warmup.inputs.urls import redact
-from devpi_warmup.wheelhouse import members
 from devpi_warmup.wheelhouse.files import StoredFile, Wheelhouse, second_name, write_error
+from devpi_warmup.wheelhouse.opened import Opened, open_wheel
 from devpi_warmup.wheelhouse.warmth import NO_DEVPI, UNSWEPT, Proof, Warmth
-from devpi_warmup.wheelhouse.wheels import (
-    DamagedWheelError,
-    Metadata,
-    parse_metadata,
-    read_metadata,
-)
+from devpi_warmup.wheelhouse.wheels import DamagedWheelError, Metadata, parse_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -72,7 +67,7 @@ class Fetcher:
         self._on_disk: dict[str, set[str]] = {}
         for path in wheelhouse.path.glob("*.whl"):
             self._on_disk.setdefault(path.name.casefold(), set()).add(path.name)
-        self.members: SingleFlight[IndexFile, tuple[str, ...]] = SingleFlight(self._members)
+        self.opened: SingleFlight[Wheel, Opened] = SingleFlight(self._open)
         self._pages = ThreadPoolExecutor(SMALL_CONNECTIONS, thread_name_prefix="pages")
         self._files = ThreadPoolExecutor(FILE_CONNECTIONS, thread_name_prefix="files")
 
@@ -303,7 +298,7 @@ class Fetcher:
         return self._read(wheel) if data is None else parse_metadata(data, wheel)
 
     def _read(self, wheel: Wheel) -> Metadata:
-        return parse_metadata(read_metadata(self.file(wheel.file).path, wheel), wheel)
+        return self.opened(wheel).metadata
 
     def check_metadata(self, wheel: Wheel) -> None:
         """Hold the METADATA that the index served alone against the wheel that has come.
@@ -313,5 +308,8 @@ class Fetcher:
         if wheel.file.metadata and self._read(wheel) != self.metadata(wheel):
             raise DamagedWheelError(wheel, "has another METADATA than the index serves beside it")
 
-    def _members(self, file: IndexFile) -> tuple[str, ...]:
-        return members.names(self.named(file))
+    def _open(self, wheel: Wheel) -> Opened:
+        stored = self.file(wheel.file)
+        opened = open_wheel(stored.path, wheel)
+        self.wheelhouse.abouts[stored.sha256] = opened.about
+        return opened

@@ -118,6 +118,14 @@ class Page:
         return frozenset(wheel.version for wheel in self.wheels)
 
     @cached_property
+    def places(self) -> dict[frozenset[Tag], list[int]]:
+        """Where among the wheels those with the same tags are: thousands have a few hundred."""
+        found: dict[frozenset[Tag], list[int]] = {}
+        for place, wheel in enumerate(self.wheels):
+            found.setdefault(wheel.tags, []).append(place)
+        return found
+
+    @cached_property
     def named(self) -> dict[str, IndexFile]:
         """Everything on the page, by filename, but of several with one name."""
         counted = Counter(file.filename for file in self.files)

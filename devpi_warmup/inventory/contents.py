@@ -10,7 +10,6 @@ from packaging.version import Version
 
 from devpi_warmup.inputs.licences import Policy
 from devpi_warmup.inventory.licences import Verdict, judge
-from devpi_warmup.wheelhouse.about import About, about
 from devpi_warmup.wheelhouse.lock import LockError, read_lock
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.inventory.advisories import Advisories, Finding
+    from devpi_warmup.wheelhouse.about import About
     from devpi_warmup.wheelhouse.files import Wheelhouse
     from devpi_warmup.wheelhouse.lock import LockedPin
     from devpi_warmup.wheelhouse.manifest import CellEntry, FileEntry, Manifest
@@ -132,7 +132,7 @@ def take(
     items = []
     for name, by in carriers.items():
         file = manifest.files[name]
-        own = about(wheelhouse.path / name)
+        own = wheelhouse.about(name)
         locked = [pin for one in by if (pin := one.pins.get(file.project))]
         wanting = dict.fromkeys(
             via for pin in locked if pin.sha256 == file.sha256 for via in pin.via

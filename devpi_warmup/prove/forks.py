@@ -1,6 +1,6 @@
-"""A process that has imported pip once, and answers each call in a fork of itself.
+"""Processes that have imported pip once, and answer each call in a fork of themselves.
 
-Most of the time of a referee is the import of pip. Where a system has no fork, or the process is
+Most of the time of a small call is the import of pip. Where a system has no fork, or a process is
 lost, each call is a process of its own, as the runner has it.
 """
 
@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-import threading
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devpi_warmup.process import Completed, Serving
-from devpi_warmup.prove.pip import FOREIGN
+from devpi_warmup.prove.pip import FOREIGN, UNPACK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,23 +22,29 @@ if TYPE_CHECKING:
     from devpi_warmup.process import Runner
 
 
+_SERVER = str(Path(__file__).with_name("fork_server.py"))
+_SCRIPTS = {FOREIGN, UNPACK}
+
+
 class Forks:
-    """A process runner whose calls of a foreign pip are forks; one process for each thread."""
+    """A process runner whose calls of our scripts are forks; a process for each at once."""
 
     def __init__(self, runner: Runner) -> None:
         """Leave every other call to a runner."""
         self._runner = runner
-        self._own = threading.local()
+        self._idle: defaultdict[tuple[str, ...], list[Serving]] = defaultdict(list)
         self._all: list[Serving] = []
+        self._serves = hasattr(os, "fork")
 
     def __call__(
         self, argv: Sequence[str], *, env: Mapping[str, str], timeout: float | None = None
     ) -> Completed:
         """Run ``argv``; see :class:`devpi_warmup.process.Runner`."""
-        if FOREIGN in argv and hasattr(os, "fork"):
-            place = argv.index(FOREIGN) + 1
-            if done := self._fork(argv[:place], argv[place:], env):
+        place = next((n for n, argument in enumerate(argv) if argument in _SCRIPTS), None)
+        if self._serves and place is not None:
+            if done := self._fork((*argv[:place], _SERVER), argv[place:], env):
                 return done
+            self._serves = False
         return self._runner(argv, env=env, timeout=timeout)
 
     def close(self) -> None:
@@ -47,16 +53,19 @@ class Forks:
             serving.close()
 
     def _fork(
-        self, program: Sequence[str], arguments: Sequence[str], env: Mapping[str, str]
+        self, program: tuple[str, ...], arguments: Sequence[str], env: Mapping[str, str]
     ) -> Completed | None:
-        serving: Serving | None = getattr(self._own, "serving", None)
-        if serving is None:
-            serving = self._own.serving = Serving([*program, "--serve"], env)
+        idle = self._idle[program]
+        try:
+            serving = idle.pop()
+        except IndexError:
+            serving = Serving(program, env)
             self._all.append(serving)
         with tempfile.TemporaryDirectory(prefix="devpi-warmup-") as folder:
             outputs = Path(folder, "stdout"), Path(folder, "stderr")
             answer = serving.ask(json.dumps([*map(str, outputs), *arguments]))
             if not answer.lstrip("-").isdecimal():
                 return None
+            idle.append(serving)
             texts = (path.read_text(encoding="utf-8", errors="replace") for path in outputs)
             return Completed(int(answer), *texts)

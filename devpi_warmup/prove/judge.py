@@ -6,7 +6,6 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -16,12 +15,12 @@ from devpi_warmup.prove.unpack import NO_SPACE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from devpi_warmup.prove.pip import Pip
     from devpi_warmup.wheelhouse.files import Wheelhouse
     from devpi_warmup.wheelhouse.lock import Pin
 
-_SCRIPT = Path(__file__).with_name("unpack.py")
 _WORKERS = 2
 _WORTH_ANOTHER = 20_000_000  # bytes of wheels
 
@@ -59,7 +58,7 @@ def judge(
         wheels, verdicts = folder / "wheels.json", folder / "verdicts.json"
         paths = [(pin.project, str(files[pin.file.filename])) for pin in share]
         wheels.write_text(json.dumps(paths), encoding="utf-8")
-        done = pip.run(str(_SCRIPT), str(wheels), str(verdicts), str(folder))
+        done = pip.unpack(wheels, verdicts, folder)
         if done.returncode != 0:
             raise RefereeError(
                 f"pip cannot judge the wheels:\n{indented(done.last_lines().splitlines())}",

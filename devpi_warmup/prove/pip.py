@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from devpi_warmup.process import Completed, Runner
 
 FOREIGN = str(Path(__file__).with_name("foreign_pip.py"))
+UNPACK = str(Path(__file__).with_name("unpack.py"))
 _FROM_LOCK = ("--require-hashes", "--only-binary=:all:", "--no-cache-dir", "--quiet")
 
 
@@ -115,6 +116,15 @@ class Pip:
             *("install", "--dry-run", "--ignore-installed", index, *_FROM_LOCK, "--quiet"),
             *(f"--report={folder / 'report.json'}", *target.pip_flags, "-r", str(lock), *more),
         )
+
+    def unpack(self, wheels: Path, verdicts: Path, folder: Path) -> Completed:
+        """Unpack wheels as pip installs them; nothing of them is run.
+
+        :param wheels: a JSON list of projects, each with the path of its wheel
+        :param verdicts: for what is the matter with each
+        :param folder: has room for one of them unpacked
+        """
+        return self.offline(UNPACK, str(wheels), str(verdicts), str(folder))
 
     def download_lock(
         self,

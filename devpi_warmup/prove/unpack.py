@@ -2,8 +2,9 @@
 
 A wheel that resolves need not install: pip looks at entry points, RECORD, scripts and paths only
 then. So its own installing code judges here, one wheel after the other, each in a folder that is
-gone afterwards; nothing of the wheel is run. This file runs in the isolated environment of a
-session: it may import pip and nothing of ours.
+gone afterwards; nothing of the wheel is run. Every file is made and every member is read to its
+end, but what pip does not look at again is not written. This file runs in the isolated environment
+of a session: it may import pip and nothing of ours.
 """
 
 import errno
@@ -14,15 +15,21 @@ import shutil
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 # Thousands of small files are made and removed: in memory, where there is plenty for one wheel.
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own below it, and gone afterwards
 _PREFIX = "devpi-warmup-"
 _SMALL = 256 << 20  # bytes, unpacked
+_CHUNK = 1 << 20  # bytes
+_AT_ONCE = 32 << 20  # bytes of a member, packed or unpacked
+_LOCAL_HEADER = 30  # bytes before the name of a member; APPNOTE.TXT 4.3.7 of the zip format
+_NOT_PLAIN = 0x1 | 0x20 | 0x40  # flags of what is encrypted, or a patch
+_UTF_8 = 0x800
 NO_SPACE = "there is no space left for what it holds"
 
 
@@ -42,6 +49,7 @@ def main() -> int:
     wheels, verdicts, folder = (Path(argument) for argument in sys.argv[1:])
     warnings = _Warnings()
     logging.getLogger("pip").addHandler(warnings)
+    _read_and_do_not_write()
     found: dict[str, Any] = {}
     with _in_memory() as memory:
         for project, path in json.loads(wheels.read_text(encoding="utf-8")):
@@ -82,6 +90,58 @@ def _fits(path: str, memory: Path) -> bool:
         return size < _SMALL and shutil.disk_usage(memory).free > 2 * size
     except Exception:  # noqa: BLE001 - a hostile file raises anything: pip will judge it
         return False
+
+
+def _read_and_do_not_write() -> None:
+    """Have pip make the files of a wheel and read them, and write only those it may change."""
+    from pip._internal.operations.install import wheel  # noqa: PLC0415
+
+    write = wheel.ZipBackedFile.save
+
+    def save(file: Any) -> None:
+        if "/scripts/" in file.src_record_path:
+            write(file)
+            return
+        Path(file.dest_path).write_bytes(b"")
+        file.written = True
+        archive = file._zip_file  # noqa: SLF001 - pip's, as what it replaces
+        info = archive.getinfo(file.src_record_path)
+        if info.file_size and not _is_whole(archive.fp, info):
+            with archive.open(info) as stream:
+                while stream.read(_CHUNK):
+                    pass
+
+    setattr(wheel.ZipBackedFile, "save", save)  # noqa: B010 - of another signature to mypy
+
+
+def _is_whole(file: IO[bytes], info: zipfile.ZipInfo) -> bool:
+    """Whether a plain member can be read to its end; of any other, zipfile has to say so.
+
+    It does what :meth:`zipfile.ZipFile.open` and its stream do, in one step.
+    """
+    if info.flag_bits & _NOT_PLAIN or max(info.compress_size, info.file_size) > _AT_ONCE:
+        return False
+    if info.compress_type not in {zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED}:
+        return False
+    file.seek(info.header_offset)
+    header = file.read(_LOCAL_HEADER)
+    flags, name, extra = (
+        int.from_bytes(header[start : start + 2], "little") for start in (6, 26, 28)
+    )
+    encoding = "utf-8" if flags & _UTF_8 else "cp437"
+    same = file.read(name) == info.orig_filename.encode(encoding, "replace")
+    same = same and not (flags ^ info.flag_bits) & _UTF_8
+    start = file.seek(extra, os.SEEK_CUR)
+    end = getattr(info, "_end_offset", None)  # of newer Pythons: where the next member begins
+    if header[:4] != b"PK\3\4" or not same or (end and start + info.compress_size > end):
+        return False
+    data = file.read(info.compress_size)
+    if info.compress_type == zipfile.ZIP_DEFLATED:
+        try:
+            data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, info.file_size)
+        except zlib.error:
+            return False
+    return len(data) == info.file_size and zlib.crc32(data) == info.CRC
 
 
 def _problem(project: str, path: str, folder: Path) -> str:

@@ -129,9 +129,15 @@ class Finder:
 
     def _rank_all(self, project: NormalizedName) -> list[tuple[int, Distribution]]:
         page = self.page(project)
-        ranked = ((self._rank(wheel), wheel) for wheel in page.wheels)
+        ranked = sorted(  # of equals, pip takes the first on the page
+            (place, rank)
+            for tags, places in page.places.items()
+            if (rank := self._target.rank(tags)) is not None
+            for place in places
+        )
         found: list[tuple[int, Distribution]]
-        found = [(rank, wheel) for rank, wheel in ranked if rank is not None]
+        usable = self._is_usable
+        found = [(rank, page.wheels[n]) for n, rank in ranked if usable(page.wheels[n])]
         if self._sdists.mentions(project):
             last = len(self._target.tags)  # of one version, a wheel comes first
             found += [(last, sdist) for sdist in self._admitted(page)]
@@ -162,12 +168,10 @@ class Finder:
         listed = [w for w in page.wheels if w.file.filename in same or w.file.filename not in own]
         return replace(page, known=True, wheels=(*mine, *listed))
 
-    def _rank(self, wheel: Wheel) -> int | None:
-        """Return how well the tags of a wheel fit (0 is best); None where it cannot be used."""
-        rank = self._target.rank(wheel.tags)
-        if rank is None or (self._broken and wheel.file in self._broken):
-            return None
-        return rank if self._target.fits_python(wheel.file.requires_python) else None
+    def _is_usable(self, wheel: Wheel) -> bool:
+        if self._broken and wheel.file in self._broken:
+            return False
+        return self._target.fits_python(wheel.file.requires_python)
 
     def _digest(self, wheel: Distribution) -> str:
         # A page that gives no hash leaves nothing but the file itself to compare with --hash.

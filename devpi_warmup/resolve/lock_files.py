@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from devpi_warmup.wheelhouse.lock import Lock, Pin
 
 
-def write_lock(lock: Lock, wheelhouse: Wheelhouse) -> None:
+def write_lock(lock: Lock, wheelhouse: Wheelhouse, texts: Sequence[str] = ()) -> None:
     """Write all forms of a lock into the wheelhouse.
 
+    :param texts: what :func:`texts_of` has returned of it, where it was asked
     :raises WheelhouseError: it cannot be written
     """
-    texts = texts_of(lock, wheelhouse.shown)
+    texts = texts or texts_of(lock, wheelhouse.shown)
     for path, text in zip(wheelhouse.lock_paths(lock.cell.id), texts, strict=True):
         write_text(path, text)
     paths = wheelhouse.build_lock_paths(lock.cell.id)

@@ -21,7 +21,6 @@ from devpi_warmup.sessions.concluding import (
     read_requirements,
 )
 from devpi_warmup.wheelhouse import manifest
-from devpi_warmup.wheelhouse.about import about
 from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.merge import gather, join, read_part
 
@@ -88,7 +87,7 @@ def _merged(
             for id_, entry in joined.cells.items()
         }
         files = {  # what a part says of licences is not believed either
-            name: replace(file, licence=str(about(wheelhouse.path / name).licence))
+            name: replace(file, licence=str(wheelhouse.about(name).licence))
             for name, file in joined.files.items()
         }
         manifest.write(wheelhouse, replace(joined, cells=entries, files=files))

@@ -25,6 +25,7 @@ SDIST_ERRORS = (*ZIP_ERRORS, tarfile.TarError)
 _PKG_INFO = re.compile(r"(\./)?[^/]+/PKG-INFO")  # in its one folder
 _BODY = re.compile(rb"\r?\n\r?\n")  # begins the description, which nobody here reads
 _LONGEST = 200  # characters of what is stated in one line
+_METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
 _BOM = re.compile(r"[^/]+\.dist-info/sboms/(?P<name>.*[^/])", re.DOTALL)
 _MOST = 50  # classifiers of licences, files of licences, or bills; more are counted
 _LICENCE_FIELDS = frozenset({"license-expression", "license", "classifier"})
@@ -80,13 +81,32 @@ def about(path: Path) -> About:
     """Return what a wheel or an sdist says of itself; what cannot be read is said, not raised."""
     try:
         if path.suffix == ".whl":
-            return _of_wheel(path)
+            with zipfile.ZipFile(path) as archive:
+                return about_in(archive)
         data = pkg_info(path)
         if data is None:
             raise ValueError("it has no PKG-INFO")
         return _read(_bounded(data))
     except SDIST_ERRORS as error:
-        return About(problem=f"its metadata cannot be read: {_line(str(error))}")
+        return _unreadable(error)
+
+
+def about_in(archive: zipfile.ZipFile) -> About:
+    """Return what a wheel that is open says of itself; what cannot be read is said, not raised."""
+    names = archive.namelist()
+    found = [name for name in names if _METADATA.fullmatch(name)]
+    try:
+        if len(found) != 1:
+            raise ValueError(f"it has {len(found)} METADATA")
+        with archive.open(found[0]) as stream:
+            data = _bounded(stream.read(MAX_METADATA + 1))
+    except SDIST_ERRORS as error:
+        return _unreadable(error)
+    return _read(data, tuple(_few(sorted({match["name"] for _, match in _boms(names)}))))
+
+
+def _unreadable(error: Exception) -> About:
+    return About(problem=f"its metadata cannot be read: {_line(str(error))}")
 
 
 def embedded(path: Path, limit: int) -> Iterator[tuple[str, bytes | None]]:
@@ -108,17 +128,6 @@ def _boms(names: Iterable[str]) -> Iterator[tuple[str, re.Match[str]]]:
         found = _BOM.fullmatch(name)
         if found:
             yield name, found
-
-
-def _of_wheel(path: Path) -> About:
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-        found = [n for n in names if re.fullmatch(r"[^/]+\.dist-info/METADATA", n)]
-        if len(found) != 1:
-            raise ValueError(f"it has {len(found)} METADATA")
-        with archive.open(found[0]) as stream:
-            data = _bounded(stream.read(MAX_METADATA + 1))
-    return _read(data, tuple(_few(sorted({match["name"] for _, match in _boms(names)}))))
 
 
 def pkg_info(path: Path) -> bytes | None:

@@ -12,12 +12,14 @@ from uuid import uuid4
 from devpi_warmup.digests import Digests
 from devpi_warmup.errors import WheelhouseError
 from devpi_warmup.holding import HeldError, Hold
+from devpi_warmup.wheelhouse.about import about
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from devpi_warmup.inputs.config import Config
+    from devpi_warmup.wheelhouse.about import About
 
 LOCKS = "locks"
 OUTDATED = "outdated"  # locks that serve other requirements than those of today
@@ -45,6 +47,7 @@ class Wheelhouse:
         self.path = path
         self.shown = shown or path.name
         self.digests = Digests()
+        self.abouts: dict[str, About] = {}  # what wheels that were opened say, by sha256
 
     @classmethod
     def of(cls, config: Config) -> Wheelhouse:
@@ -100,6 +103,15 @@ class Wheelhouse:
             return None  # what a link points to would not cross the gap
         same = self.digests.of(path) == sha256
         return StoredFile(path, sha256, path.stat().st_size) if same else None
+
+    def about(self, filename: str) -> About:
+        """Return what a file says of itself; what cannot be read is said, not raised."""
+        path = self.path / filename
+        try:
+            known = self.abouts.get(self.digests.of(path)) if self.abouts else None
+        except OSError:
+            known = None
+        return known or about(path)
 
     def publish(self, stored: StoredFile, filename: str) -> StoredFile:
         """Give a staged file its final name, in one step; others may be reading it where it is.

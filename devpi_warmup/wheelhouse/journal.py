@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from devpi_warmup.wheelhouse import manifest
-from devpi_warmup.wheelhouse.about import about
 from devpi_warmup.wheelhouse.coverage import UNFINISHED, Coverage
 from devpi_warmup.wheelhouse.lock import Build
 from devpi_warmup.wheelhouse.manifest import COVERED, MISSING, TO_BUILD, CellEntry, FileEntry
@@ -197,7 +196,7 @@ class ManifestJournal:
         known = self.manifest.files.get(filename)
         if known is not None and known.sha256 == sha256 and known.licence:
             return known.licence
-        return str(about(self._wheelhouse.path / filename).licence)
+        return str(self._wheelhouse.about(filename).licence)
 
     def notes(self, cell: Cell) -> tuple[str, ...]:
         """Return what the user may want to know of a covered cell."""

@@ -51,30 +51,60 @@ class Problems:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Members:
+    """What is in a wheel.
+
+    :param names: its files, as it names them, and the scripts that pip makes for it
+    :param problem: why it is not known which scripts those are, or ""
+    """
+
+    names: tuple[str, ...]
+    problem: str = ""
+
+    def known(self, wheel: str) -> tuple[str, ...]:
+        """Return those names.
+
+        :param wheel: its filename
+        :raises FileError: some are not known
+        """
+        if self.problem:
+            hint = "require another version of its project"
+            raise FileError(f"{wheel} {self.problem}", hint=hint)
+        return self.names
+
+
 def names(path: Path) -> tuple[str, ...]:
     """Return the files in a wheel, as it names them, and the scripts that pip makes for it.
 
     :raises FileError: it cannot be read
     """
-    hint = "require another version of its project"
     try:
         with zipfile.ZipFile(path) as archive:
-            files = tuple(name for name in archive.namelist() if not name.endswith("/"))
-            made = []
-            for name in files:
-                folder, _, file = name.partition("/")
-                if file == "entry_points.txt" and folder.endswith(".dist-info"):
-                    with archive.open(name) as stream:
-                        text = stream.read(_LONGEST_TEXT + 1)
-                    if len(text) > _LONGEST_TEXT:
-                        size = _LONGEST_TEXT >> 20
-                        message = f"{path.name} has an entry_points.txt of over {size} MiB"
-                        raise FileError(message, hint=hint)
-                    data = folder.removesuffix(".dist-info") + ".data/scripts"
-                    made += [f"{data}/{script}" for script in _scripts(text)]
+            found = members_in(archive)
     except ZIP_ERRORS as error:
-        raise FileError(f"{path.name} cannot be unpacked: {error}", hint=hint) from None
-    return (*files, *made)
+        found = Members((), f"cannot be unpacked: {error}")
+    return found.known(path.name)
+
+
+def members_in(archive: zipfile.ZipFile) -> Members:
+    """Return what is in a wheel that is open."""
+    files = tuple(name for name in archive.namelist() if not name.endswith("/"))
+    made: list[str] = []
+    for name in files:
+        folder, _, file = name.partition("/")
+        if file != "entry_points.txt" or not folder.endswith(".dist-info"):
+            continue
+        try:
+            with archive.open(name) as stream:
+                text = stream.read(_LONGEST_TEXT + 1)
+        except ZIP_ERRORS as error:
+            return Members(files, f"cannot be unpacked: {error}")
+        if len(text) > _LONGEST_TEXT:
+            return Members(files, f"has an entry_points.txt of over {_LONGEST_TEXT >> 20} MiB")
+        data = folder.removesuffix(".dist-info") + ".data/scripts"
+        made += [f"{data}/{script}" for script in _scripts(text)]
+    return Members((*files, *made))
 
 
 def _scripts(text: bytes) -> list[str]:
@@ -183,10 +213,16 @@ class _Layout:
         """Return a path as the disk compares it."""
         return path if self._linux else unicodedata.normalize("NFC", path).casefold()
 
+    def _is_too_long(self, path: str) -> bool:
+        def length(text: str) -> int:
+            return len(text.encode()) if self._linux else len(text)
+
+        # Nearly every path is shorter than a name may be.
+        return length(path) > LONGEST_NAME and max(map(length, path.split("/"))) > LONGEST_NAME
+
     def not_allowed(self, place: _Place) -> Iterator[str]:
         """Say why the disk does not take a name."""
-        parts = (part.encode() if self._linux else part for part in place.path.split("/"))
-        if max(map(len, parts)) > LONGEST_NAME:
+        if self._is_too_long(place.path):
             yield f"{place.wheel} has a name of over {LONGEST_NAME} characters: {place.name[:60]}…"
         if self.windows and (_NOT_ON_WINDOWS.search(place.name) or _RESERVED.search(place.path)):
             yield f"{place.wheel} has a name that Windows does not allow: {place.name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import lzma
 import zipfile
 import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from packaging.version import InvalidVersion, Version
 from devpi_warmup.errors import FileError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from devpi_warmup.index.pages import Wheel
@@ -61,27 +62,48 @@ class Metadata:
     requires_python: SpecifierSet
 
 
+@contextmanager
+def unpacking(path: Path, wheel: Wheel) -> Iterator[zipfile.ZipFile]:
+    """Open a wheel; what is wrong with it as a zip is told as what is wrong with the wheel.
+
+    :param path: where the file lies, perhaps under another name than its own
+    :raises DamagedWheelError: it cannot be unpacked
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except ZIP_ERRORS as error:
+        raise DamagedWheelError(wheel, f"cannot be unpacked: {error}") from None
+
+
 def read_metadata(path: Path, wheel: Wheel) -> bytes:
-    """Return the METADATA of a wheel (PEP 427).
+    """Return the METADATA of a wheel.
 
     :param path: where the file lies, perhaps under another name than its own
     :raises DamagedWheelError: it is not a wheel
     """
+    with unpacking(path, wheel) as archive:
+        return metadata_in(archive, wheel)
+
+
+def metadata_in(archive: zipfile.ZipFile, wheel: Wheel) -> bytes:
+    """Return the METADATA of a wheel (PEP 427) that is open.
+
+    :raises DamagedWheelError: it is not a wheel; or another of :data:`ZIP_ERRORS`
+    """
+    folders = {name.partition("/")[0] for name in archive.namelist()}
+    infos = [folder for folder in folders if folder.endswith(".dist-info")]
+    if len(infos) != 1:
+        raise DamagedWheelError(wheel, f"has {len(infos)} .dist-info folders, not one")
+    # As pip has it (pip/_internal/utils/wheel.py, wheel_dist_info_dir).
+    if not canonicalize_name(infos[0]).startswith(wheel.project):
+        raise DamagedWheelError(wheel, f"holds {infos[0]}, of another project")
     try:
-        with zipfile.ZipFile(path) as archive:
-            folders = {name.partition("/")[0] for name in archive.namelist()}
-            infos = [folder for folder in folders if folder.endswith(".dist-info")]
-            if len(infos) != 1:
-                raise DamagedWheelError(wheel, f"has {len(infos)} .dist-info folders, not one")
-            # As pip has it (pip/_internal/utils/wheel.py, wheel_dist_info_dir).
-            if not canonicalize_name(infos[0]).startswith(wheel.project):
-                raise DamagedWheelError(wheel, f"holds {infos[0]}, of another project")
-            with archive.open(f"{infos[0]}/METADATA") as stream:
-                data = stream.read(MAX_METADATA + 1)
+        stream = archive.open(f"{infos[0]}/METADATA")
     except KeyError:
         raise DamagedWheelError(wheel, "has no METADATA") from None
-    except ZIP_ERRORS as error:
-        raise DamagedWheelError(wheel, f"cannot be unpacked: {error}") from None
+    with stream:
+        data = stream.read(MAX_METADATA + 1)
     if len(data) > MAX_METADATA:
         raise DamagedWheelError(wheel, f"has a METADATA of over {MAX_METADATA >> 20} MiB")
     return data

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from catalogue import make_wheel
 from projects import linux_only
 
 from devpi_warmup import process
 from devpi_warmup.inputs.targets import Target
-from devpi_warmup.process import Completed
-from devpi_warmup.prove.forks import Forks
+from devpi_warmup.process import Completed, Serving
+from devpi_warmup.prove.forks import _SERVER, Forks
 from devpi_warmup.prove.pip import FOREIGN, Pip
 
 WINDOWS = Target("3.9", "win_amd64")
@@ -52,8 +55,56 @@ def test_the_same_words_and_the_same_status(tmp_path: Path) -> None:
         assert once.stderr.replace(f"{number}a", "") == again.stderr.replace(f"{number}b", "")
     assert once.returncode != 0
     assert runner.argvs == []  # no process was started but the one that serves
-    # What is no foreign pip goes to the runner, and so does all of it once the process is lost.
+    # What is no script of ours goes to the runner, and so does all of it once a process is lost.
     assert forked.run("-c", "print(1)").stdout == "1\n"
     forks.close()
     assert judged(forked, tmp_path / "late", nothing).returncode == 0
     assert [argv for argv in runner.argvs if FOREIGN in argv]
+
+
+@linux_only
+def test_wheels_are_unpacked_in_forks_of_the_same_process(tmp_path: Path) -> None:
+    name, data = make_wheel("x", "1.0")
+    good, bad = tmp_path / name, tmp_path / "y-1.0-py3-none-any.whl"
+    good.write_bytes(data)
+    bad.write_bytes(b"no zip")
+    runner, said = Counting(), []
+    forks = Forks(runner)
+    for number, pip in enumerate((Pip(sys.executable, process.run), Pip(sys.executable, forks))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        wheels, verdicts = folder / "wheels.json", folder / "verdicts.json"
+        wheels.write_text(json.dumps([["x", str(good)], ["y", str(bad)]]))
+        assert pip.unpack(wheels, verdicts, folder).returncode == 0
+        said.append(json.loads(verdicts.read_text()))
+    once, again = said
+    assert once == again
+    assert not again[good.name]["problem"]
+    assert "not a zip file" in again[bad.name]["problem"]
+    assert judged(Pip(sys.executable, forks), tmp_path / "lock", "# nothing\n").returncode == 0
+    assert len(forks._all) == 1
+    assert runner.argvs == []
+    forks.close()
+
+
+@linux_only
+def test_a_script_that_ends_as_it_likes(tmp_path: Path) -> None:
+    """The answer is its exit status, whatever way it ends, and the next call is answered."""
+    server = Serving([sys.executable, "-I", _SERVER], os.environ)
+    endings = {
+        "pass": "0",
+        "raise SystemExit": "0",
+        "raise SystemExit(7)": "7",
+        "raise SystemExit('no')": "1",
+        "1 / 0": "2",
+        "import os; os.kill(os.getpid(), 9)": "-9",
+    }
+    for number, (code, status) in enumerate(endings.items()):
+        script = tmp_path / f"{number}.py"
+        script.write_text(f"import sys; print('out'); print('err', file=sys.stderr)\n{code}\n")
+        outputs = [str(tmp_path / f"{number}.{name}") for name in ("out", "err")]
+        assert server.ask(json.dumps([*outputs, str(script)])) == status
+        if status != "-9":
+            assert Path(outputs[0]).read_text() == "out\n"
+            assert Path(outputs[1]).read_text().startswith("err\n")
+    server.close()

@@ -166,7 +166,7 @@ def test_no_room_to_unpack(wheelhouse: Wheelhouse, monkeypatch: pytest.MonkeyPat
     pin = pin_of(wheelhouse, make_zip(contents()))
 
     def full(argv, *, env, timeout=None):
-        verdicts = Path(argv[4])
+        verdicts = Path(argv[-2])
         verdicts.write_text(f'{{"{NAME}": {{"problem": "{unpack.NO_SPACE}", "warnings": []}}}}')
         return run(["true"], env=env)
 

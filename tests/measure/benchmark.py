@@ -124,6 +124,8 @@ def measure(bench: Bench, rounds: int) -> None:
             for contender in contenders.ALL:
                 if work.name not in contender.works or not contender.here():
                     continue
+                if contender.once and number > 1:
+                    continue
                 shutil.rmtree(index.folder, ignore_errors=True)
                 index.folder.mkdir()
                 argv = contender.prepared(work, index)
@@ -149,6 +151,8 @@ def table(bench: Bench, work: str) -> str:
     for row in rows.values():
         seconds = [cost.seconds for cost in row.costs]
         spread = f"{row.median():.1f}, {min(seconds):.1f} to {max(seconds):.1f}"
+        if len(row.costs) == 1:
+            spread = f"{seconds[0]:.1f}, measured once"
         cpu = f"{row.median(lambda c: c.own):.1f}, {row.median(lambda c: c.devpi):.1f}"
         peak = max(cost.peak for cost in row.costs) >> 20
         asked = f"{row.median(lambda c: c.requests):.0f}"

@@ -36,6 +36,7 @@ class Contender:
     needs: str = ""  # a program
     works: tuple[str, ...] = ("W1",)
     one_folder: bool = False  # for all targets together
+    once: bool = False  # so long that one round shows what it is about
 
     def here(self) -> bool:
         return not self.needs or shutil.which(self.needs) is not None
@@ -162,8 +163,14 @@ with ThreadPoolExecutor(5) as pool:
 BOTH = ("W1", "W2")
 ALL = (
     Contender("loop", "the loop around `pip download`", loop),
-    Contender("uv", "`uv pip compile`, then `pip download --no-deps`, a target a time", uv, "uv"),
-    Contender("pex", "`pex3 download`, empty cache", pex, "pex3", one_folder=True),
+    Contender(
+        "uv",
+        "`uv pip compile`, then `pip download --no-deps`, a target a time",
+        uv,
+        "uv",
+        once=True,
+    ),
+    Contender("pex", "`pex3 download`, empty cache", pex, "pex3", one_folder=True, once=True),
     Contender("nab", "`nab download`, empty cache", nab, "nab", BOTH, one_folder=True),
     Contender("fetch", "a plain fetch of our files, five at a time; no page", fetch, works=BOTH),
 )
