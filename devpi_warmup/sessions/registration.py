@@ -7,6 +7,8 @@ import os
 import re
 import sys
 from contextlib import nullcontext
+from functools import cache
+from importlib import import_module
 from importlib.metadata import version
 from itertools import takewhile
 from pathlib import Path
@@ -19,17 +21,8 @@ from packaging.version import Version
 from devpi_warmup import console
 from devpi_warmup.errors import WarmupError
 from devpi_warmup.inputs import config
-from devpi_warmup.report import publishing
-from devpi_warmup.report.result import Result
-from devpi_warmup.sessions import arguments, bundle, matrix, prune, servers, venvs
-from devpi_warmup.sessions.clients import clients
+from devpi_warmup.sessions import matrix, venvs
 from devpi_warmup.sessions.common import Names
-from devpi_warmup.sessions.merge import merge
-from devpi_warmup.sessions.plan import plan
-from devpi_warmup.sessions.publish import publish
-from devpi_warmup.sessions.verify import Verify
-from devpi_warmup.sessions.warmup import Warmup
-from devpi_warmup.wheelhouse.manifest import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +54,11 @@ _TAKING = (  # something after --
     *("plan", "warmup", "report", "merge", "publish", "clients", "verify"),
     *("bundle", "prune"),
 )
+
+
+def _imported(name: str) -> Any:
+    """Return a module of the sessions when its session runs: ``nox -l`` needs none of them."""
+    return import_module(f"devpi_warmup.sessions.{name}")
 
 
 class _AnyPython(str):
@@ -143,27 +141,30 @@ class _Adding:
     def all(self, config: Config) -> None:
         """Add every session of a configuration."""
         names = Names(self._prefix)
-        warmup, verify = Warmup(config, names), Verify(config)
+        warmup = cache(lambda: _imported("warmup").Warmup(config, names))
+        verify = cache(lambda: _imported("verify").Verify(config))
         host: dict[str, Any]
         fresh: dict[str, Any]
         host, fresh = (
             {"venv_backend": venvs.HOST, "reuse_venv": True},
             {"venv_backend": venvs.FRESH},
         )
-        self._add("warmup", warmup.session, matrix.everywhere(config.cells), **host)
+        cells = matrix.everywhere(config.cells)
+        self._add("warmup", lambda s, **cell: warmup().session(s, **cell), cells, **host)
         whole = {"python": _AnyPython()}  # they are about every cell, whatever -p says
-        self._add("plan", lambda s: plan(s, config, self._prefix), venv_backend="none", **whole)
         alone = whole | {"venv_backend": "none"}
-        self._add("bundle", lambda session: bundle.session(session, config), **alone)
-        self._add("prune", lambda session: prune.session(session, config), **alone)
-        names.report_is(self._add("report", warmup.report, venv_backend="none", **whole))
+        self._add("plan", lambda s: _imported("plan").plan(s, config, self._prefix), **alone)
+        self._add("bundle", lambda s: _imported("bundle").session(s, config), **alone)
+        self._add("prune", lambda s: _imported("prune").session(s, config), **alone)
+        names.report_is(self._add("report", lambda s: warmup().report(s), **alone))
         host |= whole
-        self._add("merge", lambda session: merge(session, config), **host)
-        self._add("seal", lambda session: servers.seal(session, config), **host)
-        self._add("verify-devpi", lambda session: servers.verify_devpi(session, config), **host)
-        self._add("clients", lambda s: clients(s, config), venv_backend="none", **whole)
-        self._add("publish", lambda session: publish(session, config), **host)
-        self._add("verify", verify.session, matrix.verifiable(config.cells), **fresh)
+        self._add("merge", lambda s: _imported("merge").merge(s, config), **host)
+        self._add("seal", lambda s: _imported("servers").seal(s, config), **host)
+        self._add("verify-devpi", lambda s: _imported("servers").verify_devpi(s, config), **host)
+        self._add("clients", lambda s: _imported("clients").clients(s, config), **alone)
+        self._add("publish", lambda s: _imported("publish").publish(s, config), **host)
+        cells = matrix.verifiable(config.cells)
+        self._add("verify", lambda s, **cell: verify().session(s, **cell), cells, **fresh)
 
     def broken(self, problem: str, root: Path) -> None:
         """Add sessions that say what is the matter, whatever is asked of them.
@@ -177,6 +178,10 @@ class _Adding:
             each = nox.parametrize("cell", cells) if cells else None
 
             def session(session: nox.Session, **_: object) -> None:
+                from devpi_warmup.report import publishing  # noqa: PLC0415 - as the others
+                from devpi_warmup.report.result import Result  # noqa: PLC0415
+                from devpi_warmup.wheelhouse.manifest import Manifest  # noqa: PLC0415
+
                 result = Result(session.name, (), problem, "targets", Manifest())
                 if publishing.in_pipeline():
                     publishing.publish(result, config.reports_of(root), root)
@@ -205,7 +210,7 @@ class _Adding:
         def session(session: nox.Session, **values: Any) -> None:
             console.type_as(self._typed)
             if name not in _TAKING:
-                arguments.nothing(session)
+                _imported("arguments").nothing(session)
             speaking = console.never_silent(session.name) if name in _LONG else nullcontext()
             with speaking:
                 run(session, **values)
