@@ -206,10 +206,10 @@ def test_the_command_alone_lists_and_never_passes_for_a_run(foreign: Project) ->
     ("session", "force"),
     [
         ("warmup", "-fb"),
-        ("verify", "--force-venv-backend"),
+        pytest.param("verify", "--force-venv-backend", marks=pytest.mark.long),
         pytest.param("verify", "-fbvenv", marks=pytest.mark.long),
         pytest.param("verify", "--force-v", marks=pytest.mark.long),
-        ("warmup", "noxfile"),
+        pytest.param("warmup", "noxfile", marks=pytest.mark.long),
         ("verify", "noxfile"),
         ("report", "--no-venv"),
     ],

@@ -22,7 +22,7 @@ from projects import OWN_PLATFORM, OWN_PYTHON, ROOT, Devpi, Done, Project, linux
 from readme import blocks
 
 pytestmark = linux_only
-_LONG = pytest.mark.long  # one job of GitHub and the fan-out of Jenkins are always run
+_LONG = pytest.mark.long  # one job of GitHub is always run
 SUPPORT = Path(__file__).parent.parent / "support" / "pipelines"
 OTHER = "musllinux_1_2_x86_64"  # nothing here can install it
 TAG = f"cp{OWN_PYTHON.replace('.', '')}"
@@ -316,11 +316,9 @@ def test_gitlab_as_a_fan_out(
     assert gathered(merged) == single(foreign, foreign.root.parent / "single")
 
 
+@_LONG
 @pytest.mark.skipif(not JAVA, reason="groovy is not here: apt-get install groovy")
-@pytest.mark.parametrize(
-    "name",
-    ["Jenkinsfile.fan-out", *(pytest.param(n, marks=_LONG) for n in ("Jenkinsfile", "failing"))],
-)
+@pytest.mark.parametrize("name", ["Jenkinsfile.fan-out", "Jenkinsfile", "failing"])
 def test_jenkins(foreign: Project, devpi: Devpi, name: str) -> None:
     if name == "failing":
         break_one(foreign, devpi.upstream)
