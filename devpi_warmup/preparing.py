@@ -201,6 +201,7 @@ class Preparing:
             stands = standing(cell, self._before, fetcher, requirements, pip)
             if stands is not None:
                 return stands
+        self._forks.begin(pip)  # it will judge this cell
         stay = kept(last, wheelhouse, cell, self._upgrade)
         return choose(requirements, cell, fetcher, self._builds(pip), stay)
 

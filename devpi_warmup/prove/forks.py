@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from devpi_warmup.process import Runner
+    from devpi_warmup.prove.pip import Pip
 
 
 _SERVER = str(Path(__file__).with_name("fork_server.py"))
@@ -47,6 +48,13 @@ class Forks:
             self._serves = False
         return self._runner(argv, env=env, timeout=timeout)
 
+    def begin(self, pip: Pip) -> None:
+        """Have a process import pip, where none has: the calls of that pip will come soon."""
+        argv, env = pip.isolated(_SERVER)
+        program = tuple(argv)
+        if self._serves and program not in self._idle:
+            self._idle[program].append(self._started(program, env))
+
     def close(self) -> None:
         """End the processes."""
         for serving in self._all:
@@ -59,8 +67,7 @@ class Forks:
         try:
             serving = idle.pop()
         except IndexError:
-            serving = Serving(program, env)
-            self._all.append(serving)
+            serving = self._started(program, env)
         with tempfile.TemporaryDirectory(prefix="devpi-warmup-") as folder:
             outputs = Path(folder, "stdout"), Path(folder, "stderr")
             answer = serving.ask(json.dumps([*map(str, outputs), *arguments]))
@@ -69,3 +76,8 @@ class Forks:
             idle.append(serving)
             texts = (path.read_text(encoding="utf-8", errors="replace") for path in outputs)
             return Completed(int(answer), *texts)
+
+    def _started(self, program: tuple[str, ...], env: Mapping[str, str]) -> Serving:
+        serving = Serving(program, env)
+        self._all.append(serving)
+        return serving

@@ -181,9 +181,13 @@ class Pip:
 
         :raises subprocess.TimeoutExpired: after it was killed
         """
-        env = clean_environment() | dict(isolation().env)
-        argv = [*isolation().prefix, self.python, "-I", *arguments]
+        argv, env = self.isolated(*arguments)
         return self.runner(argv, env=env, timeout=timeout)
+
+    def isolated(self, *arguments: str) -> tuple[list[str], dict[str, str]]:
+        """Return the command line and the environment of a call without network."""
+        env = clean_environment() | dict(isolation().env)
+        return [*isolation().prefix, self.python, "-I", *arguments], env
 
     def _foreign(self, markers: Mapping[str, str], folder: Path) -> tuple[str, str]:
         file = folder / "markers.json"

@@ -102,7 +102,7 @@ def _read_and_do_not_write() -> None:
         if "/scripts/" in file.src_record_path:
             write(file)
             return
-        Path(file.dest_path).write_bytes(b"")
+        os.close(os.open(file.dest_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
         file.written = True
         archive = file._zip_file  # noqa: SLF001 - pip's, as what it replaces
         info = archive.getinfo(file.src_record_path)
