@@ -18,6 +18,7 @@ from devpi_warmup.index.opening import open_index
 from devpi_warmup.inputs import pip_config, sources
 from devpi_warmup.preparing import Preparing
 from devpi_warmup.private_server.server import FOLDER, PrivateServer
+from devpi_warmup.prove.judge import unpacker
 from devpi_warmup.prove.pip import Pip
 from devpi_warmup.resolve import kept
 from devpi_warmup.resolve.kept import Upgrade
@@ -84,7 +85,7 @@ class Run:
             digests = {name: found.digest for name, found in self._requirements.items()}
             shown = config.index.url if config.index else f"{PRIVATE} ({FOLDER}/)"
             self._journal = ManifestJournal(
-                self._wheelhouse, digests, shown, opened.index.bases.shown
+                self._wheelhouse, digests, shown, opened.index.bases.shown, unpacker()
             )
             before = self._journal.manifest
             self._preparing = Preparing(

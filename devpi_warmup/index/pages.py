@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -256,7 +257,7 @@ def _parse_file(item: Mapping[str, Any], page_url: str) -> IndexFile:
         filename=str(item["filename"]),
         href=str(item["url"]).partition("#")[0],
         sha256=sha256 if _SHA256.fullmatch(sha256) else "",
-        requires_python=str(item.get("requires-python") or ""),
+        requires_python=sys.intern(str(item.get("requires-python") or "")),  # a few, many times
         yanked=item.get("yanked", False) is not False,
         metadata=bool(metadata),
         metadata_sha256=str(digest).lower(),

@@ -32,7 +32,7 @@ def main() -> int:
 
 def _run(argv: "list[str]", stdout: str, stderr: str) -> None:
     """Be that script, and end as an interpreter does."""
-    status = 2
+    status = 1
     try:
         for number, path in ((1, stdout), (2, stderr)):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), number)
@@ -41,7 +41,10 @@ def _run(argv: "list[str]", stdout: str, stderr: str) -> None:
         runpy.run_path(argv[0], run_name="__main__")
         status = 0
     except SystemExit as ended:
-        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        if isinstance(ended.code, int) or ended.code is None:
+            status = ended.code or 0
+        else:
+            sys.stderr.write(f"{ended.code}\n")
     except BaseException:  # noqa: BLE001 - as an interpreter ends, in a fork
         traceback.print_exc()
     finally:

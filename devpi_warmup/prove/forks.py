@@ -64,12 +64,14 @@ class Forks:
         self, program: tuple[str, ...], arguments: Sequence[str], env: Mapping[str, str]
     ) -> Completed | None:
         idle = self._idle[program]
-        try:
-            serving = idle.pop()
-        except IndexError:
-            serving = self._started(program, env)
         with tempfile.TemporaryDirectory(prefix="devpi-warmup-") as folder:
             outputs = Path(folder, "stdout"), Path(folder, "stderr")
+            for path in outputs:
+                path.touch()  # a fork may be killed before it writes
+            try:
+                serving = idle.pop()
+            except IndexError:
+                serving = self._started(program, env)
             answer = serving.ask(json.dumps([*map(str, outputs), *arguments]))
             if not answer.lstrip("-").isdecimal():
                 return None

@@ -6,16 +6,19 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from devpi_warmup.digests import digest
 from devpi_warmup.errors import WheelhouseError, indented
+from devpi_warmup.prove.pip import UNPACK
 from devpi_warmup.prove.referee import RefereeError
 from devpi_warmup.prove.unpack import NO_SPACE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from devpi_warmup.prove.pip import Pip
     from devpi_warmup.wheelhouse.files import Wheelhouse
@@ -23,6 +26,12 @@ if TYPE_CHECKING:
 
 _WORKERS = 2
 _WORTH_ANOTHER = 20_000_000  # bytes of wheels
+
+
+@cache
+def unpacker() -> str:
+    """Return the digest of the script that has pip unpack wheels."""
+    return digest(Path(UNPACK))
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own below it, and gon
 _PREFIX = "devpi-warmup-"
 _SMALL = 256 << 20  # bytes, unpacked
 _CHUNK = 1 << 20  # bytes
-_AT_ONCE = 32 << 20  # bytes of a member, packed or unpacked
+_AT_ONCE = 8 << 20  # bytes of a member, packed or unpacked
 _LOCAL_HEADER = 30  # bytes before the name of a member; APPNOTE.TXT 4.3.7 of the zip format
 _NOT_PLAIN = 0x1 | 0x20 | 0x40  # flags of what is encrypted, or a patch
 _UTF_8 = 0x800
@@ -108,7 +108,7 @@ def _read_and_do_not_write() -> None:
         info = archive.getinfo(file.src_record_path)
         if info.file_size and not _is_whole(archive.fp, info):
             with archive.open(info) as stream:
-                while stream.read(_CHUNK):
+                while stream.read(min(info.file_size, _CHUNK)):  # as pip does
                     pass
 
     setattr(wheel.ZipBackedFile, "save", save)  # noqa: B010 - of another signature to mypy
@@ -129,16 +129,16 @@ def _is_whole(file: IO[bytes], info: zipfile.ZipInfo) -> bool:
         int.from_bytes(header[start : start + 2], "little") for start in (6, 26, 28)
     )
     encoding = "utf-8" if flags & _UTF_8 else "cp437"
-    same = file.read(name) == info.orig_filename.encode(encoding, "replace")
-    same = same and not (flags ^ info.flag_bits) & _UTF_8
+    same = file.read(name).decode(encoding, "surrogateescape") == info.orig_filename
     start = file.seek(extra, os.SEEK_CUR)
     end = getattr(info, "_end_offset", None)  # of newer Pythons: where the next member begins
-    if header[:4] != b"PK\3\4" or not same or (end and start + info.compress_size > end):
+    overlaps = end is not None and start + info.compress_size > end
+    if header[:4] != b"PK\3\4" or not same or overlaps:
         return False
     data = file.read(info.compress_size)
     if info.compress_type == zipfile.ZIP_DEFLATED:
-        try:
-            data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, info.file_size)
+        try:  # one byte more: zipfile may read on, and fail behind what is said to be the end
+            data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, info.file_size + 1)
         except zlib.error:
             return False
     return len(data) == info.file_size and zlib.crc32(data) == info.CRC

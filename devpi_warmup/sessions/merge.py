@@ -90,7 +90,8 @@ def _merged(
             name: replace(file, licence=str(wheelhouse.about(name).licence))
             for name, file in joined.files.items()
         }
-        manifest.write(wheelhouse, replace(joined, cells=entries, files=files))
+        by = engine.unpacker()
+        manifest.write(wheelhouse, replace(joined, cells=entries, files=files, unpacked_by=by))
         for cell in config.cells:
             if cell.id not in entries or not entries[cell.id].gathered:
                 wheelhouse.set_lock_aside(cell.id)

@@ -35,12 +35,14 @@ class ManifestJournal:
         digests: Mapping[str, str],
         index: str,
         bases: tuple[str, ...] = (),
+        unpacked_by: str = "",
     ) -> None:
         """Read the manifest; nobody else writes it while the run holds the wheelhouse.
 
         :param digests: of what each environment requires, by its name
         :param index: what is asked what it holds; what another was shown to hold is not warm
         :param bases: the indexes that have a say there
+        :param unpacked_by: the digest of what has pip unpack files; another's verdict is none
         """
         self._wheelhouse = wheelhouse
         self._digests = digests
@@ -52,7 +54,10 @@ class ManifestJournal:
             else file
             for name, file in before.files.items()
         }
-        self.manifest = replace(before, index=index, bases=bases, files=files, problem="")
+        if before.unpacked_by != unpacked_by:
+            files = {name: replace(file, pip="") for name, file in files.items()}
+        own = replace(before, index=index, bases=bases, unpacked_by=unpacked_by, problem="")
+        self.manifest = replace(own, files=files)
 
     def begin(self, lock: Lock) -> None:
         """Strike out the cells that this lock is about to change something of."""

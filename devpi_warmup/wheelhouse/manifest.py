@@ -233,6 +233,7 @@ class Manifest:
     :param cells: by their ids
     :param files: by their names
     :param bases: the indexes of devpi that had a say, in its order; as far as they are known
+    :param unpacked_by: the digest of the script that had pip unpack the files
     :param problem: why there is no manifest that can be used, or ""; it is not written
     """
 
@@ -240,6 +241,7 @@ class Manifest:
     cells: Mapping[str, CellEntry] = field(default_factory=dict)
     files: Mapping[str, FileEntry] = field(default_factory=dict)
     bases: tuple[str, ...] = ()
+    unpacked_by: str = ""
     problem: str = ""
 
     def notes(self, entry: CellEntry) -> tuple[str, ...]:
@@ -255,6 +257,7 @@ class Manifest:
             "tool": f"devpi-warmup {__version__}",
             "index": self.index,
             **({"bases": [*self.bases]} if self.bases else {}),
+            **({"unpacked_by": self.unpacked_by} if self.unpacked_by else {}),
             "targets": {id_: entry.to_dict() for id_, entry in self.cells.items()},
             "files": {n: file.to_dict() for n, file in self.files.items() if n in named},
         }
@@ -279,7 +282,8 @@ class Manifest:
             if (entry.state == TO_BUILD) != bool(entry.to_build) or {*entry.to_build} != sdists:
                 raise ManifestError(f"targets.{id_}.to_build does not fit its state and files")
         bases = get(table, "bases", list, "") if "bases" in table else ()
-        return cls(get(table, "index", str, ""), targets, files, tuple(map(str, bases)))
+        by = get(table, "unpacked_by", str, "") if "unpacked_by" in table else ""
+        return cls(get(table, "index", str, ""), targets, files, tuple(map(str, bases)), by)
 
 
 def read(wheelhouse: Wheelhouse) -> Manifest:

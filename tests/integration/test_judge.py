@@ -20,7 +20,7 @@ from devpi_warmup.digests import digest
 from devpi_warmup.errors import WheelhouseError
 from devpi_warmup.index.pages import IndexFile
 from devpi_warmup.process import run
-from devpi_warmup.prove.judge import Judgement, judge
+from devpi_warmup.prove.judge import Judgement, judge, unpacker
 from devpi_warmup.prove.pip import Pip
 from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.lock import Pin
@@ -211,6 +211,14 @@ def test_each_distinct_wheel_is_judged_once(warmed: Project, devpi: Devpi) -> No
     assert done.returncode == 0
     assert warmed.files() == before
     assert "pip unpacks" not in done.stderr
+    # What another version of that script has found does not count.
+    path = warmed.wheelhouse / "manifest.json"
+    assert table["unpacked_by"] == unpacker()
+    path.write_text(path.read_text().replace('"unpacked_by": "', '"unpacked_by": "0'))
+    done = warmed.nox("-s", "warmup")
+    assert done.returncode == 0, done.output
+    assert done.stderr.count("pip unpacks 1 new wheels") == 1
+    assert warmed.files() == before
 
 
 def test_files_of_two_wheels_in_one_place(warmed: Project, devpi: Devpi) -> None:

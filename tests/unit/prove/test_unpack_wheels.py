@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from types import SimpleNamespace
 
 import pytest
@@ -33,9 +34,12 @@ def whole(data: bytes) -> list[bool]:
 def readable(data: bytes) -> list[bool]:
     """What zipfile says of each member."""
 
-    def reads(name: zipfile.ZipInfo) -> bool:
+    def reads(info: zipfile.ZipInfo) -> bool:
+        size = min(info.file_size, 1 << 20)  # pip/_internal/operations/install/wheel.py
         try:
-            opened.open(name).read()
+            with opened.open(info) as stream:
+                while size and stream.read(size):
+                    pass
         except Exception:  # noqa: BLE001 - a damaged archive raises anything
             return False
         return True
@@ -65,6 +69,36 @@ def test_no_damage_is_passed_over() -> None:
     assert refused > len(data)
 
 
+def surplus(size: int, more: bytes) -> bytes:
+    """A zip of a member whose stream goes on behind what is said to be its size."""
+    text = bytes(n % 251 for n in range(size))
+    packer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+    packed = packer.compress(text + more) + packer.flush(zlib.Z_SYNC_FLUSH) + b"\x07" * 40
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as made:
+        made.writestr(zipfile.ZipInfo("x"), packed)
+    data = bytearray(stream.getvalue())
+    central = data.rindex(b"PK\1\2")
+    for place in (0 + 8, central + 10):
+        data[place : place + 2] = zipfile.ZIP_DEFLATED.to_bytes(2, "little")
+    for place in (0 + 14, central + 16):
+        data[place : place + 4] = zlib.crc32(text).to_bytes(4, "little")
+    for place in (0 + 22, central + 24):
+        data[place : place + 4] = size.to_bytes(4, "little")
+    return bytes(data)
+
+
+@pytest.mark.parametrize("size", [1, 10, 4095, 4096, 5000, (1 << 20) + 10])
+@pytest.mark.parametrize("more", [b"", b"m", b"more" * 2000])
+def test_a_stream_that_goes_on_is_left_to_zipfile(size: int, more: bytes) -> None:
+    """zipfile reads 4096 bytes at least, and fails where those behind the size are no deflate."""
+    assert whole(surplus(size, more)) == [False]
+
+
+def test_of_small_members_zipfile_refuses_such_streams() -> None:
+    assert readable(surplus(100, b"more" * 50)) == [False]
+
+
 def of_the_first(**changed: object) -> bool:
     stream = io.BytesIO(archive())
     with zipfile.ZipFile(stream) as opened:
@@ -88,6 +122,7 @@ def of_the_first(**changed: object) -> bool:
         ("orig_filename", "another"),
         ("header_offset", 1),
         ("_end_offset", 40),
+        ("_end_offset", 0),
     ],
 )
 def test_what_is_not_plain_is_left_to_zipfile(field: str, value: object) -> None:

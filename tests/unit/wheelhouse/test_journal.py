@@ -13,6 +13,7 @@ from devpi_warmup.inputs.targets import Target
 from devpi_warmup.resolve.lock_files import write_lock
 from devpi_warmup.wheelhouse import manifest
 from devpi_warmup.wheelhouse.files import Wheelhouse
+from devpi_warmup.wheelhouse.journal import ManifestJournal
 from devpi_warmup.wheelhouse.lock import Lock, Pin
 from devpi_warmup.wheelhouse.origins import Origin
 from devpi_warmup.wheelhouse.warmth import UNSWEPT, Proof, Warmth
@@ -55,6 +56,17 @@ def test_a_replaced_file_strikes_out_who_needs_it_and_nobody_else(
     assert why(wheelhouse, unrelated) == ""
     reason = "app-1.0-py3-none-any.whl was replaced for cp39-win_amd64: warm it up again"
     assert why(wheelhouse, small.cell) == reason
+
+
+def test_what_another_script_had_unpacked_is_unpacked_again(
+    wheelhouse: Wheelhouse, small: Lock
+) -> None:
+    enter(journal(wheelhouse), small)
+    pips = {file.pip for file in manifest.read(wheelhouse).files.values()}
+    for by, known in (("", pips), ("another", {""})):
+        found = ManifestJournal(wheelhouse, {}, "index", (), by).manifest
+        assert {file.pip for file in found.files.values()} == known
+        assert found.unpacked_by == by
 
 
 def manifest_digest(path: Path) -> str:
