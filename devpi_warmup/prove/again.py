@@ -12,7 +12,7 @@ from devpi_warmup.errors import FileError
 from devpi_warmup.index.pages import IndexFile, parse_wheel
 from devpi_warmup.inputs.patches import Patches
 from devpi_warmup.inputs.requirements import for_target
-from devpi_warmup.prove.judge import judge, unpacker
+from devpi_warmup.prove.judge import judge
 from devpi_warmup.prove.referee import referee
 from devpi_warmup.resolve.lock_files import to_pylock
 from devpi_warmup.resolve.patch_range import patch_range
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from devpi_warmup.wheelhouse.manifest import CellEntry, FileEntry, Manifest
     from devpi_warmup.wheelhouse.wheels import Metadata
 
-__all__ = ["judge_again", "unpack_again", "unpacker"]
 _LINK = re.compile(r">([^<>]+)</a>")
 
 

@@ -90,7 +90,7 @@ def _merged(
             name: replace(file, licence=str(wheelhouse.about(name).licence))
             for name, file in joined.files.items()
         }
-        by = engine.unpacker()
+        by = import_engine(session, "devpi_warmup.prove.judge").unpacker()
         manifest.write(wheelhouse, replace(joined, cells=entries, files=files, unpacked_by=by))
         for cell in config.cells:
             if cell.id not in entries or not entries[cell.id].gathered:
