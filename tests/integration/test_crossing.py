@@ -328,6 +328,7 @@ def test_the_commands_of_the_readme(ready: Project, devpi: Devpi, tmp_path: Path
     assert "nothing to prune" in typed(pruning, ready.root, ready)
 
 
+@pytest.mark.long
 def test_the_private_server_is_made_anew(
     project: Project, make_server: Callable[[Path], PrivateServer]
 ) -> None:

@@ -144,6 +144,7 @@ kit/bin/python {TESTS / "inside.py"} "$PWD" {CELL} inner-app inner_lib {uv}
     return subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, timeout=600)
 
 
+@pytest.mark.long
 def test_its_own_wheel_is_the_same_however_it_was_installed(tmp_path: Path) -> None:
     """From a wheel of the build backend, installed by pip, as from this checkout."""
     argv = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path), str(ROOT)]

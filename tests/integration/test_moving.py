@@ -236,6 +236,7 @@ def test_what_no_index_holds_is_not_passed_over(project: Project, make_server: M
     assert "direct comes from a direct URL" in done.stderr
 
 
+@pytest.mark.long
 def test_served_without_the_libraries_of_the_engine(warm: Project, tmp_path: Path) -> None:
     home = tmp_path / "only-nox"
     subprocess.run([sys.executable, "-m", "virtualenv", "-q", str(home)], check=True)

@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import pytest
 from projects import OWN_PLATFORM, Devpi, Project
 from readme import blocks
 
@@ -183,6 +184,7 @@ def verdict(project: Project) -> str:
     return page.partition(' verdict">')[2].partition("<")[0]
 
 
+@pytest.mark.long
 def test_no_page_of_an_earlier_run_is_taken_for_that_of_a_later_one(
     warmed: Project, devpi: Devpi
 ) -> None:

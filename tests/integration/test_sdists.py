@@ -318,6 +318,7 @@ def test_the_same_as_pip(warmed: Project, devpi: Devpi, listed: tuple[str, ...])
     assert ours == {f"{item['name']}=={item['version']}" for item in items}
 
 
+@pytest.mark.long
 def test_cells_that_build_with_the_same(warmed: Project, devpi: Devpi) -> None:
     """What one cell has put into the wheelhouse, another builds with."""
     devpi.upstream.add("sd-shared", "1.0")
@@ -405,6 +406,7 @@ def test_a_marker_of_a_build_constraint_counts(warmed: Project, devpi: Devpi) ->
     assert "with sd-cmk==2.0" in warmed.nox("-s", "warmup").stderr
 
 
+@pytest.mark.long
 def test_environments_that_need_two_files_of_one_name(warmed: Project, devpi: Devpi) -> None:
     devpi.upstream.add("sd-dep", "1.0")
     for folder in ("a", "b"):

@@ -238,6 +238,7 @@ def test_consent_comes_before_carrying(warmed: Project) -> None:
     assert "tb-other is not among the sdists" in done.stderr
 
 
+@pytest.mark.long
 def test_two_builds_that_want_two_versions_of_a_tool(warmed: Project, devpi: Devpi) -> None:
     """pip takes one page for both, and would give one of them the wrong version."""
     for version in ("1.0", "2.0"):
