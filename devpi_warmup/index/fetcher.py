@@ -287,7 +287,7 @@ class Fetcher:
                 self._small[file] = self._download(file, _MOST_ON_A_GUESS)
             except TooLargeError:
                 return None
-        return self._read(wheel)
+        return self.opened(wheel).metadata
 
     def _metadata(self, wheel: Wheel) -> Metadata:
         if (guess := self.guessed.known(wheel)) and (found := guess.result()) is not None:
@@ -295,17 +295,14 @@ class Fetcher:
         file, data = wheel.file, None
         if file.metadata and not self.wheelhouse.find(file.filename, file.sha256):
             data = self.index.metadata(file)
-        return self._read(wheel) if data is None else parse_metadata(data, wheel)
-
-    def _read(self, wheel: Wheel) -> Metadata:
-        return self.opened(wheel).metadata
+        return self.opened(wheel).metadata if data is None else parse_metadata(data, wheel)
 
     def check_metadata(self, wheel: Wheel) -> None:
         """Hold the METADATA that the index served alone against the wheel that has come.
 
         :raises DamagedWheelError: they say different things
         """
-        if wheel.file.metadata and self._read(wheel) != self.metadata(wheel):
+        if wheel.file.metadata and self.opened(wheel).metadata != self.metadata(wheel):
             raise DamagedWheelError(wheel, "has another METADATA than the index serves beside it")
 
     def _open(self, wheel: Wheel) -> Opened:
