@@ -16,6 +16,7 @@
 #   "truststore>=0.10",
 #   "urllib3>=2.2",
 #   "virtualenv>=20.30",
+#   "zlib-ng>=1; sys_platform == 'linux' and platform_machine in 'x86_64 aarch64'",
 #   "tomli>=2; python_version < '3.11'",
 # ]
 # ///

@@ -9,6 +9,7 @@ file runs in the isolated environment of a session: it may import pip and nothin
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def main() -> int:
@@ -23,10 +24,28 @@ def main() -> int:
     if not markers.Marker(probe).evaluate():
         sys.stderr.write("ERROR: this pip does not take the markers of another machine\n")
         return 3
+    _read_each_wheel_once()
     sys.argv = ["pip", *arguments]
     from pip._internal.cli.main import main as pip_main  # noqa: PLC0415 - after the change above
 
     return int(pip_main())
+
+
+def _read_each_wheel_once() -> None:
+    """Have pip keep what it reads of a wheel: it opens each three times for the same METADATA."""
+    from pip._internal import metadata  # noqa: PLC0415
+
+    distribution = metadata.select_backend().Distribution
+    read = distribution.from_wheel
+    known: dict[tuple[str, str], Any] = {}
+
+    def from_wheel(wheel: Any, name: str) -> Any:
+        key = wheel.location, name
+        if key not in known:
+            known[key] = read(wheel, name)
+        return known[key]
+
+    setattr(distribution, "from_wheel", from_wheel)  # noqa: B010 - of another signature to mypy
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ script, and its arguments. Each is a fork, and its answer is the exit status. Th
 isolated environment of a session: it may import pip and nothing of ours.
 """
 
+import gc
 import json
 import os
 import runpy
@@ -17,8 +18,11 @@ def main() -> int:
     # What every call needs, imported once; nothing of it is run here.
     import pip._internal.cli.main  # noqa: PLC0415
     import pip._internal.commands.install  # noqa: PLC0415
-    import pip._internal.operations.install.wheel  # noqa: F401, PLC0415
+    import pip._internal.network.session  # noqa: PLC0415
+    import pip._internal.operations.install.wheel  # noqa: PLC0415
 
+    pip._internal.network.session.user_agent()  # noqa: SLF001 - asks other programs, and keeps it
+    gc.freeze()
     for line in sys.stdin:
         stdout, stderr, *argv = json.loads(line)
         child = os.fork()

