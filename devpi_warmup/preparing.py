@@ -1,6 +1,7 @@
 """What is done for a cell before its session: it is resolved, fetched, and judged by pip.
 
-One thread resolves cell after cell; those that are resolved are judged beside it, several at once.
+One thread resolves cell after cell; those that are resolved are judged beside it, several at once,
+and wheels are unpacked as soon as they are here.
 Nothing of it is under a final name yet: that is for the session, in its turn.
 """
 
@@ -10,35 +11,34 @@ import os
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
-from threading import Lock as Mutex
 from typing import TYPE_CHECKING, TypeAlias
 
 from devpi_warmup import console, process
 from devpi_warmup.errors import FileError, together
 from devpi_warmup.index.pages import parse_wheel
 from devpi_warmup.prove.forks import Forks
-from devpi_warmup.prove.judge import Judgement, judge
 from devpi_warmup.prove.referee import referee
+from devpi_warmup.prove.unpacking import Unpacking
 from devpi_warmup.resolve.kept import kept, last_lock
 from devpi_warmup.resolve.lock_files import texts_of
 from devpi_warmup.resolve.resolver import choose, survey
 from devpi_warmup.standing import Given, Standing, standing
 from devpi_warmup.wheelhouse.changes import changes
 from devpi_warmup.wheelhouse.members import checked
-from devpi_warmup.wheelhouse.origins import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from devpi_warmup.errors import Problem
     from devpi_warmup.index.fetcher import Fetcher
+    from devpi_warmup.index.pages import IndexFile
     from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.inputs.requirements import RequirementSet
     from devpi_warmup.prove.pip import Pip
     from devpi_warmup.resolve.builds import Builds
     from devpi_warmup.resolve.kept import Upgrade
     from devpi_warmup.wheelhouse.changes import Change
+    from devpi_warmup.wheelhouse.files import StoredFile
     from devpi_warmup.wheelhouse.lock import Lock, LockedPin, Pin
     from devpi_warmup.wheelhouse.manifest import Manifest
 
@@ -102,16 +102,20 @@ class Preparing:
         judges = min(_JUDGES, os.cpu_count() or 1)
         self._judges = ThreadPoolExecutor(judges, thread_name_prefix="judges")
         self._gatherer = ThreadPoolExecutor(1, thread_name_prefix="gatherer")
+        self._closer = ThreadPoolExecutor(1, thread_name_prefix="closer")
+        self._pools = (self._engine, self._gatherer, self._judges, self._closer)
         self._cells: dict[Cell, Future[Ready]] = {}
-        self._judgements: dict[tuple[str, str], Future[dict[str, Judgement]]] = {}
-        self._mutex = Mutex()
         self._forks = Forks(process.run)
+        self._unpacking = Unpacking(fetcher.wheelhouse, before.files, fetcher.named)
+        self._pip: Pip | None = None
+        fetcher.arrived = self._arrived
 
     def start(self, cells: Iterable[Cell], pip: Pip) -> None:
         """Begin with cells that are not begun yet, in this order.
 
         :param pip: judges them
         """
+        self._pip = self._forked(pip)
         for cell in cells:
             if cell not in self._cells:
                 self._cells[cell] = done = Future[Ready]()
@@ -132,14 +136,23 @@ class Preparing:
 
     def cancel(self) -> None:
         """Begin nothing more."""
-        for pool in (self._engine, self._gatherer, self._judges):
+        self._unpacking.cancel()
+        for pool in self._pools:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def join(self) -> None:
         """Wait for what is under way."""
-        for pool in (self._engine, self._gatherer, self._judges):
+        for pool in self._pools:
             pool.shutdown()
+        self._unpacking.join()
         self._forks.close()
+
+    def _arrived(self, file: IndexFile, stored: StoredFile) -> None:
+        if self._pip is not None:
+            self._unpacking.ahead(file, stored, self._pip)
+
+    def _forked(self, pip: Pip) -> Pip:
+        return replace(pip, runner=self._forks)
 
     def _submit(
         self, pool: ThreadPoolExecutor, done: Future[Ready], step: Callable[[], None]
@@ -181,11 +194,19 @@ class Preparing:
             f"{cell.id}: {len(lock.pins)} pins, {progress.files} files downloaded so far "
             f"({console.megabytes(progress.size)})"
         )
-        self._submit(self._judges, done, partial(self._finish, done, lock, pip))
+        self._submit(self._judges, done, partial(self._have_judged, done, lock, pip))
 
-    def _finish(self, done: Future[Ready], lock: Lock, pip: Pip) -> None:
+    def _have_judged(self, done: Future[Ready], lock: Lock, pip: Pip) -> None:
         with self._fetcher.progress.doing(f"pip judges {lock.cell.id}"):
             prepared = self._judge(lock, pip)
+        self._submit(self._closer, done, partial(self._close, done, prepared, pip))
+
+    def _close(self, done: Future[Ready], prepared: Prepared, pip: Pip) -> None:
+        if not prepared.before:
+            lock, version = prepared.lock, prepared.pip_version
+            with self._fetcher.progress.doing(f"pip unpacks the wheels of {lock.cell.id}"):
+                judged = self._unpacking.of(lock, version, self._forked(pip))
+            prepared = replace(prepared, judged=judged)
         self._fetcher.progress.settled()
         done.set_result(prepared)
 
@@ -206,9 +227,9 @@ class Preparing:
         return choose(requirements, cell, fetcher, self._builds(pip), stay)
 
     def _judge(self, lock: Lock, pip: Pip) -> Prepared:
-        """Hold the files of a lock against each other, and have pip resolve and unpack it.
+        """Hold the files of a lock against each other, and have pip resolve it.
 
-        :raises FileError: they cannot be installed together, or one not at all
+        :raises FileError: they cannot be installed together
         :raises RefereeError: pip refuses the lock
         """
         wanted = [*(pin.file for pin in lock.pins), *lock.sources]
@@ -224,9 +245,8 @@ class Preparing:
         else:
             requirements = self._requirements[lock.cell.environment]
             shown = self._fetcher.wheelhouse.shown
-            pip = replace(pip, runner=self._forks)
+            judged, pip = {}, self._forked(pip)
             version = referee(lock, requirements, files, shown=shown, pip=pip).pip_version
-            judged = self._unpacked(lock, files, version, pip)
         lock = replace(lock, notes=(*lock.notes, *notes))
         last = self._last[lock.cell]
         changed = tuple(changes(last, lock)) if last else ()
@@ -258,48 +278,3 @@ class Preparing:
             for pin in lock.wheels
         )
         return entry.verdict if same else None
-
-    def _unpacked(
-        self, lock: Lock, files: Mapping[str, Path], pip_version: str, pip: Pip
-    ) -> dict[str, tuple[str, ...]]:
-        """Have pip unpack each wheel that it has not unpacked yet; return what it warned of.
-
-        :raises FileError: pip cannot install one of them
-        """
-        known = self._before.files
-        own: Future[dict[str, Judgement]] = Future()
-        asked: dict[str, Future[dict[str, Judgement]]] = {}
-        todo: list[Pin] = []
-        judged: dict[str, tuple[str, ...]] = {}
-        with self._mutex:
-            for pin in lock.wheels:
-                name = pin.file.filename
-                before = known.get(name)
-                if before and (before.sha256, before.pip) == (pin.sha256, pip_version):
-                    judged[name] = before.warnings
-                    continue
-                asked[name] = self._judgements.setdefault((name, pin.sha256), own)
-                if asked[name] is own:
-                    todo.append(pin)
-        if todo:
-            console.say(f"{lock.cell.id}: pip unpacks {len(todo)} new wheels")
-            try:
-                own.set_result(judge(todo, files, self._fetcher.wheelhouse, pip=pip))
-            except BaseException as error:
-                own.set_exception(error)
-                raise
-        for pin in lock.wheels:
-            name = pin.file.filename
-            if name not in asked:
-                continue
-            said = asked[name].result()[name]
-            if said.problem:
-                raise FileError(
-                    f"pip cannot install {name}: {said.problem}",
-                    hint="name another file"
-                    if pin.file.origin is Origin.DIRECT
-                    else f"require another version, such as {pin.project}!={pin.version} in "
-                    "the requirements or the constraints",
-                )
-            judged[name] = said.warnings
-        return judged

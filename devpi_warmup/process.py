@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import shutil
 import subprocess
 import sys
+import threading
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -63,7 +66,7 @@ def run(argv: Sequence[str], *, env: Mapping[str, str], timeout: float | None = 
 
 
 class Serving:
-    """A program that answers each line of its standard input with a line, until that ends."""
+    """A program that answers numbered lines, in any order, until its standard input ends."""
 
     def __init__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
         """Start it."""
@@ -75,24 +78,50 @@ class Serving:
             stderr=subprocess.DEVNULL,
             text=True,
             encoding="utf-8",
+            errors="replace",
         )
+        self._waiting: dict[str, Future[str]] = {}
+        self._numbers = itertools.count()
+        self._ended = False
+        self._mutex = threading.Lock()
+        self._reader = threading.Thread(target=self._read, name="answers", daemon=True)
+        self._reader.start()
 
     def ask(self, line: str) -> str:
-        """Return its answer to a line, or "" where it has ended."""
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None  # noqa: S101 - both are pipes
-        assert stdout is not None  # noqa: S101
-        try:
-            stdin.write(f"{line}\n")
-            stdin.flush()
-            return stdout.readline().strip()
-        except (OSError, ValueError):  # its end of the pipe is gone, or ours is closed
-            return ""
+        """Return its answer to a line, or "" where it has ended; any number at once."""
+        stdin, answer = self._process.stdin, Future[str]()
+        assert stdin is not None  # noqa: S101 - it is a pipe
+        with self._mutex:
+            if self._ended:
+                return ""
+            number = str(next(self._numbers))
+            self._waiting[number] = answer
+            with suppress(OSError, ValueError):  # then it has ended, or is closed: so does reading
+                stdin.write(f"{number} {line}\n")
+                stdin.flush()
+        return answer.result()
 
     def close(self) -> None:
         """Let it end, and wait for that."""
-        with suppress(OSError):
-            self._process.communicate()
+        with suppress(OSError), self._mutex:
+            assert self._process.stdin is not None  # noqa: S101 - it is a pipe
+            self._process.stdin.close()
+        self._process.wait()
+        self._reader.join()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None  # noqa: S101 - it is a pipe
+        with self._process.stdout as answers:
+            for line in answers:
+                number, _, said = line.strip().partition(" ")
+                with self._mutex:
+                    answer = self._waiting.pop(number, None)
+                if answer is not None:
+                    answer.set_result(said)
+        with self._mutex:
+            self._ended = True
+            for waiting in self._waiting.values():
+                waiting.set_result("")
 
 
 @dataclass(frozen=True)

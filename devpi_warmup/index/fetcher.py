@@ -60,6 +60,7 @@ class Fetcher:
         self.published: SingleFlight[IndexFile, StoredFile] = SingleFlight(self._publish)
         self.named: SingleFlight[IndexFile, Path] = SingleFlight(self._name)
         self.progress = Progress()
+        self.arrived: Callable[[IndexFile, StoredFile], None] = lambda file, stored: None  # noqa: ARG005
         self._devpi = devpi
         self._unanswered = itertools.count()  # questions of the sweep
         self.unswept = NO_DEVPI if devpi is None else UNSWEPT  # of each file, until the sweep
@@ -238,9 +239,11 @@ class Fetcher:
     def _fetch(self, file: IndexFile) -> StoredFile:
         try:
             here = self.wheelhouse.find(file.filename, file.sha256)
-            return here or self._small.pop(file, None) or self._gather(file)
+            stored = here or self._small.pop(file, None) or self._gather(file)
         except OSError as error:
             raise write_error(self.wheelhouse.path, error) from None
+        self.arrived(file, stored)
+        return stored
 
     def _gather(self, file: IndexFile) -> StoredFile:
         return self._copy(file) if file.path else self._download(file)

@@ -12,7 +12,7 @@ from devpi_warmup.errors import FileError
 from devpi_warmup.index.pages import IndexFile, parse_wheel
 from devpi_warmup.inputs.patches import Patches
 from devpi_warmup.inputs.requirements import for_target
-from devpi_warmup.prove.judge import judge
+from devpi_warmup.prove.judge import Packed, judge
 from devpi_warmup.prove.referee import referee
 from devpi_warmup.resolve.lock_files import to_pylock
 from devpi_warmup.resolve.patch_range import patch_range
@@ -41,9 +41,9 @@ def unpack_again(manifest: Manifest, wheelhouse: Wheelhouse, pip: Pip) -> dict[s
     :raises WarmupError: pip cannot be asked, or there is no room
     """
     names = {name for entry in manifest.cells.values() for name in entry.wheels}
-    pins = list(_pins(sorted(names), manifest))
-    files = {name: wheelhouse.path / name for name in names}
-    found = judge(pins, files, wheelhouse, pip=pip) if pins else {}
+    pins = _pins(sorted(names), manifest)
+    wheels = [Packed(pin.project, wheelhouse.path / pin.file.filename, pin.size) for pin in pins]
+    found = judge(wheels, wheelhouse, pip=pip) if wheels else {}
     return {name: said.problem for name, said in found.items() if said.problem}
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections import defaultdict
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from devpi_warmup.process import Completed, Serving
@@ -28,13 +28,13 @@ _SCRIPTS = {FOREIGN, UNPACK}
 
 
 class Forks:
-    """A process runner whose calls of our scripts are forks; a process for each at once."""
+    """A process runner whose calls of our scripts are forks, of one process for each pip."""
 
     def __init__(self, runner: Runner) -> None:
         """Leave every other call to a runner."""
         self._runner = runner
-        self._idle: defaultdict[tuple[str, ...], list[Serving]] = defaultdict(list)
-        self._all: list[Serving] = []
+        self._servers: dict[tuple[str, ...], Serving] = {}
+        self._mutex = Lock()
         self._serves = hasattr(os, "fork")
 
     def __call__(
@@ -49,37 +49,31 @@ class Forks:
         return self._runner(argv, env=env, timeout=timeout)
 
     def begin(self, pip: Pip) -> None:
-        """Have a process import pip, where none has: the calls of that pip will come soon."""
+        """Have a process import pip: the calls of that pip will come soon."""
         argv, env = pip.isolated(_SERVER)
-        program = tuple(argv)
-        if self._serves and program not in self._idle:
-            self._idle[program].append(self._started(program, env))
+        if self._serves:
+            self._server(tuple(argv), env)
 
     def close(self) -> None:
         """End the processes."""
-        for serving in self._all:
-            serving.close()
+        for server in self._servers.values():
+            server.close()
 
     def _fork(
         self, program: tuple[str, ...], arguments: Sequence[str], env: Mapping[str, str]
     ) -> Completed | None:
-        idle = self._idle[program]
         with tempfile.TemporaryDirectory(prefix="devpi-warmup-") as folder:
             outputs = Path(folder, "stdout"), Path(folder, "stderr")
             for path in outputs:
                 path.touch()  # a fork may be killed before it writes
-            try:
-                serving = idle.pop()
-            except IndexError:
-                serving = self._started(program, env)
-            answer = serving.ask(json.dumps([*map(str, outputs), *arguments]))
+            answer = self._server(program, env).ask(json.dumps([*map(str, outputs), *arguments]))
             if not answer.lstrip("-").isdecimal():
                 return None
-            idle.append(serving)
             texts = (path.read_text(encoding="utf-8", errors="replace") for path in outputs)
             return Completed(int(answer), *texts)
 
-    def _started(self, program: tuple[str, ...], env: Mapping[str, str]) -> Serving:
-        serving = Serving(program, env)
-        self._all.append(serving)
-        return serving
+    def _server(self, program: tuple[str, ...], env: Mapping[str, str]) -> Serving:
+        with self._mutex:
+            if program not in self._servers:
+                self._servers[program] = Serving(program, env)
+            return self._servers[program]

@@ -18,11 +18,10 @@ from devpi_warmup.prove.referee import RefereeError
 from devpi_warmup.prove.unpack import NO_SPACE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from devpi_warmup.prove.pip import Pip
     from devpi_warmup.wheelhouse.files import Wheelhouse
-    from devpi_warmup.wheelhouse.lock import Pin
 
 _WORKERS = 2
 _WORTH_ANOTHER = 20_000_000  # bytes of wheels
@@ -32,6 +31,20 @@ _WORTH_ANOTHER = 20_000_000  # bytes of wheels
 def unpacker() -> str:
     """Return the digest of the script that has pip unpack wheels."""
     return digest(Path(UNPACK))
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A wheel that is to be unpacked.
+
+    :param project: that it is of
+    :param path: where it lies, under its own name
+    :param size: in bytes
+    """
+
+    project: str
+    path: Path
+    size: int
 
 
 @dataclass(frozen=True)
@@ -46,40 +59,43 @@ class Judgement:
     warnings: tuple[str, ...]
 
 
-def judge(
-    pins: Sequence[Pin], files: Mapping[str, Path], wheelhouse: Wheelhouse, *, pip: Pip
-) -> dict[str, Judgement]:
-    """Have pip unpack every wheel, and return what it says, by filename.
+def judge(wheels: Sequence[Packed], wheelhouse: Wheelhouse, *, pip: Pip) -> dict[str, Judgement]:
+    """Have pip unpack wheels, several at once, and return what it says, by filename.
 
-    :param files: where the wheels lie under their own names
+    :raises RefereeError: this pip cannot be asked
+    :raises WheelhouseError: there is no room
+    """
+    size = sum(wheel.size for wheel in wheels)
+    count = min(_WORKERS, os.cpu_count() or 1, 1 + size // _WORTH_ANOTHER, len(wheels) or 1)
+    heavy_first = sorted(wheels, key=lambda wheel: wheel.size, reverse=True)
+    shares = [heavy_first[start::count] for start in range(count)]
+    with ThreadPoolExecutor(count) as pool:
+        parts = pool.map(lambda share: unpack(share, wheelhouse, pip=pip), shares)
+        return {name: said for part in parts for name, said in part.items()}
+
+
+def unpack(wheels: Sequence[Packed], wheelhouse: Wheelhouse, *, pip: Pip) -> dict[str, Judgement]:
+    """Have pip unpack wheels, one after the other, and return what it says, by filename.
+
     :param wheelhouse: has room for one of them unpacked
     :raises RefereeError: this pip cannot be asked
     :raises WheelhouseError: there is no room
     """
-    size = sum(pin.size for pin in pins)
-    count = min(_WORKERS, os.cpu_count() or 1, 1 + size // _WORTH_ANOTHER)
-    heavy_first = sorted(pins, key=lambda pin: pin.size, reverse=True)
-    shares = [heavy_first[start::count] for start in range(count)]
-
-    def work(share: Sequence[Pin]) -> dict[str, Judgement]:
-        folder = wheelhouse.staging / uuid4().hex
-        folder.mkdir()
-        wheels, verdicts = folder / "wheels.json", folder / "verdicts.json"
-        paths = [(pin.project, str(files[pin.file.filename])) for pin in share]
-        wheels.write_text(json.dumps(paths), encoding="utf-8")
-        done = pip.unpack(wheels, verdicts, folder)
-        if done.returncode != 0:
-            raise RefereeError(
-                f"pip cannot judge the wheels:\n{indented(done.last_lines().splitlines())}",
-                hint="this is a fault of devpi-warmup: please report it",
-            )
-        return {
-            name: Judgement(said["problem"], tuple(said["warnings"]))
-            for name, said in json.loads(verdicts.read_text(encoding="utf-8")).items()
-        }
-
-    with ThreadPoolExecutor(count) as pool:
-        found = {name: said for part in pool.map(work, shares) for name, said in part.items()}
+    folder = wheelhouse.staging / uuid4().hex
+    folder.mkdir()
+    asked, verdicts = folder / "wheels.json", folder / "verdicts.json"
+    paths = [(wheel.project, str(wheel.path)) for wheel in wheels]
+    asked.write_text(json.dumps(paths), encoding="utf-8")
+    done = pip.unpack(asked, verdicts, folder)
+    if done.returncode != 0:
+        raise RefereeError(
+            f"pip cannot judge the wheels:\n{indented(done.last_lines().splitlines())}",
+            hint="this is a fault of devpi-warmup: please report it",
+        )
+    found = {
+        name: Judgement(said["problem"], tuple(said["warnings"]))
+        for name, said in json.loads(verdicts.read_text(encoding="utf-8")).items()
+    }
     if any(said.problem == NO_SPACE for said in found.values()):
         raise WheelhouseError(
             f"{wheelhouse.shown}/ has no room to unpack a wheel, which shows that it installs",

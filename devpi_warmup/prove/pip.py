@@ -170,6 +170,11 @@ class Pip:
         return f"{found[0].parent.name} {digest(found[0])}" if len(found) == 1 else ""
 
     @property
+    def installed_version(self) -> str:
+        """Its version as the name of that folder has it, or ""."""
+        return self.identity.partition(".dist-info")[0].removeprefix("pip-")
+
+    @property
     def places(self) -> tuple[Path, ...]:
         """The folders that it runs from: its environment, and what that has links to."""
         real = {path.resolve().parent for path in self._installed("pip")}

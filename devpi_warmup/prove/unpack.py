@@ -28,6 +28,7 @@ _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own below it, and gon
 _PREFIX = "devpi-warmup-"
 _ROOM = 256 << 20  # bytes that are written there of one wheel
 _CHUNK = 1 << 20  # bytes
+_NICE = 10  # who waits for it waits for others first
 _LOCAL_HEADER = 30  # bytes before the name of a member; APPNOTE.TXT 4.3.7 of the zip format
 _NOT_PLAIN = 0x1 | 0x20 | 0x40  # flags of what is encrypted, or a patch
 _UTF_8 = 0x800
@@ -48,6 +49,8 @@ class _Warnings(logging.Handler):
 def main() -> int:
     """Write what is the matter with each wheel, "" for nothing, and what pip warns of."""
     wheels, verdicts, folder = (Path(argument) for argument in sys.argv[1:4])
+    if hasattr(os, "nice"):
+        os.nice(_NICE)
     warnings = _Warnings()
     logging.getLogger("pip").addHandler(warnings)
     saving = _Saving(_inflate(*sys.argv[4:]))

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from catalogue import make_wheel
@@ -82,7 +83,7 @@ def test_wheels_are_unpacked_in_forks_of_the_same_process(tmp_path: Path) -> Non
     assert not again[good.name]["problem"]
     assert "not a zip file" in again[bad.name]["problem"]
     assert judged(Pip(sys.executable, forks), tmp_path / "lock", "# nothing\n").returncode == 0
-    assert len(forks._all) == 1
+    assert len(forks._servers) == 1
     assert runner.argvs == []
     forks.close()
 
@@ -108,6 +109,47 @@ def test_a_script_that_ends_as_it_likes(tmp_path: Path) -> None:
             assert Path(outputs[0]).read_text() == "out\n"
             assert Path(outputs[1]).read_text().startswith("err\n")
     server.close()
+    assert server.ask("closed") == ""
+
+
+@linux_only
+def test_calls_at_once_are_forks_of_one_process(tmp_path: Path) -> None:
+    """None waits for another: each of these ends when all have begun."""
+    pipes = [tmp_path / str(number) for number in range(3)]
+    for pipe in pipes:
+        os.mkfifo(pipe)
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, sys\n"
+        "own, *others = sys.argv[1:]\n"
+        "inbox = os.open(own, os.O_RDWR)\n"
+        "for other in others: os.write(os.open(other, os.O_RDWR), b'x')\n"
+        "for _ in others: assert os.read(inbox, 1) == b'x'\n"
+        "sys.exit(len(own))\n"
+    )
+    server = Serving([sys.executable, "-I", _SERVER], os.environ)
+
+    def call(own: Path) -> str:
+        others = [str(pipe) for pipe in pipes if pipe != own]
+        return server.ask(json.dumps([f"{own}.out", f"{own}.err", str(script), str(own), *others]))
+
+    with ThreadPoolExecutor(3) as pool:
+        assert [*pool.map(call, pipes)] == [str(len(str(pipe))) for pipe in pipes]
+    server.close()
+
+
+@linux_only
+def test_who_waits_for_a_lost_process_is_told(tmp_path: Path) -> None:
+    runner = Counting()
+    forks = Forks(runner)
+    script = tmp_path / "script.py"
+    script.write_text("import os, signal, time\nos.kill(os.getppid(), signal.SIGKILL)\n")
+    forks._fork((sys.executable, "-I", _SERVER), (str(script),), os.environ)
+    (server,) = forks._servers.values()
+    assert server.ask("lost") == ""
+    done = judged(Pip(sys.executable, forks), tmp_path / "lock", "# nothing\n")
+    assert done.returncode == 0
+    forks.close()
 
 
 _COUNTED = """

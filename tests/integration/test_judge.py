@@ -20,7 +20,7 @@ from devpi_warmup.digests import digest
 from devpi_warmup.errors import WheelhouseError
 from devpi_warmup.index.pages import IndexFile
 from devpi_warmup.process import run
-from devpi_warmup.prove.judge import Judgement, judge, unpacker
+from devpi_warmup.prove.judge import Judgement, Packed, judge, unpacker
 from devpi_warmup.prove.pip import UNPACK, Pip
 from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.lock import Pin
@@ -88,8 +88,8 @@ def pin_of(wheelhouse: Wheelhouse, data: bytes, name: str = NAME) -> Pin:
 
 
 def judged(pins: list[Pin], wheelhouse: Wheelhouse, *, pip: Pip) -> dict[str, Judgement]:
-    files = {pin.file.filename: wheelhouse.path / pin.file.filename for pin in pins}
-    return judge(pins, files, wheelhouse, pip=pip)
+    wheels = [Packed("x", wheelhouse.path / pin.file.filename, pin.size) for pin in pins]
+    return judge(wheels, wheelhouse, pip=pip)
 
 
 def said(wheelhouse: Wheelhouse, data: bytes, name: str = NAME) -> str:

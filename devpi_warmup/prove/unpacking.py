@@ -1,0 +1,168 @@
+"""Each new wheel of a run is unpacked by pip once, beginning with the first that is here.
+
+Nobody waits for one until its lock has been resolved and judged, so it is what processors do while
+an index has them wait.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Lock as Mutex
+from typing import TYPE_CHECKING
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from devpi_warmup import console
+from devpi_warmup.errors import FileError
+from devpi_warmup.prove.judge import Judgement, Packed, unpack
+from devpi_warmup.wheelhouse.origins import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from devpi_warmup.index.pages import IndexFile
+    from devpi_warmup.prove.pip import Pip
+    from devpi_warmup.wheelhouse.files import StoredFile, Wheelhouse
+    from devpi_warmup.wheelhouse.lock import Lock
+    from devpi_warmup.wheelhouse.manifest import FileEntry
+
+_MOST = 4  # processes at once, where there are as many processors
+_AT_ONCE = 16 << 20  # bytes of wheels that one call is given
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """A wheel whose turn will come."""
+
+    project: str
+    file: IndexFile
+    size: int
+    judged: Future[Judgement] = field(default_factory=Future)
+
+
+class Unpacking:
+    """Has pip unpack wheels, beside everything else."""
+
+    def __init__(
+        self,
+        wheelhouse: Wheelhouse,
+        known: Mapping[str, FileEntry],
+        named: Callable[[IndexFile], Path],
+    ) -> None:
+        """Begin with nothing.
+
+        :param known: the files of former runs, by name
+        :param named: says where a file lies under its own name
+        """
+        self._wheelhouse = wheelhouse
+        self._known = known
+        self._named = named
+        workers = min(_MOST, os.cpu_count() or 1)
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="unpacking")
+        self._mutex = Mutex()
+        self._waiting = deque[_Waiting]()
+        self._begun: dict[tuple[str, str], Future[Judgement]] = {}
+        self._told: set[str] = set()
+
+    def ahead(self, file: IndexFile, stored: StoredFile, pip: Pip) -> None:
+        """Begin with a file that is here, where it is a wheel that pip has not unpacked."""
+        if file.filename.endswith(".whl") and not self._before(
+            file.filename, stored.sha256, pip.installed_version
+        ):
+            self._begin(file, stored.sha256, stored.size, pip)
+
+    def of(self, lock: Lock, pip_version: str, pip: Pip) -> dict[str, tuple[str, ...]]:
+        """Return what pip warns of when it unpacks the wheels of a lock, by filename.
+
+        :param pip_version: of that pip; what the same has unpacked before is not unpacked again
+        :raises FileError: pip cannot install one of them
+        :raises RefereeError: this pip cannot be asked
+        :raises WheelhouseError: there is no room
+        """
+        warned: dict[str, tuple[str, ...]] = {}
+        begun: dict[str, Future[Judgement]] = {}
+        for pin in lock.wheels:
+            name = pin.file.filename
+            if before := self._before(name, pin.sha256, pip_version):
+                warned[name] = before.warnings
+            else:
+                begun[name] = self._begin(pin.file, pin.sha256, pin.size, pip)
+        with self._mutex:
+            new = begun.keys() - self._told
+            self._told |= new
+        if new:
+            console.say(f"{lock.cell.id}: pip unpacks {len(new)} new wheels")
+        for pin in lock.wheels:
+            name = pin.file.filename
+            if name not in begun:
+                continue
+            said = begun[name].result()
+            if said.problem:
+                raise FileError(
+                    f"pip cannot install {name}: {said.problem}",
+                    hint="name another file"
+                    if pin.file.origin is Origin.DIRECT
+                    else f"require another version, such as {pin.project}!={pin.version} in "
+                    "the requirements or the constraints",
+                )
+            warned[name] = said.warnings
+        return warned
+
+    def cancel(self) -> None:
+        """Begin nothing more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        with self._mutex:
+            for one in self._waiting:
+                one.judged.cancel()
+            self._waiting.clear()
+
+    def join(self) -> None:
+        """Wait for what is under way."""
+        self._pool.shutdown()
+
+    def _before(self, name: str, sha256: str, pip_version: str) -> FileEntry | None:
+        known = self._known.get(name)
+        same = known and (known.sha256, known.pip) == (sha256, pip_version)
+        return known if same else None
+
+    def _begin(self, file: IndexFile, sha256: str, size: int, pip: Pip) -> Future[Judgement]:
+        key = file.filename, sha256
+        with self._mutex:
+            if key in self._begun:
+                return self._begun[key]
+            try:
+                project = str(parse_wheel_filename(file.filename)[0])
+            except InvalidWheelFilename:  # it is in no lock
+                project = ""
+            one = _Waiting(project, file, size)
+            self._begun[key] = one.judged
+            self._waiting.append(one)
+            try:
+                self._pool.submit(self._work, pip)
+            except RuntimeError:  # the run is being closed
+                self._waiting.remove(one)
+                one.judged.cancel()
+        return one.judged
+
+    def _work(self, pip: Pip) -> None:
+        """Have what is waiting unpacked, as much of it as one call is given."""
+        share, size = list[_Waiting](), 0
+        with self._mutex:
+            while self._waiting and (not share or size + self._waiting[0].size <= _AT_ONCE):
+                share.append(self._waiting.popleft())
+                size += share[-1].size
+        if not share:
+            return
+        try:
+            wheels = [Packed(one.project, self._named(one.file), one.size) for one in share]
+            found = unpack(wheels, self._wheelhouse, pip=pip)
+        except BaseException as error:  # noqa: BLE001 - it is for those who wait to see
+            for one in share:
+                one.judged.set_exception(error)
+        else:
+            for one in share:
+                one.judged.set_result(found[one.file.filename])
