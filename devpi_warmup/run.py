@@ -15,7 +15,7 @@ from devpi_warmup.build.host import Interpreters
 from devpi_warmup.errors import WarmupError, together
 from devpi_warmup.index.fetcher import Fetcher
 from devpi_warmup.index.opening import open_index
-from devpi_warmup.inputs import pip_config, sources
+from devpi_warmup.inputs import sources
 from devpi_warmup.preparing import Preparing
 from devpi_warmup.private_server.server import FOLDER, PrivateServer
 from devpi_warmup.prove.judge import unpacker
@@ -30,7 +30,7 @@ from devpi_warmup.wheelhouse.kit import page_of_server
 from devpi_warmup.wheelhouse.warmth import PRIVATE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from devpi_warmup.index.pages import IndexFile
     from devpi_warmup.inputs.cells import Cell
@@ -51,13 +51,13 @@ class Run:
         self,
         config: Config,
         *,
-        python: str,
+        settings: Callable[[], PipConfig],
         wheelhouse: Wheelhouse | None = None,
         upgrade: Upgrade | None = None,
     ) -> None:
         """Open everything a run needs.
 
-        :param python: an interpreter with pip, whose settings say how to connect
+        :param settings: gives those of pip, which say how to connect
         :param wheelhouse: of that configuration, if somebody else looks at it, too
         :param upgrade: which pins of the last locks are not to stay
         :raises WarmupError: the index, the server or the wheelhouse is no good
@@ -71,16 +71,16 @@ class Run:
         self._server: PrivateServer | None = None
         self._stack = ExitStack()
         try:
-            settings = pip_config.read(process.run, python)
-            if settings.ignored:
-                console.say(f"ignored settings of pip: {', '.join(settings.ignored)}")
+            pip = settings()
+            if pip.ignored:
+                console.say(f"ignored settings of pip: {', '.join(pip.ignored)}")
             self._stack.enter_context(self._wheelhouse.held())
             upgrade = upgrade or Upgrade()
             kept.check(upgrade, self._wheelhouse, config.cells)
-            url = config.index or self._private_index(config, settings)
+            url = config.index or self._private_index(config, pip)
             roots = [r for found in self._requirements.values() for r in found.requirements]
             projects = (root.name for root in roots if root.url is None)
-            opened = open_index(url, settings, projects)
+            opened = open_index(url, pip, projects)
             self._fetcher = Fetcher(opened.index, self._wheelhouse, opened.devpi)
             digests = {name: found.digest for name, found in self._requirements.items()}
             shown = config.index.url if config.index else f"{PRIVATE} ({FOLDER}/)"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import atexit
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from devpi_warmup import console
+from devpi_warmup import console, process
 from devpi_warmup.errors import WarmupError
+from devpi_warmup.inputs import pip_config
 from devpi_warmup.inputs.cells import Cell
 from devpi_warmup.inputs.targets import Target
 from devpi_warmup.report import publishing
@@ -137,15 +139,17 @@ class Warmup:
             console.quiet_libraries()
             begin(self.config, "warmup")
             try:
-                # Here and not above: report runs inside the gap, where nothing else is.
-                from devpi_warmup.run import Run  # noqa: PLC0415
+                with ThreadPoolExecutor(1) as beside:
+                    settings = beside.submit(pip_config.read, process.run, python_of(session))
+                    # Here and not above: report runs inside the gap, where nothing else is.
+                    from devpi_warmup.run import Run  # noqa: PLC0415
 
-                self._run = Run(
-                    self.config,
-                    python=python_of(session),
-                    wheelhouse=self._wheelhouse,
-                    upgrade=upgrade,
-                )
+                    self._run = Run(
+                        self.config,
+                        settings=settings.result,
+                        wheelhouse=self._wheelhouse,
+                        upgrade=upgrade,
+                    )
                 if not session._runner.global_config.stop_on_first_error:  # noqa: SLF001
                     ahead = (first, *self._selected(session))
                     self._run.ahead(ahead, python=python_of(session))

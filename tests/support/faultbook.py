@@ -15,10 +15,12 @@ from unittest import mock
 from catalogue import Upload
 from projects import ROOT
 
+from devpi_warmup import process
 from devpi_warmup.digests import digest
 from devpi_warmup.errors import FileError, WarmupError
 from devpi_warmup.index import simple
 from devpi_warmup.index.transport import Transport
+from devpi_warmup.inputs import pip_config
 from devpi_warmup.inputs.cells import Cell
 from devpi_warmup.inputs.config import Config
 from devpi_warmup.inputs.environments import Environment
@@ -155,7 +157,7 @@ def warm(
     with mock.patch(
         "devpi_warmup.index.opening.Transport", lambda url, settings: hasty(url, settings=HASTY)
     ):
-        run = Run(config, python=sys.executable)
+        run = Run(config, settings=partial(pip_config.read, process.run, sys.executable))
         try:
             run.warm(cell, python=sys.executable)
             run.sweep()
