@@ -85,10 +85,16 @@ def _in_memory() -> Iterator[Path | None]:
         with suppress(OSError), lock.open() as stream:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(lock.parent, ignore_errors=True)
-    own = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=_MEMORY)
-    with own as folder, Path(folder, "lock").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield Path(folder)
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_MEMORY))
+        try:
+            with (folder / "lock").open("w") as stream:
+                fcntl.flock(stream, fcntl.LOCK_EX)
+                if folder.exists():  # nobody has taken it for a left one, before it was locked
+                    yield folder
+                    return
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _room(memory: Path) -> int:

@@ -187,7 +187,7 @@ def test_a_script_that_memory_has_no_room_for_is_unpacked_on_disk(tmp_path: Path
         "tempfile.TemporaryDirectory = temporary\n"
         "unpack._ROOM = int(sys.argv.pop(1))\n"
         "unpack.main()\n"
-        "print(json.dumps(places[1:]), pathlib.Path(sys.argv[2]).read_text())\n"
+        "print(json.dumps(places), pathlib.Path(sys.argv[2]).read_text())\n"
     )
     argv = [*(str(tmp_path / name) for name in ("wheels.json", "verdicts.json")), str(tmp_path)]
     for room, on_disk in ((10_000, 0), (10, 1)):
@@ -196,6 +196,30 @@ def test_a_script_that_memory_has_no_room_for_is_unpacked_on_disk(tmp_path: Path
         assert '"problem": ""' in said, done.stderr
         assert places[0].startswith("/dev/shm/")
         assert places[1:] == [str(tmp_path)] * on_disk
+
+
+@linux_only
+def test_a_folder_that_another_process_takes_for_a_left_one_is_made_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from devpi_warmup.prove import unpack
+
+    lock, removed = fcntl.flock, list[Path]()
+
+    def late(stream, how):
+        folder = Path(stream.name).parent
+        if how == fcntl.LOCK_EX and not removed:  # before it is locked
+            removed.append(folder)
+            shutil.rmtree(folder)
+        lock(stream, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with unpack._in_memory() as memory:
+        assert memory is not None
+        assert memory.is_dir()
+        assert removed
+        assert memory not in removed
+    assert not memory.exists()
 
 
 @pytest.mark.parametrize("folder", ["", "absent", "empty", "damaged"])
