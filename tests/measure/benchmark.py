@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import contenders
+import requests
 import workloads
 from contenders import Index
 from indexes import ROOT, plain
@@ -31,6 +32,7 @@ from workloads import Workload
 
 from devpi_warmup import process
 from devpi_warmup.inputs import pip_config
+from devpi_warmup.inputs.pip_config import PipConfig
 from devpi_warmup.private_server.server import PrivateServer
 
 PARENT = (  # prints the seconds of CPU of what it ran, and the KiB of its largest process
@@ -42,6 +44,7 @@ PARENT = (  # prints the seconds of CPU of what it ran, and the KiB of its large
 )
 _TICKS = os.sysconf("SC_CLK_TCK")
 _REQUEST = re.compile(rb" (GET|HEAD|POST) /")
+_DOWNLOADED = re.compile(r"files downloaded so far \(([\d.]+) MB\)")
 
 
 @dataclass
@@ -61,6 +64,7 @@ class Row:
     text: str
     costs: list[Cost] = field(default_factory=list)
     incomplete: str = "-"
+    fetched: float = 0.0  # bytes, of those that the locks hold; 1.0 is all of them and no other
 
     def median(self, what: Callable[[Cost], float] = lambda cost: cost.seconds) -> float:
         return statistics.median(map(what, self.costs))
@@ -73,6 +77,7 @@ class Bench:
     folder: Path
     server: PrivateServer
     url: str
+    settings: PipConfig
     rows: dict[str, Row] = field(default_factory=dict)
 
     def run(self, argv: list[str], cwd: Path, **environ: str) -> Cost:
@@ -99,14 +104,18 @@ class Bench:
         return len(_REQUEST.findall(self.server.log.read_bytes()))
 
 
-def ours(bench: Bench, work: Workload, name: str, text: str, *, fresh: bool) -> None:
+def ours(bench: Bench, work: Workload, name: str, text: str, *, fresh: bool, url: str = "") -> None:
     root = bench.folder / "ours"
     if fresh:
         shutil.rmtree(root, ignore_errors=True)
     workloads.write(root, work)
     argv = [sys.executable, "-m", "nox", "-s", "warmup"]
-    bench.add(name, text, bench.run(argv, root, DEVPI_INDEX=bench.url))
+    cost = bench.run(argv, root, DEVPI_INDEX=url or bench.url)
+    bench.add(name, text, cost)
     bench.rows[name].incomplete = "0, proven"
+    downloaded = _DOWNLOADED.findall(cost.said)
+    locked = sum(path.stat().st_size for path in (root / "wheelhouse").glob("*.whl"))
+    bench.rows[name].fetched = float(downloaded[-1]) * 1e6 / locked if downloaded else 0.0
 
 
 def measure(bench: Bench, rounds: int) -> None:
@@ -120,21 +129,52 @@ def measure(bench: Bench, rounds: int) -> None:
                 more = workloads.more(work)
                 ours(bench, more, "W1 more", "again, and one target more", fresh=False)
                 workloads.write(bench.folder / "ours", work)
-            index = Index(bench.url, bench.folder / "other", bench.folder / "ours" / "wheelhouse")
-            for contender in contenders.ALL:
-                if work.name not in contender.works or not contender.here():
-                    continue
-                if contender.once and number > 1:
-                    continue
-                shutil.rmtree(index.folder, ignore_errors=True)
-                index.folder.mkdir()
-                argv = contender.prepared(work, index)
-                name = f"{work.name} {contender.name}"
-                bench.add(name, contender.text, bench.run(argv, index.folder))
-                bench.rows[name].incomplete = contender.incomplete(index)
+            others(bench, work, long=number == 1)
         for count in workloads.COUNTS:
             work = workloads.many(count)
             ours(bench, work, f"many {count}", f"{count} targets", fresh=True)
+        if number in {0, 1}:
+            ours(bench, workloads.most(), "most", "", fresh=True)
+        for session in ("-l", "-s plan"):
+            argv = [sys.executable, "-m", "nox", *session.split()]
+            bench.add(session, "", bench.run(argv, bench.folder / "ours"))
+    cold(bench)
+
+
+def others(bench: Bench, work: Workload, *, long: bool) -> None:
+    index = Index(bench.url, bench.folder / "other", bench.folder / "ours" / "wheelhouse")
+    for contender in contenders.ALL:
+        if work.name not in contender.works or not contender.here():
+            continue
+        if contender.once and not long:
+            continue
+        shutil.rmtree(index.folder, ignore_errors=True)
+        index.folder.mkdir()
+        argv = contender.prepared(work, index)
+        name = f"{work.name} {contender.name}"
+        bench.add(name, contender.text, bench.run(argv, index.folder))
+        bench.rows[name].incomplete = contender.incomplete(index)
+
+
+def cold(bench: Bench) -> None:
+    """Gather W1 through a server that holds nothing, and fetch its files through another."""
+    (fetch,) = (contender for contender in contenders.ALL if contender.name == "fetch")
+    for name in ("cold ours", "cold fetch", "backtracking"):
+        server = PrivateServer(bench.folder / name, settings=bench.settings)
+        try:
+            url = server.start().url if name == "backtracking" else plain(server).url
+            # It lists all projects before its first answer.
+            requests.get(f"{url}/+simple/six/", timeout=300).raise_for_status()
+            if name != "cold fetch":
+                work = workloads.BACKTRACKING if name == "backtracking" else workloads.W1
+                ours(bench, work, name, "", fresh=True, url=url)
+                continue
+            index = Index(url, bench.folder / "cold", bench.folder / "ours" / "wheelhouse")
+            index.folder.mkdir()
+            argv = fetch.prepared(workloads.W1, index)
+            bench.add(name, "", bench.run(argv, index.folder))
+        finally:
+            server.stop()
 
 
 HEAD = """| command | seconds: median, lowest to highest | of ours fresh \
@@ -185,6 +225,17 @@ in ours alone.
 `{many}` for more and more targets, empty wheelhouse: {targets}.
 
 ![time against the number of targets](benchmark.svg)
+
+## Measured once
+
+| what | |
+|---|---|
+| W2 for 30 targets, empty wheelhouse | {most:.1f} s; largest process {peak} MiB |
+| W1 through a devpi that holds nothing yet, after it has listed all projects | {cold:.1f} s; a plain fetch of the same \
+files through another such {plain:.1f} s |
+| `nox -l`, `nox -s plan` | {list:.2f} s, {plan:.2f} s |
+| bytes downloaded, of those that the locks hold | W1 {w1_bytes:.0%}, W2 {w2_bytes:.0%}, `{back}` through the \
+private server, which holds nothing yet, {back_bytes:.0%} |
 """
 
 
@@ -204,6 +255,16 @@ def page(bench: Bench, rounds: int) -> str:
         table1=table(bench, "W1"),
         table2=table(bench, "W2"),
         targets=targets,
+        most=bench.rows["most"].median(),
+        peak=bench.rows["most"].costs[0].peak >> 20,
+        cold=bench.rows["cold ours"].median(),
+        plain=bench.rows["cold fetch"].median(),
+        list=bench.rows["-l"].median(),
+        plan=bench.rows["-s plan"].median(),
+        w1_bytes=bench.rows["W1 fresh"].fetched,
+        w2_bytes=bench.rows["W2 fresh"].fetched,
+        back=" ".join(workloads.BACKTRACKING.requirements),
+        back_bytes=bench.rows["backtracking"].fetched,
     )
 
 
@@ -239,7 +300,7 @@ def main() -> None:
     server = PrivateServer(ROOT / ".devpi", settings=settings)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            bench = Bench(Path(folder), server, plain(server).url)
+            bench = Bench(Path(folder), server, plain(server).url, settings)
             measure(bench, rounds)
     finally:
         server.stop()

@@ -9,6 +9,7 @@ from pathlib import Path
 from indexes import ROOT
 
 PYTHONS = ("3.9", "3.10", "3.13")
+_SIX = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 COUNTS = (3, 9, 18, 30)
 NOXFILE = f"import sys; sys.path.insert(0, {str(ROOT)!r})\nimport devpi_warmup\n\ndevpi_warmup.register()\n"
 
@@ -40,6 +41,10 @@ W2 = Workload(
 )
 
 
+# Newer releases of each forbid those of the others, so many are looked at.
+BACKTRACKING = Workload("backtracking", ("boto3", "botocore", "aiobotocore"))
+
+
 def more(work: Workload) -> Workload:
     """One target more, most of whose files are those of another."""
     platform = "manylinux_2_28_x86_64"
@@ -53,8 +58,14 @@ def many(count: int) -> Workload:
         *("manylinux_2_28_x86_64", "win_amd64", "macosx_11_0_arm64", "manylinux_2_28_aarch64"),
         "musllinux_1_2_x86_64",
     )
-    pythons = PYTHONS if count <= 9 else ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
+    pythons = PYTHONS if count <= 9 else _SIX
     return replace(W1, name="many", pythons=pythons, platforms=platforms[: count // len(pythons)])
+
+
+def most() -> Workload:
+    """W2 for thirty targets: six Pythons on five platforms."""
+    platforms = (*W2.platforms, "manylinux_2_28_x86_64", "manylinux_2_28_aarch64")
+    return replace(W2, name="most", pythons=_SIX, platforms=platforms)
 
 
 def write(root: Path, work: Workload) -> None:
