@@ -37,14 +37,15 @@ TESTS = ROOT / "tests" / "support"
 def real(request: pytest.FixtureRequest) -> Path:
     """The real files of a kit, downloaded once by pip and kept between runs."""
     folder: Path = request.config.cache.mkdir("kit")
+    own = metadata_of(io.BytesIO(build()[1]))["requires_dist"]
+    tools = ["pip", "virtualenv", "nox", DEVPI_SERVER, "devpi-client", *own]
+    whole = folder / "whole"
     with FileLock(folder / "lock"):
-        if not (folder / "whole").exists():
-            own = metadata_of(io.BytesIO(build()[1]))["requires_dist"]
-            tools = ["pip", "virtualenv", "nox", DEVPI_SERVER, "devpi-client", *own]
+        if not whole.exists() or whole.read_text() != json.dumps(tools):
             argv = [sys.executable, "-m", "pip", "download", "-q", "-d", str(folder), *tools]
             platforms = ("--only-binary=:all:", f"--platform={OWN_PLATFORM}")
             subprocess.run([*argv, *platforms], check=True)
-            (folder / "whole").touch()
+            whole.write_text(json.dumps(tools))
     return folder
 
 
