@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -159,7 +160,9 @@ class Warmup:
             except WarmupError as error:
                 self._broken = error  # for every cell
                 raise
-            atexit.register(self.close)  # after Ctrl-C there is no report session
+            # After Ctrl-C there is no report session. Before Python waits for threads: one of them
+            # may wait for an index that is silent. It has that for its own pools, without a name.
+            getattr(threading, "_register_atexit", atexit.register)(self.close)
         return self._run
 
     @cached_property

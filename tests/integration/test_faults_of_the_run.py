@@ -305,7 +305,7 @@ def test_a_stopped_run_is_simply_run_again(
     project, upstream, path = stoppable
     with stopped_at(project, upstream, path) as process:
         os.killpg(process.pid, signum)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=25)  # devpi waits for the upstream for 30 seconds
     assert process.returncode == returncode, output
     assert "Traceback" not in output
     assert whole_files(project, upstream)
