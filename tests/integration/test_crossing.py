@@ -237,6 +237,7 @@ def test_what_lies_elsewhere_is_not_carried(ready: Project) -> None:
     assert "base.txt lies outside project/" in done.stderr
 
 
+@pytest.mark.long
 def test_what_includes_and_own_wheels_name_is_carried(ready: Project, tmp_path: Path) -> None:
     from catalogue import make_wheel
 

@@ -204,6 +204,7 @@ def test_data_that_was_copied_wrongly_is_named(warm: Project) -> None:
     assert "copy what the sender has brought" in done.stderr
 
 
+@pytest.mark.long
 def test_data_that_is_not_sealed_says_so(warm: Project) -> None:
     words = "is not sealed since the last warmup"
     assert words in warm.nox("-s", "verify-devpi").stderr

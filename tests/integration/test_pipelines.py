@@ -262,11 +262,16 @@ def test_github_with_a_target_that_fails(
     assert "installed:" not in done.output
 
 
+# Before its fixtures: what every job installs is only made where one will run.
+gitlab_only = pytest.mark.skipif(
+    shutil.which("gitlab-ci-local") is None,
+    reason="gitlab-ci-local is not here: npm install -g gitlab-ci-local@4.73.0",
+)
+
+
 @pytest.fixture
 def gitlab(foreign: Project) -> Callable[[str, str], Done]:
-    program = shutil.which("gitlab-ci-local")
-    if program is None:
-        pytest.skip("gitlab-ci-local is not here: npm install -g gitlab-ci-local@4.73.0")
+    program = str(shutil.which("gitlab-ci-local"))
 
     def gitlab(template: str, inputs: str) -> Done:
         (foreign.root / "templates").mkdir()
@@ -288,6 +293,7 @@ def gitlab(foreign: Project) -> Callable[[str, str], Done]:
     return gitlab
 
 
+@gitlab_only
 def test_gitlab_in_one_job(foreign: Project, gitlab: Callable[[str, str], Done]) -> None:
     done = gitlab("wheelhouse", f"      verify: [{CELLS[0]}]\n")
     assert done.returncode == 0, done.output
@@ -296,6 +302,7 @@ def test_gitlab_in_one_job(foreign: Project, gitlab: Callable[[str, str], Done])
     assert "linted" in done.output
 
 
+@gitlab_only
 @pytest.mark.parametrize("whole", [True, False])
 def test_gitlab_as_a_fan_out(
     foreign: Project, devpi: Devpi, gitlab: Callable[[str, str], Done], whole: bool

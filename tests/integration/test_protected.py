@@ -108,7 +108,9 @@ def wanted(project: Project, devpi: Devpi) -> Project:
 
 
 @linux_only
-@pytest.mark.parametrize("source", ["url", "netrc", "keyring"])
+@pytest.mark.parametrize(
+    "source", ["url", "netrc", pytest.param("keyring", marks=pytest.mark.long)]
+)
 def test_a_secret_opens_the_index_and_is_nowhere(
     wanted: Project, devpi: Devpi, authority: Authority, tmp_path: Path, source: str
 ) -> None:

@@ -100,6 +100,7 @@ def test_nobody_is_built_who_is_not_listed(warmed: Project, devpi: Devpi) -> Non
     assert not [path for path in devpi.upstream.asked if path.endswith("sd_shy-1.0.tar.gz")]
 
 
+@pytest.mark.long
 def test_which_versions_and_targets_may_be_built(warmed: Project, devpi: Devpi) -> None:
     for version in ("1.0", "2.0"):
         devpi.upstream.upload("sd-some", make_sdist("sd-some", version))
@@ -148,22 +149,29 @@ def test_what_fails_to_build_says_why_once(warmed: Project, devpi: Devpi) -> Non
             {"built_as": ("sd-lie", "2.0")},
             "sd_lie-1.0.tar.gz gives sd_lie-2.0-py3-none-any.whl, which is not sd-lie 1.0",
         ),
-        (
+        pytest.param(
             "sd-other",
             {"built_as": ("another", "1.0")},
             "sd_other-1.0.tar.gz gives another-1.0-py3-none-any.whl, which is not sd-other 1.0",
+            marks=pytest.mark.long,
         ),
         ("sd-lack", {"static": ("sd-nowhere>=1",)}, "what it requires to be built cannot be had"),
-        (
+        pytest.param(
             "sd-host",
             {
                 "tag": f"cp{OWN_PYTHON.replace('.', '')}-cp{OWN_PYTHON.replace('.', '')}-linux_x86_64"
             },
             "sd-host 1.0 is to be built inside: the wheel that is built of it here is for",
+            marks=pytest.mark.long,
         ),
         ("sd-new", {"requires_python": ">=3.99"}, "sd-new"),
         ("sd-urls", {"static": ("x @ https://files.example.com/x.whl",)}, "cannot be had"),
-        ("sd-boom", {"build": "os._exit(3)"}, "sd-boom 1.0 cannot be built: "),
+        pytest.param(
+            "sd-boom",
+            {"build": "os._exit(3)"},
+            "sd-boom 1.0 cannot be built: ",
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_what_cannot_be_covered(
@@ -261,6 +269,7 @@ def test_a_build_that_hangs_leaves_nobody(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @linux_only
+@pytest.mark.long
 def test_wheels_of_ones_own(warmed: Project, devpi: Devpi) -> None:
     devpi.upstream.add("sd-dep", "1.0")
     dist = warmed.root / "dist"
@@ -385,6 +394,7 @@ def test_what_builds_badly_ends_in_words(
     assert "raised exception" not in done.stderr
 
 
+@pytest.mark.long
 def test_a_build_with_an_older_wheel_of_itself(warmed: Project, devpi: Devpi) -> None:
     devpi.upstream.add("sd-self", "1.0")
     devpi.upstream.upload("sd-self", make_sdist("sd-self", "2.0", static=("sd-self<2",)))

@@ -268,6 +268,7 @@ def test_a_build_limits_the_patch_releases_too(warmed: Project, devpi: Devpi) ->
     assert cells["cp313-win_amd64"]["from"] == "3.13.2"
 
 
+@pytest.mark.long
 def test_old_setuptools_gets_the_wheel_that_it_needs(warmed: Project, devpi: Devpi) -> None:
     devpi.upstream.add("setuptools", "68.0", requires_python="<3.8")
     devpi.upstream.add("setuptools", "84.0", requires_python=">=3.9")
@@ -286,6 +287,7 @@ def test_old_setuptools_gets_the_wheel_that_it_needs(warmed: Project, devpi: Dev
     assert "--build-constraint" not in head
 
 
+@pytest.mark.long
 def test_what_fits_by_now_is_built_again(warmed: Project, devpi: Devpi) -> None:
     """What a former run has learnt of a wheel never stands in the place of the wheel."""
     devpi.upstream.upload("tb-again", make_sdist("tb-again", "1.0", build=compiled("tb_again")))
