@@ -63,8 +63,11 @@ def many(count: int) -> Workload:
 
 
 def most() -> Workload:
-    """W2 for thirty targets: six Pythons on five platforms."""
-    platforms = (*W2.platforms, "manylinux_2_28_x86_64", "manylinux_2_28_aarch64")
+    """W2 for thirty targets: six Pythons on five platforms that all of it has wheels for."""
+    platforms = (
+        *("manylinux_2_28_x86_64", "manylinux_2_28_aarch64", "win_amd64"),
+        *("macosx_14_0_arm64", "macosx_15_0_arm64"),
+    )
     return replace(W2, name="most", pythons=_SIX, platforms=platforms)
 
 
