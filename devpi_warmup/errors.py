@@ -77,6 +77,14 @@ class SeveralError(WarmupError):
         return "\n  ".join([f"{len(self.errors)} problems:", *texts])
 
 
+def no_thread(error: RuntimeError) -> WarmupError:
+    """Say that no more work is begun: the run is being closed, or the machine has no thread."""
+    return WarmupError(
+        f"nothing more can be begun: {error}",
+        hint="unless the run was stopped, raise the limits of processes and of memory",
+    )
+
+
 def together(errors: Sequence[WarmupError]) -> WarmupError:
     """Return several errors as one; one stays what it is."""
     return errors[0] if len(errors) == 1 else SeveralError(errors)

@@ -7,6 +7,7 @@ Nothing of it is under a final name yet: that is for the session, in its turn.
 
 from __future__ import annotations
 
+import errno
 import os
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from devpi_warmup import console, process
-from devpi_warmup.errors import FileError, together
+from devpi_warmup.errors import FileError, WarmupError, no_thread, together
 from devpi_warmup.index.pages import parse_wheel
 from devpi_warmup.prove.forks import Forks
 from devpi_warmup.prove.referee import referee
@@ -42,6 +43,10 @@ if TYPE_CHECKING:
     from devpi_warmup.wheelhouse.lock import Lock, LockedPin, Pin
     from devpi_warmup.wheelhouse.manifest import Manifest
 
+_NO_ROOM = WarmupError(
+    "there is no room left for temporary files",
+    hint="make room where TMPDIR points, or name another folder in it",
+)
 _JUDGES = 4  # at once, where there are as many processors
 
 
@@ -136,6 +141,7 @@ class Preparing:
 
     def cancel(self) -> None:
         """Begin nothing more."""
+        self._forks.cancel()
         self._unpacking.cancel()
         for pool in self._pools:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -164,12 +170,13 @@ class Preparing:
                 step()
             except BaseException as error:  # noqa: BLE001 - it is for the session to see
                 self._fetcher.progress.settled()
-                done.set_exception(error)
+                full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
+                done.set_exception(_NO_ROOM if full else error)
 
         try:
             pool.submit(run)
-        except RuntimeError:  # the run is being closed
-            done.cancel()
+        except RuntimeError as error:  # cancelled, nobody who waits for it would wake up
+            done.set_exception(no_thread(error))
 
     def _choose(self, done: Future[Ready], cell: Cell, pip: Pip) -> None:
         with self._fetcher.progress.doing(f"resolving {cell.id}"):

@@ -6,6 +6,7 @@ import functools
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -66,7 +67,10 @@ def run(argv: Sequence[str], *, env: Mapping[str, str], timeout: float | None = 
 
 
 class Serving:
-    """A program that answers numbered lines, in any order, until its standard input ends."""
+    """A program that answers numbered lines, in any order, until its standard input ends.
+
+    It and what it starts are a group of processes: what a terminal sends to ours is not for them.
+    """
 
     def __init__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
         """Start it."""
@@ -79,13 +83,18 @@ class Serving:
             text=True,
             encoding="utf-8",
             errors="replace",
+            start_new_session=True,
         )
         self._waiting: dict[str, Future[str]] = {}
         self._numbers = itertools.count()
         self._ended = False
         self._mutex = threading.Lock()
         self._reader = threading.Thread(target=self._read, name="answers", daemon=True)
-        self._reader.start()
+        try:
+            self._reader.start()
+        except RuntimeError:
+            self.kill()
+            raise
 
     def ask(self, line: str) -> str:
         """Return its answer to a line, or "" where it has ended; any number at once."""
@@ -100,6 +109,11 @@ class Serving:
                 stdin.write(f"{number} {line}\n")
                 stdin.flush()
         return answer.result()
+
+    def kill(self) -> None:
+        """End it at once, and what it has started."""
+        with suppress(OSError):  # it has ended
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """Let it end, and wait for that."""

@@ -30,6 +30,7 @@ def main() -> int:
     os.set_blocking(end, False)
     signal.set_wakeup_fd(end, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})  # who started us may block it
     calls: dict[int, str] = {}
     lines, more = b"", True
     while more or calls:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -36,6 +38,7 @@ class Forks:
         self._servers: dict[tuple[str, ...], Serving] = {}
         self._mutex = Lock()
         self._serves = hasattr(os, "fork")
+        self._cancelled = False
 
     def __call__(
         self, argv: Sequence[str], *, env: Mapping[str, str], timeout: float | None = None
@@ -45,6 +48,8 @@ class Forks:
         if self._serves and place is not None:
             if done := self._fork((*argv[:place], _SERVER), argv[place:], env):
                 return done
+            if self._cancelled:
+                return Completed(-signal.SIGKILL, "", "")
             self._serves = False
         return self._runner(argv, env=env, timeout=timeout)
 
@@ -52,7 +57,16 @@ class Forks:
         """Have a process import pip: the calls of that pip will come soon."""
         argv, env = pip.isolated(_SERVER)
         if self._serves:
-            self._server(tuple(argv), env)
+            with suppress(OSError, RuntimeError):  # then it is tried again by who calls
+                self._server(tuple(argv), env)
+
+    def cancel(self) -> None:
+        """Stop what is under way, and begin nothing more."""
+        with self._mutex:
+            self._cancelled = True
+            servers = [*self._servers.values()]
+        for server in servers:
+            server.kill()
 
     def close(self) -> None:
         """End the processes."""
@@ -66,7 +80,11 @@ class Forks:
             outputs = Path(folder, "stdout"), Path(folder, "stderr")
             for path in outputs:
                 path.touch()  # a fork may be killed before it writes
-            answer = self._server(program, env).ask(json.dumps([*map(str, outputs), *arguments]))
+            try:
+                server = self._server(program, env)
+            except (OSError, RuntimeError):  # the machine has no process, or no thread for it
+                return None
+            answer = server.ask(json.dumps([*map(str, outputs), *arguments]))
             if not answer.lstrip("-").isdecimal():
                 return None
             texts = (path.read_text(encoding="utf-8", errors="replace") for path in outputs)
@@ -74,6 +92,8 @@ class Forks:
 
     def _server(self, program: tuple[str, ...], env: Mapping[str, str]) -> Serving:
         with self._mutex:
+            if self._cancelled:
+                raise RuntimeError
             if program not in self._servers:
                 self._servers[program] = Serving(program, env)
             return self._servers[program]

@@ -31,7 +31,7 @@ _FROM_LOCK = ("--require-hashes", "--only-binary=:all:", "--no-cache-dir", "--qu
 def _zlib_ng() -> tuple[str, ...]:
     """Return the folder of a faster zlib, where there is one for this platform."""
     spec = find_spec("zlib_ng")
-    return tuple(spec.submodule_search_locations or ()) if spec else ()
+    return tuple(spec.submodule_search_locations or ())[:1] if spec else ()
 
 
 @dataclass(frozen=True)
@@ -125,14 +125,17 @@ class Pip:
             *(f"--report={folder / 'report.json'}", *target.pip_flags, "-r", str(lock), *more),
         )
 
-    def unpack(self, wheels: Path, verdicts: Path, folder: Path) -> Completed:
+    def unpack(self, wheels: Path, verdicts: Path, folder: Path, *, fast: bool) -> Completed:
         """Unpack wheels as pip installs them; nothing of them is run.
 
         :param wheels: a JSON list of projects, each with the path of its wheel
         :param verdicts: for what is the matter with each
         :param folder: has room for one of them unpacked
+        :param fast: with another zlib than that of Python, where there is one
         """
-        return self.offline(UNPACK, str(wheels), str(verdicts), str(folder), *_zlib_ng())
+        return self.offline(
+            UNPACK, str(wheels), str(verdicts), str(folder), *(_zlib_ng() if fast else ())
+        )
 
     def download_lock(
         self,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from devpi_warmup.inputs.requirements import RequirementSet, RootRequirement
+    from devpi_warmup.process import Completed
     from devpi_warmup.prove.pip import Pip
 
 
@@ -99,6 +100,8 @@ def _referee(
                 "pip has no space left for its temporary files",
                 hint="make room where TMPDIR points, or name another folder in it",
             )
+        if done.returncode < 0:
+            raise ended(done, f"pip cannot judge the lock of {lock.cell.id}")
         if done.returncode != 0:
             raise RefereeError(
                 f"pip refuses the lock offline:\n{indented(done.last_lines().splitlines())}",
@@ -108,6 +111,22 @@ def _referee(
         report = json.loads((work / "report.json").read_text(encoding="utf-8"))
     _compare(lock, report)
     return str(report["pip_version"])
+
+
+def ended(done: Completed, problem: str) -> RefereeError:
+    """Say that a program of ours has ended before its end.
+
+    :param problem: what it can not do therefore
+    """
+    if done.returncode < 0:
+        return RefereeError(
+            f"{problem}: it was ended by signal {-done.returncode}",
+            hint="where the system has run out of memory, make some free; then run it again",
+        )
+    lines = indented(done.last_lines().splitlines())
+    return RefereeError(
+        f"{problem}:\n{lines}", hint="this is a fault of devpi-warmup: please report it"
+    )
 
 
 def _lines(roots: Sequence[RootRequirement]) -> str:

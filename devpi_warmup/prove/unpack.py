@@ -27,11 +27,13 @@ from typing import IO, Any
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own below it, and gone afterwards
 _PREFIX = "devpi-warmup-"
 _ROOM = 256 << 20  # bytes that are written there of one wheel
+_DEEPEST = 10_000  # levels of calls; a path has 2048 levels at most
 _CHUNK = 1 << 20  # bytes
 _NICE = 10  # who waits for it waits for others first
 _LOCAL_HEADER = 30  # bytes before the name of a member; APPNOTE.TXT 4.3.7 of the zip format
 _NOT_PLAIN = 0x1 | 0x20 | 0x40  # flags of what is encrypted, or a patch
 _UTF_8 = 0x800
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 NO_SPACE = "there is no space left for what it holds"
 
 
@@ -47,7 +49,7 @@ class _Warnings(logging.Handler):
 
 
 def main() -> int:
-    """Write what is the matter with each wheel, "" for nothing, and what pip warns of."""
+    """Write of each wheel what is the matter, "" for nothing, and what pip warns of; in order."""
     wheels, verdicts, folder = (Path(argument) for argument in sys.argv[1:4])
     if hasattr(os, "nice"):
         os.nice(_NICE)
@@ -55,17 +57,15 @@ def main() -> int:
     logging.getLogger("pip").addHandler(warnings)
     saving = _Saving(_inflate(*sys.argv[4:]))
     saving.begin()
-    found: dict[str, Any] = {}
+    found: list[dict[str, Any]] = []
     with _in_memory() as memory:
         for project, path in json.loads(wheels.read_text(encoding="utf-8")):
             for place in filter(None, (memory, folder)):
                 warnings.lines = []
-                saving.room = _room(place) if place == memory else sys.maxsize
-                with tempfile.TemporaryDirectory(dir=place) as own:
-                    problem = _problem(project, path, Path(own) / "unpacked")
+                problem = _problem(project, path, place, saving, in_memory=place == memory)
                 if problem != NO_SPACE:
                     break
-            found[Path(path).name] = {"problem": problem, "warnings": warnings.lines}
+            found.append({"problem": problem, "warnings": warnings.lines})
     verdicts.write_text(json.dumps(found), encoding="utf-8")
     return 0
 
@@ -82,23 +82,54 @@ def _in_memory() -> Iterator[Path | None]:
     import fcntl  # noqa: PLC0415 - where that folder is, this is
 
     for lock in _MEMORY.glob(f"{_PREFIX}*/lock"):
-        with suppress(OSError), lock.open() as stream:
+        with suppress(OSError), _opened(lock) as stream:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(lock.parent, ignore_errors=True)
+            _remove(lock.parent)
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_MEMORY))
+        folder: Path | None = None
+        lock_file: IO[str] | None = None
         try:
-            with (folder / "lock").open("w") as stream:
-                fcntl.flock(stream, fcntl.LOCK_EX)
+            with suppress(OSError):  # it may be full, of names as well
+                folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_MEMORY))
+                lock_file = (folder / "lock").open("w")
+            if folder is None or lock_file is None:
+                yield None
+                return
+            with lock_file:
+                fcntl.flock(lock_file, fcntl.LOCK_EX)
                 if folder.exists():  # nobody has taken it for a left one, before it was locked
                     yield folder
                     return
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            if folder is not None:
+                _remove(folder)
 
 
-def _room(memory: Path) -> int:
-    return min(_ROOM, shutil.disk_usage(memory).free // 2)
+def _opened(path: Path) -> IO[bytes]:
+    return open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")  # noqa: PTH123 - any kind
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder that a wheel may have filled, however deep it is."""
+    with suppress(Exception):
+        shutil.rmtree(folder)
+    if not folder.exists():
+        return
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, _DEEPEST))
+    try:  # by paths: rmtree has a file open for each level
+        for here, _, names in os.walk(folder, topdown=False):
+            for name in names:
+                with suppress(OSError):
+                    os.unlink(os.path.join(here, name))  # noqa: PTH108, PTH118 - as walk has them
+            with suppress(OSError):
+                os.rmdir(here)  # noqa: PTH106
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def _room(folder: Path) -> int:
+    return min(_ROOM, shutil.disk_usage(folder).free // 2)
 
 
 def _inflate(folder: str = "") -> Any:
@@ -109,7 +140,7 @@ def _inflate(folder: str = "") -> Any:
     """
     spec = PathFinder.find_spec("zlib_ng", [folder]) if folder else None
     if spec and spec.loader:
-        with suppress(ImportError):
+        with suppress(Exception):  # whatever lies there
             module = module_from_spec(spec)
             spec.loader.exec_module(module)
             return module
@@ -196,7 +227,23 @@ def _size_and_crc(file: IO[bytes], info: zipfile.ZipInfo, inflate: Any) -> tuple
     return size, crc
 
 
-def _problem(project: str, path: str, folder: Path) -> str:
+def _problem(project: str, path: str, place: Path, saving: _Saving, *, in_memory: bool) -> str:
+    """Return what is the matter with a wheel, in a folder of its own below a place."""
+    own = None
+    try:
+        own = Path(tempfile.mkdtemp(dir=place))
+        saving.room = _room(own) if in_memory else sys.maxsize
+        return _said(project, path, own / "unpacked")
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        return NO_SPACE
+    finally:
+        if own is not None:
+            _remove(own)
+
+
+def _said(project: str, path: str, folder: Path) -> str:
     from pip._internal.models.scheme import Scheme  # noqa: PLC0415
     from pip._internal.operations.install.wheel import install_wheel  # noqa: PLC0415
 
@@ -206,7 +253,7 @@ def _problem(project: str, path: str, folder: Path) -> str:
     try:
         install_wheel(project, path, scheme, project, pycompile=False, warn_script_location=False)
     except Exception as error:  # noqa: BLE001 - a hostile file raises anything
-        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if isinstance(error, OSError) and error.errno in _FULL:
             return NO_SPACE
         words = " ".join(str(error).split()).replace(str(folder), "…").replace(path, "it")
         kind = "" if type(error).__module__.startswith("pip.") else f"{type(error).__name__}: "

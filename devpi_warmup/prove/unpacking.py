@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from devpi_warmup import console
-from devpi_warmup.errors import FileError
+from devpi_warmup.errors import FileError, no_thread
 from devpi_warmup.prove.judge import Judgement, Packed, unpack
 from devpi_warmup.wheelhouse.origins import Origin
 
@@ -80,8 +80,7 @@ class Unpacking:
 
         :param pip_version: of that pip; what the same has unpacked before is not unpacked again
         :raises FileError: pip cannot install one of them
-        :raises RefereeError: this pip cannot be asked
-        :raises WheelhouseError: there is no room
+        :raises WarmupError: it says nothing of one
         """
         warned: dict[str, tuple[str, ...]] = {}
         begun: dict[str, Future[Judgement]] = {}
@@ -101,6 +100,8 @@ class Unpacking:
             if name not in begun:
                 continue
             said = begun[name].result()
+            if said.unsaid is not None:
+                raise said.unsaid
             if said.problem:
                 raise FileError(
                     f"pip cannot install {name}: {said.problem}",
@@ -143,9 +144,9 @@ class Unpacking:
             self._waiting.append(one)
             try:
                 self._pool.submit(self._work, pip)
-            except RuntimeError:  # the run is being closed
+            except RuntimeError as error:
                 self._waiting.remove(one)
-                one.judged.cancel()
+                one.judged.set_exception(no_thread(error))
         return one.judged
 
     def _work(self, pip: Pip) -> None:
@@ -160,9 +161,9 @@ class Unpacking:
         try:
             wheels = [Packed(one.project, self._named(one.file), one.size) for one in share]
             found = unpack(wheels, self._wheelhouse, pip=pip)
+            for one, said in zip(share, found, strict=True):
+                one.judged.set_result(said)
         except BaseException as error:  # noqa: BLE001 - it is for those who wait to see
             for one in share:
-                one.judged.set_exception(error)
-        else:
-            for one in share:
-                one.judged.set_result(found[one.file.filename])
+                if not one.judged.done():
+                    one.judged.set_exception(error)

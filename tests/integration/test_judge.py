@@ -19,8 +19,8 @@ from projects import Devpi, Project, linux_only
 from devpi_warmup.digests import digest
 from devpi_warmup.errors import WheelhouseError
 from devpi_warmup.index.pages import IndexFile
-from devpi_warmup.process import run
-from devpi_warmup.prove.judge import Judgement, Packed, judge, unpacker
+from devpi_warmup.process import Completed, run
+from devpi_warmup.prove.judge import Judgement, Packed, judge, unpack, unpacker
 from devpi_warmup.prove.pip import UNPACK, Pip
 from devpi_warmup.wheelhouse.files import Wheelhouse
 from devpi_warmup.wheelhouse.lock import Pin
@@ -160,18 +160,73 @@ def test_what_pip_warns_of_is_kept(wheelhouse: Wheelhouse) -> None:
     assert "more than three elements" in warning
 
 
-def test_no_room_to_unpack(wheelhouse: Wheelhouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    from devpi_warmup.prove import unpack
+def answering(answers: dict[str, str | int]) -> tuple[Pip, list[list[str]]]:
+    """A pip that says this of wheels, or ends with that status; and what it was asked."""
+    asked: list[list[str]] = []
 
-    pin = pin_of(wheelhouse, make_zip(contents()))
+    def answer(argv, *, env, timeout=None):
+        place = argv.index(UNPACK)
+        names = [Path(path).name for _, path in json.loads(Path(argv[place + 1]).read_text())]
+        asked.append([*names, *(["fast"] if argv[place + 4 :] else [])])
+        said = [answers[name] for name in names]
+        if ended := [one for one in said if isinstance(one, int)]:
+            return Completed(ended[0], "", "what it said last")
+        found = [{"problem": problem, "warnings": []} for problem in said]
+        Path(argv[place + 2]).write_text(json.dumps(found))
+        return Completed(0, "", "")
 
-    def full(argv, *, env, timeout=None):
-        verdicts = Path(argv[argv.index(UNPACK) + 2])
-        verdicts.write_text(f'{{"{NAME}": {{"problem": "{unpack.NO_SPACE}", "warnings": []}}}}')
-        return run(["true"], env=env)
+    return Pip(sys.executable, answer), asked
 
+
+def packed(*names: str) -> list[Packed]:
+    return [Packed("x", Path("nowhere", name), 1) for name in names]
+
+
+def test_no_room_to_unpack(wheelhouse: Wheelhouse) -> None:
+    """It is said of the wheel that has none, and of no other."""
+    from devpi_warmup.prove.unpack import NO_SPACE
+
+    pip, _ = answering({"a": "", "b": NO_SPACE})
+    good, bad = unpack(packed("a", "b"), wheelhouse, pip=pip)
+    assert (good.unsaid, good.problem) == (None, "")
+    assert isinstance(bad.unsaid, WheelhouseError)
     with pytest.raises(WheelhouseError, match="has no room to unpack"):
-        judged([pin], wheelhouse, pip=Pip(sys.executable, full))
+        judge(packed("b"), wheelhouse, pip=pip)
+
+
+@pytest.mark.parametrize(("status", "words"), [(-9, "ended by signal 9"), (1, "what it said last")])
+def test_what_ends_with_one_wheel_says_the_others(
+    wheelhouse: Wheelhouse, status: int, words: str
+) -> None:
+    pip, asked = answering({"a": "", "b": status, "c": "broken"})
+    first, second, third = unpack(packed("a", "b", "c"), wheelhouse, pip=pip)
+    assert (first.problem, first.unsaid, third.problem) == ("", None, "broken")
+    assert "pip cannot unpack b:" in str(second.unsaid)
+    assert words in str(second.unsaid)
+    assert asked == [["a", "b", "c", "fast"], ["a"], ["b"], ["c"]]
+
+
+def test_two_files_of_one_name_are_two(wheelhouse: Wheelhouse, tmp_path: Path) -> None:
+    good = make_zip(contents())
+    bad = bytearray(good)
+    bad[bad.index(b"Metadata-Version") + 20] ^= 1
+    wheels = []
+    for name, data in (("bad", bytes(bad)), ("good", good)):
+        path = tmp_path / name / NAME
+        path.parent.mkdir()
+        path.write_bytes(data)
+        wheels.append(Packed("x", path, len(data)))
+    first, second = unpack(wheels, wheelhouse, pip=Pip(sys.executable, run))
+    assert "CRC" in first.problem
+    assert second.problem == ""
+
+
+def test_a_deep_wheel_leaves_nothing(wheelhouse: Wheelhouse) -> None:
+    names = ["a/" * depth for depth in (300, 600, 900, 1200)]
+    data = make_zip(contents(**{f"{name}x": "" for name in names}))
+    left = {*Path("/dev/shm").glob("devpi-warmup-*")}
+    assert said(wheelhouse, data) == ""
+    assert {*Path("/dev/shm").glob("devpi-warmup-*")} == left
 
 
 @linux_only
@@ -182,12 +237,12 @@ def test_a_script_that_memory_has_no_room_for_is_unpacked_on_disk(tmp_path: Path
     code = (
         "import json, pathlib, sys, tempfile\n"
         "from devpi_warmup.prove import unpack\n"
-        "places, made = [], tempfile.TemporaryDirectory\n"
+        "places, made = [], tempfile.mkdtemp\n"
         "def temporary(**named): places.append(str(named['dir'])); return made(**named)\n"
-        "tempfile.TemporaryDirectory = temporary\n"
+        "tempfile.mkdtemp = temporary\n"
         "unpack._ROOM = int(sys.argv.pop(1))\n"
         "unpack.main()\n"
-        "print(json.dumps(places), pathlib.Path(sys.argv[2]).read_text())\n"
+        "print(json.dumps(places[1:]), pathlib.Path(sys.argv[2]).read_text())\n"
     )
     argv = [*(str(tmp_path / name) for name in ("wheels.json", "verdicts.json")), str(tmp_path)]
     for room, on_disk in ((10_000, 0), (10, 1)):
@@ -220,6 +275,30 @@ def test_a_folder_that_another_process_takes_for_a_left_one_is_made_again(
         assert removed
         assert memory not in removed
     assert not memory.exists()
+
+
+@linux_only
+def test_a_lock_that_is_no_file_is_waited_for_by_nobody() -> None:
+    from devpi_warmup.prove import unpack
+
+    folder = Path("/dev/shm", f"devpi-warmup-pipe-{os.getpid()}")
+    folder.mkdir()
+    os.mkfifo(folder / "lock")
+    with unpack._in_memory() as memory:
+        assert memory is not None
+    assert not folder.exists()
+
+
+@linux_only
+def test_where_memory_takes_no_folder_there_is_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    from devpi_warmup.prove import unpack
+
+    def full(**_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(unpack.tempfile, "mkdtemp", full)
+    with unpack._in_memory() as memory:
+        assert memory is None
 
 
 @pytest.mark.parametrize("folder", ["", "absent", "empty", "damaged"])
