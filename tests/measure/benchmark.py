@@ -207,7 +207,7 @@ PAGE = """\
 # What it costs
 
 Written by `nox -s measure -- benchmark {rounds}` on {cpus} processors, {system}, Python {python}: whole processes, in turn
-within one run, {rounds} rounds, against one warm devpi-server on loopback. Compare the ratios: seconds are those of one
+within one run, {times} after one that warms it, against one warm devpi-server on loopback. Compare the ratios: seconds are those of one
 machine. "Without all projects" counts targets for which a project of our lock has no file: often a gap, though other
 versions may need other projects. The proof that devpi holds each file, and that real pip accepts each lock offline, is
 in ours alone.
@@ -246,6 +246,7 @@ def page(bench: Bench, rounds: int) -> str:
     )
     return PAGE.format(
         rounds=rounds,
+        times="one round" if rounds == 1 else f"{rounds} rounds",
         cpus=os.cpu_count(),
         system=f"{platform.system()} {platform.machine()}",
         python=platform.python_version(),
