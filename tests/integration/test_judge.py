@@ -249,25 +249,29 @@ def test_a_script_that_memory_has_no_room_for_is_unpacked_on_disk(tmp_path: Path
         "def temporary(**named): places.append(str(named['dir'])); return made(**named)\n"
         "tempfile.mkdtemp = temporary\n"
         "unpack._ROOM = int(sys.argv.pop(1))\n"
+        "unpack._MEMORY = pathlib.Path(sys.argv.pop(1))\n"
         "unpack.main()\n"
         "print(json.dumps(places[1:]), pathlib.Path(sys.argv[2]).read_text())\n"
     )
     argv = [*(str(tmp_path / name) for name in ("wheels.json", "verdicts.json")), str(tmp_path)]
+    memory = tmp_path / "memory"  # its own: no other process clears it
+    memory.mkdir()
     for room, on_disk in ((10_000, 0), (10, 1)):
-        done = run([sys.executable, "-c", code, str(room), *argv], env=os.environ)
+        done = run([sys.executable, "-c", code, str(room), str(memory), *argv], env=os.environ)
         places, said = json.JSONDecoder().raw_decode(done.stdout)[0], done.stdout
         assert '"problem": ""' in said, done.stderr
-        assert places[0].startswith("/dev/shm/")
+        assert Path(places[0]).parent == memory
         assert places[1:] == [str(tmp_path)] * on_disk
 
 
 @linux_only
 def test_a_folder_that_another_process_takes_for_a_left_one_is_made_again(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from devpi_warmup.prove import unpack
 
     lock, removed = fcntl.flock, list[Path]()
+    monkeypatch.setattr(unpack, "_MEMORY", tmp_path)
 
     def late(stream, how):
         folder = Path(stream.name).parent
@@ -286,10 +290,13 @@ def test_a_folder_that_another_process_takes_for_a_left_one_is_made_again(
 
 
 @linux_only
-def test_a_lock_that_is_no_file_is_waited_for_by_nobody() -> None:
+def test_a_lock_that_is_no_file_is_waited_for_by_nobody(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     from devpi_warmup.prove import unpack
 
-    folder = Path("/dev/shm", f"devpi-warmup-pipe-{os.getpid()}")
+    monkeypatch.setattr(unpack, "_MEMORY", tmp_path)
+    folder = tmp_path / "devpi-warmup-pipe"
     folder.mkdir()
     os.mkfifo(folder / "lock")
     with unpack._in_memory() as memory:
