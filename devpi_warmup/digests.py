@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from threading import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ class Digests:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, int, int, int], str] = {}
+        self._mutex = Lock()
+        self._under_way: dict[tuple[str, int, int, int], Lock] = {}
 
     def of(self, path: Path) -> str:
         """Return the sha256 of a file's bytes.
@@ -27,9 +30,12 @@ class Digests:
         :raises OSError: it cannot be read
         """
         key = _state(path)
-        if key not in self._known:
-            self._known[key] = digest(path)
-        return self._known[key]
+        with self._mutex:
+            one = self._under_way.setdefault(key, Lock())
+        with one:  # whoever asks meanwhile waits for it
+            if key not in self._known:
+                self._known[key] = digest(path)
+            return self._known[key]
 
     def know(self, path: Path, sha256: str) -> None:
         """Take the digest of a file that was computed while it was written.

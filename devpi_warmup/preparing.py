@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
@@ -108,7 +109,8 @@ class Preparing:
         self._judges = ThreadPoolExecutor(judges, thread_name_prefix="judges")
         self._gatherer = ThreadPoolExecutor(1, thread_name_prefix="gatherer")
         self._closer = ThreadPoolExecutor(1, thread_name_prefix="closer")
-        self._pools = (self._engine, self._gatherer, self._judges, self._closer)
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
+        self._pools = (self._engine, self._gatherer, self._judges, self._closer, self._reader)
         self._cells: dict[Cell, Future[Ready]] = {}
         self._forks = Forks(process.run)
         self._unpacking = Unpacking(fetcher.wheelhouse, before.files, fetcher.named)
@@ -126,6 +128,9 @@ class Preparing:
                 self._cells[cell] = done = Future[Ready]()
                 self._fetcher.progress.cells += 1
                 self._submit(self._engine, done, partial(self._choose, done, cell, pip))
+                if not self._upgrade.everything:
+                    with suppress(RuntimeError):  # then whoever wants it reads it
+                        self._reader.submit(self._read_ahead, cell)
 
     def of(self, cell: Cell, pip: Pip) -> Ready:
         """Return a cell once it is prepared, or is known to stand as it is.
@@ -232,6 +237,16 @@ class Preparing:
         self._forks.begin(pip)  # it will judge this cell
         stay = kept(last, wheelhouse, cell, self._upgrade)
         return choose(requirements, cell, fetcher, self._builds(pip), stay)
+
+    def _read_ahead(self, cell: Cell) -> None:
+        """Read the files of a cell that may stand, while the index has us wait for its pages.
+
+        Their digests decide whether it does; what they say of themselves, reports tell.
+        """
+        entry = self._before.cells.get(cell.id)
+        if entry is not None and entry.verdict and self._fetcher.here(entry.files):
+            for name in entry.files:
+                self._fetcher.wheelhouse.about(name)
 
     def _judge(self, lock: Lock, pip: Pip) -> Prepared:
         """Hold the files of a lock against each other, and have pip resolve it.

@@ -217,6 +217,7 @@ class Run:
         if self._builds is not None and self._builds.ran:
             self._wheelhouse.digests.forget()  # foreign code has run: look at every byte again
         files = {file for file in self._held if file.indexed}
+        self._journal.keep()  # devpi may not answer
         with console.never_silent(f"devpi is asked for {len(files)} files"):
             self._journal.proven(self._fetcher.sweep(files))
 

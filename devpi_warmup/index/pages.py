@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import chain
@@ -14,7 +15,13 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from mousebender import simple
 from packaging.tags import Tag, parse_tag
-from packaging.utils import BuildTag, NormalizedName, canonicalize_name, parse_wheel_filename
+from packaging.utils import (
+    BuildTag,
+    InvalidWheelFilename,
+    NormalizedName,
+    canonicalize_name,
+    parse_wheel_filename,
+)
 from packaging.version import InvalidVersion, Version
 
 from devpi_warmup.errors import IndexAccessError
@@ -31,6 +38,7 @@ SDIST_SUFFIXES = (
     *(".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar", ".tbz"),
     *(".tar.xz", ".txz", ".tlz", ".tar.lz", ".tar.lzma"),
 )
+SDIST = "an sdist"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -132,10 +140,30 @@ class Page:
         counted = Counter(file.filename for file in self.files)
         return {f.filename: f for f in self.files if counted[f.filename] == 1}
 
+    @cached_property
+    def without_wheel(self) -> tuple[tuple[Version, str, IndexFile], ...]:
+        """Of the versions without any wheel, what each has instead, and the file of it."""
+        read = ((_other(self.project, file), file) for file in self.others if not file.yanked)
+        told = ((*one, file) for one, file in read if one is not None)
+        return tuple(found for found in told if found[0] not in self.versions)
+
     @property
     def files(self) -> Iterator[IndexFile]:
         """Everything on the page."""
         return chain((wheel.file for wheel in self.wheels), self.others)
+
+
+def _other(project: NormalizedName, file: IndexFile) -> tuple[Version, str] | None:
+    """Return the version of a file that is not a plain wheel of a project, and what it is."""
+    if sdist := parse_sdist(project, file):
+        return sdist.version, SDIST
+    stem, _, label = file.filename.removesuffix(".whl").rpartition("-")
+    if file.filename.endswith(".whl") and label:
+        with suppress(InvalidWheelFilename, InvalidVersion):
+            name, version, _, _ = parse_wheel_filename(f"{stem}.whl")
+            kind = f"a wheel variant ({label}), which pip does not know"
+            return (version, kind) if name == project else None
+    return None
 
 
 def parse_sdist(project: NormalizedName, file: IndexFile) -> Sdist | None:

@@ -16,11 +16,11 @@ from resolvelib import BaseReporter, ResolutionImpossible, Resolver
 from resolvelib.resolvers import ResolutionTooDeep, Result
 
 from devpi_warmup.errors import ResolutionError, WarmupError, together
-from devpi_warmup.index.pages import Wheel
+from devpi_warmup.index.pages import SDIST, Wheel
 from devpi_warmup.inputs.requirements import for_target
 from devpi_warmup.resolve.builds import Unbuilt
 from devpi_warmup.resolve.impossible import ImpossibleError, impossible
-from devpi_warmup.resolve.others import SDIST, newest_without_wheel
+from devpi_warmup.resolve.others import newest_without_wheel
 from devpi_warmup.resolve.patch_range import patch_range
 from devpi_warmup.resolve.provider import Provider
 from devpi_warmup.resolve.requirement import PYTHON, Candidate, ResolverRequirement

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from devpi_warmup.index.pages import parse_sdist
+from devpi_warmup.index.pages import SDIST, parse_sdist
 from devpi_warmup.resolve.explain import SHOWN
-from devpi_warmup.resolve.others import SDIST, newest_without_wheel
+from devpi_warmup.resolve.others import newest_without_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -163,6 +164,9 @@ class Warmup:
             # After Ctrl-C there is no report session. Before Python waits for threads: one of them
             # may wait for an index that is silent. It has that for its own pools, without a name.
             getattr(threading, "_register_atexit", atexit.register)(self.close)
+            atexit.register(
+                gc.freeze
+            )  # at its end Python would go over all that was read once more
         return self._run
 
     @cached_property

@@ -47,7 +47,7 @@ class Wheelhouse:
         self.path = path
         self.shown = shown or path.name
         self.digests = Digests()
-        self.abouts: dict[str, About] = {}  # what wheels that were opened say, by sha256
+        self.abouts: dict[str, About] = {}  # what files that were opened say, by sha256
 
     @classmethod
     def of(cls, config: Config) -> Wheelhouse:
@@ -108,10 +108,12 @@ class Wheelhouse:
         """Return what a file says of itself; what cannot be read is said, not raised."""
         path = self.path / filename
         try:
-            known = self.abouts.get(self.digests.of(path)) if self.abouts else None
+            sha256 = self.digests.of(path)
         except OSError:
-            known = None
-        return known or about(path)
+            return about(path)
+        if sha256 not in self.abouts:
+            self.abouts[sha256] = about(path)
+        return self.abouts[sha256]
 
     def publish(self, stored: StoredFile, filename: str) -> StoredFile:
         """Give a staged file its final name, in one step; others may be reading it where it is.

@@ -156,6 +156,9 @@ class ManifestJournal:
     ) -> None:
         """Leave a cell as the last run has entered it; what is shown of it is that of this run.
 
+        Nothing is written of it before :meth:`keep`: until then the manifest says of it what the
+        last run was shown.
+
         :param wanted: the files of its lock
         :param unswept: what is known of files of the index until the sweep has asked for them
         :param unshown: why it cannot be shown that every base of the index has answered
@@ -163,7 +166,7 @@ class ManifestJournal:
         known = self.manifest.files
         files = {f.filename: replace(known[f.filename], proof=_proof(f, unswept)) for f in wanted}
         entry = replace(self.manifest.cells[cell.id], unshown=unshown)
-        self._write({cell.id: entry}, files)
+        self._enter({cell.id: entry}, files)
         for path in self._wheelhouse.build_lock_paths(cell.id):
             path.unlink(missing_ok=True)
         self._wheelhouse.drop_outdated(cell.id)
@@ -206,6 +209,10 @@ class ManifestJournal:
     def notes(self, cell: Cell) -> tuple[str, ...]:
         """Return what the user may want to know of a covered cell."""
         return self.manifest.notes(self.manifest.cells[cell.id])
+
+    def keep(self) -> None:
+        """Write what is known now."""
+        manifest.write(self._wheelhouse, self.manifest)
 
     def proven(self, proofs: Mapping[IndexFile, Proof]) -> None:
         """Enter the last word of devpi on files of this run."""
@@ -252,12 +259,17 @@ class ManifestJournal:
     def _write(
         self, cells: Mapping[str, CellEntry], files: Mapping[str, FileEntry] | None = None
     ) -> None:
+        self._enter(cells, files)
+        self.keep()
+
+    def _enter(
+        self, cells: Mapping[str, CellEntry], files: Mapping[str, FileEntry] | None = None
+    ) -> None:
         self.manifest = replace(
             self.manifest,
             cells={**self.manifest.cells, **cells},
             files={**self.manifest.files, **(files or {})},
         )
-        manifest.write(self._wheelhouse, self.manifest)
 
 
 def _by_name(files: Mapping[IndexFile, str]) -> dict[str, str]:

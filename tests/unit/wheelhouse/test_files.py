@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from devpi_warmup.errors import WheelhouseError
+from devpi_warmup.wheelhouse import files
+from devpi_warmup.wheelhouse.about import About
 from devpi_warmup.wheelhouse.files import Wheelhouse, write_text
 
 if sys.version_info >= (3, 11):
@@ -62,3 +64,22 @@ def test_a_wheelhouse_that_is_a_file(tmp_path: Path) -> None:
     path.touch()
     with pytest.raises(WheelhouseError, match="cannot be written"), Wheelhouse(path).held():
         pass
+
+
+def test_what_a_file_says_of_itself_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = list[Path]()
+
+    def about(path: Path) -> About:
+        read.append(path)
+        return About(summary="once")
+
+    monkeypatch.setattr(files, "about", about)
+    wheelhouse = Wheelhouse(tmp_path)
+    (tmp_path / "one.whl").write_bytes(b"bytes")
+    said = [wheelhouse.about("one.whl").summary for _ in range(2)]
+    assert (said, len(read)) == (["once"] * 2, 1)
+    (tmp_path / "one.whl").write_bytes(b"other bytes")
+    wheelhouse.about("one.whl")
+    assert len(read) == 2
