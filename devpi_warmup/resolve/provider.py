@@ -25,7 +25,7 @@ from devpi_warmup.resolve.prefetch import Prefetch
 from devpi_warmup.resolve.requirement import PYTHON, Candidate, ResolverRequirement, combine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from packaging.utils import NormalizedName
@@ -130,19 +130,14 @@ class Provider(AbstractProvider[ResolverRequirement, Candidate, str]):
         """Sort by: promoted, direct, pinned, upper-bounded, the user's order, bounded, name."""
         self._information[identifier] = list(information[identifier])
         wants = [requirement for requirement, _ in self._information[identifier]]
-        specifiers = [specifier for wanted in wants for specifier in wanted.specifier]
-        pinned = any(s.operator[:2] == "==" and "*" not in s.version for s in specifiers)
-        bounded_above = any(
-            s.operator in {"<", "<=", "~="} or (s.operator == "==" and "*" in s.version)
-            for s in specifiers
-        )
+        bounds = [wanted.bounds for wanted in wants]
         return (
             identifier not in self._promoted,
             all(wanted.exact is None for wanted in wants),
-            not pinned,
-            not bounded_above,
+            not any(bound.pinned for bound in bounds),
+            not any(bound.above for bound in bounds),
             self._roots.order.get(identifier, math.inf),
-            not specifiers,
+            not any(bound.any for bound in bounds),
             identifier,
         )
 
@@ -151,7 +146,7 @@ class Provider(AbstractProvider[ResolverRequirement, Candidate, str]):
         identifier: str,
         requirements: Mapping[str, Iterator[ResolverRequirement]],
         incompatibilities: Mapping[str, Iterator[Candidate]],
-    ) -> Iterable[Candidate]:
+    ) -> Iterable[Candidate] | Callable[[], Iterable[Candidate]]:
         own = list(requirements[identifier])
         project, extras = own[0].project, own[0].extras
         rejected = set(incompatibilities.get(identifier, ()))
@@ -172,14 +167,18 @@ class Provider(AbstractProvider[ResolverRequirement, Candidate, str]):
                 and self.is_satisfied_by(constraint, candidate)
                 and all(self.is_satisfied_by(wanted, candidate) for wanted in own)
             ]
-        return [
-            candidate
-            for wheel in self.finder.search(project, *combine([constraint, *own, *base]))
-            if (candidate := Candidate(project, extras, wheel.version, wheel)) not in rejected
-        ]
+        found = self.finder.search(project, *combine([constraint, *own, *base]))
+
+        def made() -> Iterator[Candidate]:  # the first will do, of hundreds
+            for wheel in found:
+                candidate = Candidate(project, extras, wheel.version, wheel)
+                if not rejected or candidate not in rejected:
+                    yield candidate
+
+        return made
 
     def is_satisfied_by(self, requirement: ResolverRequirement, candidate: Candidate) -> bool:
-        if requirement.project in self._given_up:
+        if self._given_up and requirement.project in self._given_up:
             return True
         if requirement.exact is not None:
             return candidate.wheel == requirement.exact.wheel

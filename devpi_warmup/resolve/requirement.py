@@ -40,6 +40,15 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Bounds:
+    """What a specifier does: it names one version, bounds it from above, or does anything."""
+
+    pinned: bool
+    above: bool
+    any: bool
+
+
+@dataclass(frozen=True)
 class ResolverRequirement:
     """A requirement as the resolver sees it.
 
@@ -71,6 +80,19 @@ class ResolverRequirement:
         if version not in known:
             known[version] = self.specifier.contains(version, prereleases=True)
         return known[version]
+
+    @cached_property
+    def bounds(self) -> Bounds:
+        """How far its specifier leaves a choice; asked for in each step, too."""
+        every = [*self.specifier]
+        return Bounds(
+            pinned=any(s.operator[:2] == "==" and "*" not in s.version for s in every),
+            above=any(
+                s.operator in {"<", "<=", "~="} or (s.operator == "==" and "*" in s.version)
+                for s in every
+            ),
+            any=bool(every),
+        )
 
     @cached_property
     def _known(self) -> dict[Version, bool]:
