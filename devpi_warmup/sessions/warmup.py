@@ -15,6 +15,7 @@ from devpi_warmup.errors import WarmupError
 from devpi_warmup.inputs import pip_config
 from devpi_warmup.inputs.cells import Cell
 from devpi_warmup.inputs.targets import Target
+from devpi_warmup.memory import have_threads_share
 from devpi_warmup.report import publishing
 from devpi_warmup.sessions import arguments
 from devpi_warmup.sessions.common import Names, check_options, fail, missing_library, python_of
@@ -139,6 +140,7 @@ class Warmup:
             raise self._broken
         if self._run is None:
             console.quiet_libraries()
+            have_threads_share()
             begin(self.config, "warmup")
             try:
                 with ThreadPoolExecutor(1) as beside:
@@ -164,9 +166,7 @@ class Warmup:
             # After Ctrl-C there is no report session. Before Python waits for threads: one of them
             # may wait for an index that is silent. It has that for its own pools, without a name.
             getattr(threading, "_register_atexit", atexit.register)(self.close)
-            atexit.register(
-                gc.freeze
-            )  # at its end Python would go over all that was read once more
+            atexit.register(gc.freeze)  # else Python goes over all of it once more, at its end
         return self._run
 
     @cached_property
