@@ -44,6 +44,7 @@ PARENT = (  # prints the seconds of CPU of what it ran, and the KiB of its large
 )
 _TICKS = os.sysconf("SC_CLK_TCK")
 _REQUEST = re.compile(rb" (GET|HEAD|POST) /")
+_GOTTEN = re.compile(r" GET /\S*/([^/\s]+\.whl)(\.metadata)?\s")
 _DOWNLOADED = re.compile(r"files downloaded so far \(([\d.]+) MB\)")
 
 
@@ -64,6 +65,7 @@ class Row:
     text: str
     costs: list[Cost] = field(default_factory=list)
     incomplete: str = "-"
+    whole: tuple[int, int] = (0, 0)
     fetched: float = 0.0  # bytes, of those that the locks hold; 1.0 is all of them and no other
 
     def median(self, what: Callable[[Cost], float] = lambda cost: cost.seconds) -> float:
@@ -168,6 +170,7 @@ def cold(bench: Bench) -> None:
             if name != "cold fetch":
                 work = workloads.BACKTRACKING if name == "backtracking" else workloads.W1
                 ours(bench, work, name, "", fresh=True, url=url)
+                bench.rows[name].whole = whole(server, bench.folder / "ours" / "wheelhouse")
                 continue
             index = Index(url, bench.folder / "cold", bench.folder / "ours" / "wheelhouse")
             index.folder.mkdir()
@@ -175,6 +178,14 @@ def cold(bench: Bench) -> None:
             bench.add(name, "", bench.run(argv, index.folder))
         finally:
             server.stop()
+
+
+def whole(server: PrivateServer, wheelhouse: Path) -> tuple[int, int]:
+    """Return how many wheels no lock holds were downloaded whole, of those that were looked at."""
+    found = _GOTTEN.findall(server.log.read_text(encoding="utf-8", errors="replace"))
+    locked = {path.name for path in wheelhouse.glob("*.whl")}
+    downloaded = {name for name, metadata in found if not metadata} - locked
+    return len(downloaded), len({name for name, _ in found} - locked)
 
 
 HEAD = """| command | seconds: median, lowest to highest | of ours fresh \
@@ -206,11 +217,11 @@ def table(bench: Bench, work: str) -> str:
 PAGE = """\
 # What it costs
 
-Written by `nox -s measure -- benchmark {rounds}` on {cpus} processors, {system}, Python {python}: whole processes, in turn
-within one run, {times} after one that warms it, against one warm devpi-server on loopback. Compare the ratios: seconds are those of one
-machine. "Without all projects" counts targets for which a project of our lock has no file: often a gap, though other
-versions may need other projects. The proof that devpi holds each file, and that real pip accepts each lock offline, is
-in ours alone.
+Written by `nox -s measure -- benchmark {rounds}` on {cpus} processors, {system}, Python {python}: whole processes, in
+turn within one run, {times} after one that warms it, against one warm devpi-server on loopback. Compare the ratios:
+seconds are those of one machine. "Without all projects" counts targets for which a project of our lock has no file:
+often a gap, though other versions may need other projects. The proof that devpi holds each file, and that real pip
+accepts each lock offline, is in ours alone.
 
 ## W1: `{w1}`, for three Pythons on three platforms
 
@@ -235,7 +246,8 @@ in ours alone.
 files through another such {plain:.1f} s |
 | `nox -l`, `nox -s plan` | {list:.2f} s, {plan:.2f} s |
 | bytes downloaded, of those that the locks hold | W1 {w1_bytes:.0%}, W2 {w2_bytes:.0%}, `{back}` through the \
-private server, which holds nothing yet, {back_bytes:.0%} |
+private server, which holds nothing yet, {back_bytes:.0%}: of {looked} wheels that were looked at and that no lock holds, \
+{whole} were downloaded whole, as the registry has no METADATA of them alone |
 """
 
 
@@ -266,6 +278,8 @@ def page(bench: Bench, rounds: int) -> str:
         w2_bytes=bench.rows["W2 fresh"].fetched,
         back=" ".join(workloads.BACKTRACKING.requirements),
         back_bytes=bench.rows["backtracking"].fetched,
+        whole=bench.rows["backtracking"].whole[0],
+        looked=bench.rows["backtracking"].whole[1],
     )
 
 
