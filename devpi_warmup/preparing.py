@@ -1,7 +1,7 @@
 """What is done for a cell before its session: it is resolved, fetched, and judged by pip.
 
-One thread resolves cell after cell; those that are resolved are judged beside it, several at once,
-and wheels are unpacked as soon as they are here.
+One thread resolves cell after cell; beside it, one looks whether those of the last run stand. Those
+that are resolved are judged, several at once, and wheels are unpacked as soon as they are here.
 Nothing of it is under a final name yet: that is for the session, in its turn.
 """
 
@@ -24,7 +24,7 @@ from devpi_warmup.prove.unpacking import Unpacking
 from devpi_warmup.resolve.kept import kept, last_lock
 from devpi_warmup.resolve.lock_files import texts_of
 from devpi_warmup.resolve.resolver import choose, survey
-from devpi_warmup.standing import Given, Standing, standing
+from devpi_warmup.standing import Given, Standing, judged_before, standing
 from devpi_warmup.wheelhouse.changes import changes
 from devpi_warmup.wheelhouse.members import checked
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from devpi_warmup.wheelhouse.changes import Change
     from devpi_warmup.wheelhouse.files import StoredFile
     from devpi_warmup.wheelhouse.lock import Lock, LockedPin, Pin
-    from devpi_warmup.wheelhouse.manifest import Manifest
+    from devpi_warmup.wheelhouse.manifest import CellEntry, Manifest
 
 _NO_ROOM = WarmupError(
     "there is no room left for temporary files",
@@ -109,8 +109,10 @@ class Preparing:
         self._judges = ThreadPoolExecutor(judges, thread_name_prefix="judges")
         self._gatherer = ThreadPoolExecutor(1, thread_name_prefix="gatherer")
         self._closer = ThreadPoolExecutor(1, thread_name_prefix="closer")
+        self._looker = ThreadPoolExecutor(1, thread_name_prefix="looker")
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
-        self._pools = (self._engine, self._gatherer, self._judges, self._closer, self._reader)
+        choosing = self._looker, self._reader, self._engine
+        self._pools = (*choosing, self._gatherer, self._judges, self._closer)
         self._cells: dict[Cell, Future[Ready]] = {}
         self._forks = Forks(process.run)
         self._unpacking = Unpacking(fetcher.wheelhouse, before.files, fetcher.named)
@@ -127,10 +129,23 @@ class Preparing:
             if cell not in self._cells:
                 self._cells[cell] = done = Future[Ready]()
                 self._fetcher.progress.cells += 1
-                self._submit(self._engine, done, partial(self._choose, done, cell, pip))
-                if not self._upgrade.everything:
-                    with suppress(RuntimeError):  # then whoever wants it reads it
-                        self._reader.submit(self._read_ahead, cell)
+                self._begin(done, cell, pip)
+
+    def _begin(self, done: Future[Ready], cell: Cell, pip: Pip) -> None:
+        entry = self._before.cells.get(cell.id)
+        if cell.environment in self._wrong:
+            self._submit(self._engine, done, partial(self._choose, done, cell, pip))
+        elif entry is None or not entry.verdict:
+            self._judged_later(done, cell, pip)
+        else:
+            self._submit(self._looker, done, partial(self._look, done, cell, pip))
+            if not self._upgrade.everything:
+                with suppress(RuntimeError):  # then whoever wants it reads it
+                    self._reader.submit(self._read_ahead, entry)
+
+    def _judged_later(self, done: Future[Ready], cell: Cell, pip: Pip) -> None:
+        self._forks.begin(pip)
+        self._submit(self._engine, done, partial(self._choose, done, cell, pip))
 
     def of(self, cell: Cell, pip: Pip) -> Ready:
         """Return a cell once it is prepared, or is known to stand as it is.
@@ -183,14 +198,22 @@ class Preparing:
         except RuntimeError as error:  # cancelled, nobody who waits for it would wake up
             done.set_exception(no_thread(error))
 
+    def _look(self, done: Future[Ready], cell: Cell, pip: Pip) -> None:
+        """See whether a cell stands; resolve it where it does not."""
+        with self._fetcher.progress.doing(f"looking whether {cell.id} stands"):
+            wanted, stands = self._requirements[cell.environment], None
+            if not self._upgrade.moves(pin.project for pin in self._last_of(cell)):
+                stands = standing(cell, self._before, self._fetcher, wanted, pip)
+        if stands is None:
+            self._judged_later(done, cell, pip)
+        else:
+            self._fetcher.progress.settled()
+            done.set_result(stands)
+
     def _choose(self, done: Future[Ready], cell: Cell, pip: Pip) -> None:
         with self._fetcher.progress.doing(f"resolving {cell.id}"):
-            found = self._resolve(cell, pip)
-        if isinstance(found, Standing):
-            self._fetcher.progress.settled()
-            done.set_result(found)
-            return
-        self._submit(self._gatherer, done, partial(self._gather, done, cell, pip, found))
+            fetch = self._resolve(cell, pip)
+        self._submit(self._gatherer, done, partial(self._gather, done, cell, pip, fetch))
 
     def _gather(self, done: Future[Ready], cell: Cell, pip: Pip, fetch: Callable[[], Lock]) -> None:
         try:
@@ -222,29 +245,26 @@ class Preparing:
         self._fetcher.progress.settled()
         done.set_result(prepared)
 
-    def _resolve(self, cell: Cell, pip: Pip) -> Callable[[], Lock] | Standing:
+    def _resolve(self, cell: Cell, pip: Pip) -> Callable[[], Lock]:
         fetcher, requirements = self._fetcher, self._requirements[cell.environment]
         if wrong := self._wrong.get(cell.environment):
             # The lines that can be used are asked for all the same: one run names every problem.
             found = survey(requirements, cell.target, fetcher)
             raise together([*(problem.error for problem in wrong), *found])
-        wheelhouse = fetcher.wheelhouse
-        self._last[cell] = last = last_lock(wheelhouse, cell)
-        if not self._upgrade.moves(pin.project for pin in last):
-            stands = standing(cell, self._before, fetcher, requirements, pip)
-            if stands is not None:
-                return stands
-        self._forks.begin(pip)  # it will judge this cell
-        stay = kept(last, wheelhouse, cell, self._upgrade)
+        stay = kept(self._last_of(cell), fetcher.wheelhouse, cell, self._upgrade)
         return choose(requirements, cell, fetcher, self._builds(pip), stay)
 
-    def _read_ahead(self, cell: Cell) -> None:
+    def _last_of(self, cell: Cell) -> tuple[LockedPin, ...]:
+        if cell not in self._last:  # one that cannot be read is named once
+            self._last[cell] = last_lock(self._fetcher.wheelhouse, cell)
+        return self._last[cell]
+
+    def _read_ahead(self, entry: CellEntry) -> None:
         """Read the files of a cell that may stand, while the index has us wait for its pages.
 
         Their digests decide whether it does; what they say of themselves, reports tell.
         """
-        entry = self._before.cells.get(cell.id)
-        if entry is not None and entry.verdict and self._fetcher.here(entry.files):
+        if self._fetcher.here(entry.files):
             for name in entry.files:
                 self._fetcher.wheelhouse.about(name)
 
@@ -258,45 +278,22 @@ class Preparing:
         files = {file.filename: self._fetcher.named(file) for file in wanted}
         notes = checked(dict(map(self._members, lock.wheels)), lock.target)
         texts = texts_of(lock, self._fetcher.wheelhouse.shown)
-        verdict, stands = self._verdict(lock, texts, pip), self._stands(lock)
-        if before := stands is not None and stands == verdict:
-            entry = self._before.cells[lock.cell.id]
-            known = self._before.files
+        requirements = self._requirements[lock.cell.environment]
+        verdict = Given.of(lock, texts).verdict(lock.target, requirements.digest, pip)
+        before = judged_before(self._before, lock, verdict)
+        if before is not None:
+            known, version = self._before.files, before.pip
             judged = {pin.file.filename: known[pin.file.filename].warnings for pin in lock.wheels}
-            version = entry.pip
         else:
-            requirements = self._requirements[lock.cell.environment]
             shown = self._fetcher.wheelhouse.shown
             judged, pip = {}, self._forked(pip)
             version = referee(lock, requirements, files, shown=shown, pip=pip).pip_version
         lock = replace(lock, notes=(*lock.notes, *notes))
         last = self._last[lock.cell]
         changed = tuple(changes(last, lock)) if last else ()
-        return Prepared(lock, texts, version, verdict, judged, before, changed)
+        return Prepared(lock, texts, version, verdict, judged, before is not None, changed)
 
     def _members(self, pin: Pin) -> tuple[str, tuple[str, ...]]:
         wheel, name = parse_wheel(pin.project, pin.file), pin.file.filename
         assert wheel is not None  # noqa: S101 - it is locked
         return name, self._fetcher.opened(wheel).members.known(name)
-
-    def _verdict(self, lock: Lock, texts: Sequence[str], pip: Pip) -> str:
-        given = Given(
-            texts=texts,
-            files={pin.file.filename: pin.sha256 for pin in lock.pins},
-            carried={file.filename: sha256 for file, sha256 in lock.sources.items()},
-            wants=[[one.record.metadata, *one.record.wants] for one in lock.to_build],
-        )
-        wanted = self._requirements[lock.cell.environment].digest
-        return given.verdict(lock.target, wanted, pip)
-
-    def _stands(self, lock: Lock) -> str | None:
-        """Return the verdict of a former run on a cell, where it has unpacked the same files."""
-        entry, known = self._before.cells.get(lock.cell.id), self._before.files
-        if entry is None or not entry.gathered or not entry.verdict:
-            return None
-        same = all(
-            (before := known.get(pin.file.filename))
-            and (before.sha256, before.pip) == (pin.sha256, entry.pip)
-            for pin in lock.wheels
-        )
-        return entry.verdict if same else None

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.targets import Target
     from devpi_warmup.prove.pip import Pip
     from devpi_warmup.wheelhouse.files import Wheelhouse
+    from devpi_warmup.wheelhouse.lock import Lock
     from devpi_warmup.wheelhouse.manifest import CellEntry, FileEntry, Manifest
 
 
@@ -67,6 +68,16 @@ class Given:
     files: Mapping[str, str]
     carried: Mapping[str, str]
     wants: Sequence[Sequence[str]]
+
+    @classmethod
+    def of(cls, lock: Lock, texts: Sequence[str]) -> Given:
+        """Return what pip is given of a lock; ``texts`` are its own, in each form."""
+        return cls(
+            texts=texts,
+            files={pin.file.filename: pin.sha256 for pin in lock.pins},
+            carried={file.filename: sha256 for file, sha256 in lock.sources.items()},
+            wants=[[one.record.metadata, *one.record.wants] for one in lock.to_build],
+        )
 
     def verdict(self, target: Target, requirements: str, pip: Pip) -> str:
         """Return a digest of everything that pip's verdict depends on, or "" if that is unknown.
@@ -109,6 +120,18 @@ def standing(
         return None
     files = _listed({name: before.files[name] for name in entry.files}, pages, cell.target)
     return Standing(files, entry.pip) if files is not None else None
+
+
+def judged_before(before: Manifest, lock: Lock, verdict: str) -> CellEntry | None:
+    """Return the entry of a cell where the last run had this verdict, and unpacked these files.
+
+    :param verdict: of :meth:`Given.verdict`
+    """
+    entry, known = before.cells.get(lock.cell.id), before.files
+    if entry is None or not entry.gathered or not verdict or entry.verdict != verdict:
+        return None
+    files = ((known.get(pin.file.filename), pin.sha256) for pin in lock.wheels)
+    return entry if all(f and f.unpacked(sha256, entry.pip) for f, sha256 in files) else None
 
 
 def _is_fixed(

@@ -127,8 +127,7 @@ class Unpacking:
 
     def _before(self, name: str, sha256: str, pip_version: str) -> FileEntry | None:
         known = self._known.get(name)
-        same = known and (known.sha256, known.pip) == (sha256, pip_version)
-        return known if same else None
+        return known if known and known.unpacked(sha256, pip_version) else None
 
     def _begin(self, file: IndexFile, sha256: str, size: int, pip: Pip) -> Future[Judgement]:
         key = file.filename, sha256

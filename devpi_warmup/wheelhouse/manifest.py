@@ -52,6 +52,10 @@ class FileEntry:
     built: BuildRecord | None = None
     licence: str = ""
 
+    def unpacked(self, sha256: str, pip: str) -> bool:
+        """Whether a version of pip has unpacked these bytes."""
+        return (self.sha256, self.pip) == (sha256, pip)
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
         return {
