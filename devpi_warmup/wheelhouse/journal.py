@@ -58,6 +58,7 @@ class ManifestJournal:
             files = {name: replace(file, pip="") for name, file in files.items()}
         own = replace(before, index=index, bases=bases, unpacked_by=unpacked_by, problem="")
         self.manifest = replace(own, files=files)
+        self._unwritten = False  # what nothing is entered in, stays as it is
 
     def begin(self, lock: Lock) -> None:
         """Strike out the cells that this lock is about to change something of."""
@@ -211,8 +212,10 @@ class ManifestJournal:
         return self.manifest.notes(self.manifest.cells[cell.id])
 
     def keep(self) -> None:
-        """Write what is known now."""
-        manifest.write(self._wheelhouse, self.manifest)
+        """Write what was entered, and is not written yet."""
+        if self._unwritten:
+            manifest.write(self._wheelhouse, self.manifest)
+            self._unwritten = False
 
     def proven(self, proofs: Mapping[IndexFile, Proof]) -> None:
         """Enter the last word of devpi on files of this run."""
@@ -270,6 +273,7 @@ class ManifestJournal:
             cells={**self.manifest.cells, **cells},
             files={**self.manifest.files, **(files or {})},
         )
+        self._unwritten = True
 
 
 def _by_name(files: Mapping[IndexFile, str]) -> dict[str, str]:

@@ -34,6 +34,15 @@ def test_a_target_is_struck_out_before_anything_of_it_changes(
     assert states(wheelhouse) == {small.cell.id: "missing"}
 
 
+def test_a_run_that_enters_nothing_writes_nothing(wheelhouse: Wheelhouse, small: Lock) -> None:
+    """It may have asked a wrong address."""
+    enter(journal(wheelhouse), small)
+    before = (wheelhouse.path / "manifest.json").read_bytes()
+    elsewhere = ManifestJournal(wheelhouse, {}, "https://elsewhere.example.com")
+    elsewhere.keep()
+    assert (wheelhouse.path / "manifest.json").read_bytes() == before
+
+
 def test_a_replaced_file_strikes_out_who_needs_it_and_nobody_else(
     wheelhouse: Wheelhouse, small: Lock
 ) -> None:
