@@ -117,6 +117,7 @@ class Preparing:
         self._forks = Forks(process.run)
         self._unpacking = Unpacking(fetcher.wheelhouse, before.files, fetcher.named)
         self._pip: Pip | None = None
+        self._cancelled = False
         fetcher.arrived = self._arrived
 
     def start(self, cells: Iterable[Cell], pip: Pip) -> None:
@@ -133,9 +134,10 @@ class Preparing:
 
     def _begin(self, done: Future[Ready], cell: Cell, pip: Pip) -> None:
         entry = self._before.cells.get(cell.id)
+        wanted = self._requirements[cell.environment].digest
         if cell.environment in self._wrong:
             self._submit(self._engine, done, partial(self._choose, done, cell, pip))
-        elif entry is None or not entry.verdict:
+        elif entry is None or not entry.verdict or entry.requirements_sha256 != wanted:
             self._judged_later(done, cell, pip)
         else:
             self._submit(self._looker, done, partial(self._look, done, cell, pip))
@@ -161,6 +163,7 @@ class Preparing:
 
     def cancel(self) -> None:
         """Begin nothing more."""
+        self._cancelled = True
         self._forks.cancel()
         self._unpacking.cancel()
         for pool in self._pools:
@@ -266,7 +269,8 @@ class Preparing:
         """
         if self._fetcher.here(entry.files):
             for name in entry.files:
-                self._fetcher.wheelhouse.about(name)
+                if not self._cancelled:
+                    self._fetcher.wheelhouse.about(name)
 
     def _judge(self, lock: Lock, pip: Pip) -> Prepared:
         """Hold the files of a lock against each other, and have pip resolve it.

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _MOST = 4  # processes at once, where there are as many processors
 _AT_ONCE = 16 << 20  # bytes of wheels that one call is given
+# What a call is worth that nobody waits for yet: it costs as much as a few small wheels.
+_ENOUGH, _ENOUGH_BYTES = 16, 8 << 20
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,8 @@ class Unpacking:
         self._wheelhouse = wheelhouse
         self._known = known
         self._named = named
-        workers = min(_MOST, os.cpu_count() or 1)
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="unpacking")
+        self._workers = min(_MOST, os.cpu_count() or 1)
+        self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="unpacking")
         self._mutex = Mutex()
         self._waiting = deque[_Waiting]()
         self._begun: dict[tuple[str, str], Future[Judgement]] = {}
@@ -73,7 +75,8 @@ class Unpacking:
         if file.filename.endswith(".whl") and not self._before(
             file.filename, stored.sha256, pip.installed_version
         ):
-            self._begin(file, stored.sha256, stored.size, pip)
+            self._begin(file, stored.sha256, stored.size)
+            self._call(pip, wanted=False)
 
     def of(self, lock: Lock, pip_version: str, pip: Pip) -> dict[str, tuple[str, ...]]:
         """Return what pip warns of when it unpacks the wheels of a lock, by filename.
@@ -89,7 +92,8 @@ class Unpacking:
             if before := self._before(name, pin.sha256, pip_version):
                 warned[name] = before.warnings
             else:
-                begun[name] = self._begin(pin.file, pin.sha256, pin.size, pip)
+                begun[name] = self._begin(pin.file, pin.sha256, pin.size)
+        self._call(pip, wanted=True)
         with self._mutex:
             new = begun.keys() - self._told
             self._told |= new
@@ -129,7 +133,7 @@ class Unpacking:
         known = self._known.get(name)
         return known if known and known.unpacked(sha256, pip_version) else None
 
-    def _begin(self, file: IndexFile, sha256: str, size: int, pip: Pip) -> Future[Judgement]:
+    def _begin(self, file: IndexFile, sha256: str, size: int) -> Future[Judgement]:
         key = file.filename, sha256
         with self._mutex:
             if key in self._begun:
@@ -141,22 +145,42 @@ class Unpacking:
             one = _Waiting(project, file, size)
             self._begun[key] = one.judged
             self._waiting.append(one)
-            try:
-                self._pool.submit(self._work, pip)
-            except RuntimeError as error:
-                self._waiting.remove(one)
-                one.judged.set_exception(no_thread(error))
         return one.judged
 
-    def _work(self, pip: Pip) -> None:
-        """Have what is waiting unpacked, as much of it as one call is given."""
+    def _call(self, pip: Pip, *, wanted: bool) -> None:
+        """Have threads unpack what is waiting.
+
+        :param wanted: whether somebody waits for it; else where that is enough for a call
+        """
+        if not (wanted or self._is_enough()):
+            return
+        try:
+            for _ in range(self._workers if wanted else 1):
+                self._pool.submit(self._work, pip, wanted=wanted)
+        except RuntimeError as error:
+            for one in self._share(0, every=True):
+                one.judged.set_exception(no_thread(error))
+
+    def _share(self, most: int, *, every: bool = False) -> list[_Waiting]:
+        """Take what is waiting; of bytes no more than that, but of a large one."""
         share, size = list[_Waiting](), 0
         with self._mutex:
-            while self._waiting and (not share or size + self._waiting[0].size <= _AT_ONCE):
+            while self._waiting and (every or not share or size + self._waiting[0].size <= most):
                 share.append(self._waiting.popleft())
                 size += share[-1].size
-        if not share:
-            return
+        return share
+
+    def _work(self, pip: Pip, *, wanted: bool) -> None:
+        """Have what is waiting unpacked, as much of it as one call is given; all that is wanted."""
+        while (wanted or self._is_enough()) and (share := self._share(_AT_ONCE)):
+            self._unpack(share, pip)
+
+    def _is_enough(self) -> bool:
+        with self._mutex:
+            size = sum(one.size for one in self._waiting)
+            return len(self._waiting) >= _ENOUGH or size >= _ENOUGH_BYTES
+
+    def _unpack(self, share: list[_Waiting], pip: Pip) -> None:
         try:
             wheels = [Packed(one.project, self._named(one.file), one.size) for one in share]
             found = unpack(wheels, self._wheelhouse, pip=pip)

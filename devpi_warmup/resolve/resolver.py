@@ -180,12 +180,27 @@ def _attempt(
                 same = fetcher.page(wheel.project).wheels
                 broken |= {w.file: str(error) for w in same if w.version == wheel.version}
             continue
-        except WarmupError as error:
-            problems.append(error)
+        except (WarmupError, RecursionError) as error:
+            problems += _last(error, problems)
             return None, roots, broken, problems
         finally:
             provider.prefetch.stop()
         return result, roots, broken, problems
+
+
+def _last(
+    error: WarmupError | RecursionError, problems: Sequence[WarmupError]
+) -> list[WarmupError]:
+    """Return what an error, after which nothing more can be found, adds to the problems."""
+    if isinstance(error, WarmupError):
+        return [error]
+    # resolvelib goes round in what is left over of projects that require each other, and that
+    # nobody wants any more (_has_route_to_root); so does pip's copy of it.
+    circle = ResolutionError(
+        "projects that require each other have the resolver go round in circles, and pip as well",
+        hint="pin some versions, or add constraints",
+    )
+    return [] if problems else [circle]
 
 
 def _solve(

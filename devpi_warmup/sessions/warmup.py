@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import gc
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from devpi_warmup import console, process
-from devpi_warmup.errors import WarmupError
+from devpi_warmup.errors import WarmupError, WheelhouseError
 from devpi_warmup.inputs import pip_config
 from devpi_warmup.inputs.cells import Cell
 from devpi_warmup.inputs.targets import Target
@@ -115,7 +114,10 @@ class Warmup:
             if self._run is not None:
                 self._run.sweep()
         except WarmupError as error:
-            said = f"devpi does not say what it holds: {error}"
+            whose = (
+                "" if isinstance(error, WheelhouseError) else "devpi does not say what it holds: "
+            )
+            said = f"{whose}{error}"
             publish_failure(self.config, self._command, said)
             fail(session, said)
         finally:
@@ -166,7 +168,6 @@ class Warmup:
             # After Ctrl-C there is no report session. Before Python waits for threads: one of them
             # may wait for an index that is silent. It has that for its own pools, without a name.
             getattr(threading, "_register_atexit", atexit.register)(self.close)
-            atexit.register(gc.freeze)  # else Python goes over all of it once more, at its end
         return self._run
 
     @cached_property

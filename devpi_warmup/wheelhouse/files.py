@@ -47,7 +47,7 @@ class Wheelhouse:
         self.path = path
         self.shown = shown or path.name
         self.digests = Digests()
-        self.abouts: dict[str, About] = {}  # what files that were opened say, by sha256
+        self.abouts: dict[str, About] = {}  # what wheels that were opened say, by sha256
 
     @classmethod
     def of(cls, config: Config) -> Wheelhouse:
@@ -107,13 +107,18 @@ class Wheelhouse:
     def about(self, filename: str) -> About:
         """Return what a file says of itself; what cannot be read is said, not raised."""
         path = self.path / filename
+        if path.suffix != ".whl":
+            return about(path)
         try:
             sha256 = self.digests.of(path)
         except OSError:
             return about(path)
-        if sha256 not in self.abouts:
-            self.abouts[sha256] = about(path)
-        return self.abouts[sha256]
+        known = self.abouts.get(sha256)
+        if known is None:
+            known = about(path)
+            if not known.problem:  # it may pass
+                self.abouts[sha256] = known
+        return known
 
     def publish(self, stored: StoredFile, filename: str) -> StoredFile:
         """Give a staged file its final name, in one step; others may be reading it where it is.

@@ -98,6 +98,15 @@ def test_backtracking(catalogue: Catalogue, lock: Resolve) -> None:
     assert pins(lock("app", "other")) == ["app==1.0", "lib==1.0", "other==1.0"]
 
 
+def test_what_is_left_over_may_require_itself(catalogue: Catalogue, lock: Resolve) -> None:
+    catalogue.add("aa", "1.5", requires=("aa[x,y]", "dd<2.0; extra == 'y'"), extras=("y",))
+    catalogue.add("dd", "1.0")
+    catalogue.add("dd", "2.0", requires=("aa",))
+    with pytest.raises(ResolutionError, match="go round in circles"):
+        lock("dd")
+    assert pins(lock("dd<2")) == ["dd==1.0"]
+
+
 def test_constraints(catalogue: Catalogue, lock: Resolve) -> None:
     catalogue.add("app", "1.0", requires=("lib",))
     for version in ("1.0", "2.0", "3.0"):

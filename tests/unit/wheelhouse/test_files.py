@@ -83,3 +83,13 @@ def test_what_a_file_says_of_itself_is_read_once(
     (tmp_path / "one.whl").write_bytes(b"other bytes")
     wheelhouse.about("one.whl")
     assert len(read) == 2
+
+
+def test_what_could_not_be_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = [About(problem="too many open files"), About(summary="now")]
+    monkeypatch.setattr(files, "about", lambda _: said.pop(0))
+    wheelhouse = Wheelhouse(tmp_path)
+    (tmp_path / "one.whl").write_bytes(b"bytes")
+    assert [wheelhouse.about("one.whl").summary for _ in range(2)] == ["", "now"]
