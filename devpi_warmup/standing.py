@@ -37,9 +37,10 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.requirements import RequirementSet
     from devpi_warmup.inputs.targets import Target
     from devpi_warmup.prove.pip import Pip
+    from devpi_warmup.wheelhouse.file_entry import FileEntry
     from devpi_warmup.wheelhouse.files import Wheelhouse
     from devpi_warmup.wheelhouse.lock import Lock
-    from devpi_warmup.wheelhouse.manifest import CellEntry, FileEntry, Manifest
+    from devpi_warmup.wheelhouse.manifest import CellEntry, Manifest
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.sdists import Sdists
     from devpi_warmup.inputs.targets import Target
     from devpi_warmup.wheelhouse.build_record import ToBuildRecord
-    from devpi_warmup.wheelhouse.manifest import FileEntry, Manifest
+    from devpi_warmup.wheelhouse.file_entry import FileEntry
+    from devpi_warmup.wheelhouse.manifest import Manifest
 
 
 @dataclass(frozen=True)

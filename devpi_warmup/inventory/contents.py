@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.inventory.advisories import Advisories, Finding
     from devpi_warmup.wheelhouse.about import About
+    from devpi_warmup.wheelhouse.file_entry import FileEntry
     from devpi_warmup.wheelhouse.files import Wheelhouse
     from devpi_warmup.wheelhouse.lock import LockedPin
-    from devpi_warmup.wheelhouse.manifest import CellEntry, FileEntry, Manifest
+    from devpi_warmup.wheelhouse.manifest import CellEntry, Manifest
 
 
 _NAMED = 4  # cells; more are counted

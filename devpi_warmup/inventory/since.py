@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from devpi_warmup.wheelhouse.manifest import FileEntry
+    from devpi_warmup.wheelhouse.file_entry import FileEntry
 
 _LARGEST = 64 << 20  # bytes
 

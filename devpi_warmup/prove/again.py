@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.inputs.requirements import RequirementSet
     from devpi_warmup.prove.pip import Pip
+    from devpi_warmup.wheelhouse.file_entry import FileEntry
     from devpi_warmup.wheelhouse.files import Wheelhouse
-    from devpi_warmup.wheelhouse.manifest import CellEntry, FileEntry, Manifest
+    from devpi_warmup.wheelhouse.manifest import CellEntry, Manifest
     from devpi_warmup.wheelhouse.wheels import Metadata
 
 _LINK = re.compile(r">([^<>]+)</a>")

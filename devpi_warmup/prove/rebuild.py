@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from devpi_warmup.prove.pip import Pip
     from devpi_warmup.wheelhouse.build_record import BuildRecord
     from devpi_warmup.wheelhouse.coverage import Coverage
-    from devpi_warmup.wheelhouse.manifest import CellEntry, FileEntry
+    from devpi_warmup.wheelhouse.file_entry import FileEntry
+    from devpi_warmup.wheelhouse.manifest import CellEntry
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from devpi_warmup.index.pages import IndexFile
     from devpi_warmup.prove.pip import Pip
+    from devpi_warmup.wheelhouse.file_entry import FileEntry
     from devpi_warmup.wheelhouse.files import StoredFile, Wheelhouse
     from devpi_warmup.wheelhouse.lock import Lock
-    from devpi_warmup.wheelhouse.manifest import FileEntry
 
 _MOST = 4  # processes at once, where there are as many processors
 _AT_ONCE = 16 << 20  # bytes of wheels that one call is given

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.wheelhouse.coverage import Coverage
-    from devpi_warmup.wheelhouse.manifest import FileEntry, Manifest
+    from devpi_warmup.wheelhouse.file_entry import FileEntry
+    from devpi_warmup.wheelhouse.manifest import Manifest
 
 
 _NAMED = 3  # projects by name; more are counted

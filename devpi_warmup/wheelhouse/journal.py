@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from devpi_warmup.wheelhouse import manifest
 from devpi_warmup.wheelhouse.coverage import UNFINISHED, Coverage
+from devpi_warmup.wheelhouse.file_entry import FileEntry
 from devpi_warmup.wheelhouse.lock import Build
-from devpi_warmup.wheelhouse.manifest import COVERED, MISSING, TO_BUILD, CellEntry, FileEntry
+from devpi_warmup.wheelhouse.manifest import COVERED, MISSING, TO_BUILD, CellEntry
 from devpi_warmup.wheelhouse.origins import Origin
 from devpi_warmup.wheelhouse.warmth import Proof, Warmth
 

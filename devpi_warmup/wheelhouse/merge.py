@@ -13,15 +13,7 @@ from typing import TYPE_CHECKING
 from devpi_warmup.digests import digest
 from devpi_warmup.errors import WarmupError, together
 from devpi_warmup.wheelhouse.files import StoredFile
-from devpi_warmup.wheelhouse.manifest import (
-    FORMAT,
-    NAME,
-    CellEntry,
-    FileEntry,
-    Manifest,
-    read,
-    write,
-)
+from devpi_warmup.wheelhouse.manifest import FORMAT, NAME, CellEntry, Manifest, read, write
 from devpi_warmup.wheelhouse.origins import Origin
 from devpi_warmup.wheelhouse.reading import ManifestError
 from devpi_warmup.wheelhouse.warmth import PRIVATE, UNSWEPT, Proof, Warmth
@@ -31,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from devpi_warmup.inputs.cells import Cell
+    from devpi_warmup.wheelhouse.file_entry import FileEntry
     from devpi_warmup.wheelhouse.files import Wheelhouse
 
 _GONE = Proof(Warmth.UNKNOWN, "the private devpi-server of its part is gone")

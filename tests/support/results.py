@@ -19,15 +19,9 @@ from devpi_warmup.report.result import Result
 from devpi_warmup.report.table import Row
 from devpi_warmup.wheelhouse.about import About, Licence, Stated
 from devpi_warmup.wheelhouse.changes import Change
+from devpi_warmup.wheelhouse.file_entry import FileEntry
 from devpi_warmup.wheelhouse.lock import LockedPin
-from devpi_warmup.wheelhouse.manifest import (
-    COVERED,
-    MISSING,
-    TO_BUILD,
-    CellEntry,
-    FileEntry,
-    Manifest,
-)
+from devpi_warmup.wheelhouse.manifest import COVERED, MISSING, TO_BUILD, CellEntry, Manifest
 from devpi_warmup.wheelhouse.origins import Origin
 from devpi_warmup.wheelhouse.warmth import Proof, Warmth
 

@@ -12,8 +12,9 @@ import pytest
 from devpi_warmup.inputs.patches import Patches
 from devpi_warmup.inventory.since import Relicensed, SinceError, differences, read_former
 from devpi_warmup.wheelhouse.changes import Change
+from devpi_warmup.wheelhouse.file_entry import FileEntry
 from devpi_warmup.wheelhouse.files import lock_names
-from devpi_warmup.wheelhouse.manifest import COVERED, MISSING, CellEntry, FileEntry, Manifest
+from devpi_warmup.wheelhouse.manifest import COVERED, MISSING, CellEntry, Manifest
 from devpi_warmup.wheelhouse.origins import Origin
 from devpi_warmup.wheelhouse.warmth import Proof, Warmth
 
