@@ -31,11 +31,11 @@ class Digests:
         """
         key = _state(path)
         with self._mutex:
-            one = self._under_way.setdefault(key, Lock())
+            known, one = self._known, self._under_way.setdefault(key, Lock())
         with one:  # whoever asks meanwhile waits for it
-            if key not in self._known:
-                self._known[key] = digest(path)
-            return self._known[key]
+            if key not in known:
+                known[key] = digest(path)
+            return known[key]
 
     def know(self, path: Path, sha256: str) -> None:
         """Take the digest of a file that was computed while it was written.
@@ -45,8 +45,9 @@ class Digests:
         self._known[_state(path)] = sha256
 
     def forget(self) -> None:
-        """Compute each again: foreign code has run that might have written."""
-        self._known.clear()
+        """Compute each again, also one that is being read: foreign code may have written."""
+        with self._mutex:
+            self._known, self._under_way = {}, {}
 
 
 def _state(path: Path) -> tuple[str, int, int, int]:

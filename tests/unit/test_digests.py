@@ -39,3 +39,27 @@ def test_another_file_of_that_name_is_read_again(tmp_path: Path) -> None:
     path.unlink()
     path.write_bytes(b"others")
     assert own.of(path) != before
+
+
+def test_what_is_being_read_is_forgotten_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, began, go_on = tmp_path / "file", Event(), Event()
+    path.write_bytes(b"bytes")
+    said = iter(["before", "after"])
+
+    def slow(_: Path) -> str:
+        found = next(said)
+        began.set()
+        assert go_on.wait(60)
+        return found
+
+    monkeypatch.setattr(digests, "digest", slow)
+    own = Digests()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(own.of, path)
+        assert began.wait(60)
+        own.forget()
+        go_on.set()
+        assert asked.result() == "before"
+    assert own.of(path) == "after"
