@@ -1,0 +1,107 @@
+"""Which cells are looked at first, and what is read ahead of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from devpi_warmup import process
+from devpi_warmup.inputs.cells import Cell
+from devpi_warmup.inputs.targets import Target
+from devpi_warmup.preparing import Preparing
+from devpi_warmup.prove.pip import Pip
+from devpi_warmup.resolve.kept import Upgrade
+from devpi_warmup.wheelhouse.manifest import COVERED, CellEntry, Manifest
+
+CELL = Cell(Target("3.13", "win_amd64"))
+PIP = Pip(sys.executable, process.run)
+
+
+class Threads:
+    """Notes in which pool something would be done."""
+
+    def __init__(self, preparing: Preparing, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.used = list[str]()
+        for name in ("looker", "reader", "engine"):
+            pool = getattr(preparing, f"_{name}")
+            monkeypatch.setattr(pool, "submit", lambda *_, name=name: self.used.append(name))
+        begun = preparing._forks
+        monkeypatch.setattr(begun, "begin", lambda _: self.used.append("pip"))
+
+
+def entry(requirements: str, verdict: str) -> CellEntry:
+    made = CellEntry("3.13", "3.13.0", "win_amd64", COVERED, requirements)
+    return CellEntry(**{**made.__dict__, "verdict": verdict, "files": {"a.whl": "0" * 64}})
+
+
+@pytest.fixture
+def fetcher() -> Any:
+    return SimpleNamespace(
+        wheelhouse=SimpleNamespace(about=read.append),
+        named=Path,
+        progress=SimpleNamespace(cells=0),
+        here=lambda _: True,
+    )
+
+
+read = list[str]()
+
+
+@pytest.fixture
+def made(fetcher: Any) -> Iterator[Any]:
+    begun = list[Preparing]()
+    read.clear()
+
+    def make(before: CellEntry | None, wrong: bool = False, everything: bool = False) -> Preparing:
+        cells = {CELL.id: before} if before else {}
+        wanted: Any = {CELL.environment: SimpleNamespace(digest="wanted")}
+        problems: Any = {CELL.environment: ["wrong"]} if wrong else {}
+        upgrade = Upgrade(everything=everything)
+        manifest, builds = Manifest(cells=cells), lambda _: None
+        own: Any = Preparing(fetcher, wanted, problems, manifest, builds, upgrade=upgrade)  # type: ignore[arg-type, return-value]
+        begun.append(own)
+        return own
+
+    yield make
+    for one in begun:
+        one.cancel()
+        one.join()
+
+
+@pytest.mark.parametrize(
+    ("before", "how", "used"),
+    [
+        (None, {}, ["pip", "engine"]),
+        (entry("wanted", ""), {}, ["pip", "engine"]),
+        (entry("others", "verdict"), {}, ["pip", "engine"]),
+        (entry("wanted", "verdict"), {}, ["looker", "reader"]),
+        (entry("wanted", "verdict"), {"everything": True}, ["looker"]),
+        (entry("wanted", "verdict"), {"wrong": True}, ["engine"]),
+    ],
+    ids=["new", "never judged", "other requirements", "may stand", "upgrade", "wrong lines"],
+)
+def test_what_may_stand_is_looked_at_beside_and_read_ahead(
+    made: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    before: CellEntry | None,
+    how: dict[str, bool],
+    used: list[str],
+) -> None:
+    preparing = made(before, **how)
+    threads = Threads(preparing, monkeypatch)
+    preparing.start([CELL], PIP)
+    assert threads.used == used
+
+
+def test_after_the_end_nothing_more_is_read(made: Any) -> None:
+    preparing = made(entry("wanted", "verdict"))
+    preparing._read_ahead(entry("wanted", "verdict"))
+    assert read == ["a.whl"]
+    preparing.cancel()
+    preparing._read_ahead(entry("wanted", "verdict"))
+    assert read == ["a.whl"]
