@@ -10,9 +10,10 @@ import struct
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import requests
 
@@ -173,6 +174,26 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     site: Site
+    tls: ssl.SSLContext | None = None
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a connection; of one that is refused, read on, as web servers do.
+
+        Closed with something unread, it is reset, and why it was refused may not arrive.
+        """
+        connection, address = super().get_request()
+        if self.tls is None:
+            return connection, address
+        with connection.dup() as kept:
+            try:
+                return self.tls.wrap_socket(connection, server_side=True), address
+            except OSError:
+                with suppress(OSError):
+                    kept.settimeout(10)
+                    kept.shutdown(socket.SHUT_WR)
+                    while kept.recv(1 << 16):
+                        pass
+                raise
 
     def handle_error(self, request: object, client_address: object) -> None:
         pass  # a client that has gone away
@@ -183,8 +204,7 @@ def listening(site: Site, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Serve a site on a free port of loopback; yield ``http://127.0.0.1:PORT``."""
     server = _Server(("127.0.0.1", 0), _Handler)
     server.site = site
-    if tls is not None:
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    server.tls = tls
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     site.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
