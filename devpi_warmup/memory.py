@@ -16,9 +16,7 @@ def have_threads_share() -> None:
     run at a time, so none has to wait for another.
     """
     if sys.platform == "linux":
-        with suppress(
-            ImportError, OSError, AttributeError
-        ):  # musl has none, some Pythons no ctypes
+        with suppress(Exception):  # musl has none, some Pythons no ctypes; it can be done without
             import ctypes  # noqa: PLC0415
 
             ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
