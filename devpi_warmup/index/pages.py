@@ -143,9 +143,12 @@ class Page:
     @cached_property
     def without_wheel(self) -> tuple[tuple[Version, str, IndexFile], ...]:
         """Of the versions without any wheel, what each has instead, and the file of it."""
-        read = ((_other(self.project, file), file) for file in self.others if not file.yanked)
-        told = ((*one, file) for one, file in read if one is not None)
-        return tuple(found for found in told if found[0] not in self.versions)
+        found = []
+        for file in self.others:
+            told = None if file.yanked else _other(self.project, file)
+            if told is not None and told[0] not in self.versions:
+                found.append((*told, file))
+        return tuple(found)
 
     @property
     def files(self) -> Iterator[IndexFile]:

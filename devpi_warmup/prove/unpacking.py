@@ -120,10 +120,8 @@ class Unpacking:
     def cancel(self) -> None:
         """Begin nothing more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-        with self._mutex:
-            for one in self._waiting:
-                one.judged.cancel()
-            self._waiting.clear()
+        for one in self._drained():
+            one.judged.cancel()
 
     def join(self) -> None:
         """Wait for what is under way."""
@@ -152,33 +150,41 @@ class Unpacking:
 
         :param wanted: whether somebody waits for it; else where that is enough for a call
         """
-        if not (wanted or self._is_enough()):
+        if not self._is_due(wanted=wanted):
             return
         try:
             for _ in range(self._workers if wanted else 1):
                 self._pool.submit(self._work, pip, wanted=wanted)
         except RuntimeError as error:
-            for one in self._share(0, every=True):
+            for one in self._drained():
                 one.judged.set_exception(no_thread(error))
 
-    def _share(self, most: int, *, every: bool = False) -> list[_Waiting]:
-        """Take what is waiting; of bytes no more than that, but of a large one."""
+    def _drained(self) -> list[_Waiting]:
+        """Take all that is waiting."""
+        with self._mutex:
+            every = [*self._waiting]
+            self._waiting.clear()
+        return every
+
+    def _share(self) -> list[_Waiting]:
+        """Take what is waiting, as much of it as one call is given."""
         share, size = list[_Waiting](), 0
         with self._mutex:
-            while self._waiting and (every or not share or size + self._waiting[0].size <= most):
+            while self._waiting and (not share or size + self._waiting[0].size <= _AT_ONCE):
                 share.append(self._waiting.popleft())
                 size += share[-1].size
         return share
 
     def _work(self, pip: Pip, *, wanted: bool) -> None:
-        """Have what is waiting unpacked, as much of it as one call is given; all that is wanted."""
-        while (wanted or self._is_enough()) and (share := self._share(_AT_ONCE)):
+        """Have what is waiting unpacked, call by call; all of it where it is wanted."""
+        while self._is_due(wanted=wanted) and (share := self._share()):
             self._unpack(share, pip)
 
-    def _is_enough(self) -> bool:
+    def _is_due(self, *, wanted: bool) -> bool:
         with self._mutex:
             size = sum(one.size for one in self._waiting)
-            return len(self._waiting) >= _ENOUGH or size >= _ENOUGH_BYTES
+            enough = len(self._waiting) >= _ENOUGH or size >= _ENOUGH_BYTES
+            return enough or (wanted and bool(self._waiting))
 
     def _unpack(self, share: list[_Waiting], pip: Pip) -> None:
         try:

@@ -40,7 +40,13 @@ def entry(requirements: str, verdict: str) -> CellEntry:
 
 
 @pytest.fixture
-def fetcher() -> Any:
+def read() -> list[str]:
+    """The files that were looked into."""
+    return []
+
+
+@pytest.fixture
+def fetcher(read: list[str]) -> Any:
     return SimpleNamespace(
         wheelhouse=SimpleNamespace(about=read.append),
         named=Path,
@@ -49,13 +55,9 @@ def fetcher() -> Any:
     )
 
 
-read = list[str]()
-
-
 @pytest.fixture
 def made(fetcher: Any) -> Iterator[Any]:
     begun = list[Preparing]()
-    read.clear()
 
     def make(before: CellEntry | None, wrong: bool = False, everything: bool = False) -> Preparing:
         cells = {CELL.id: before} if before else {}
@@ -98,7 +100,7 @@ def test_what_may_stand_is_looked_at_beside_and_read_ahead(
     assert threads.used == used
 
 
-def test_after_the_end_nothing_more_is_read(made: Any) -> None:
+def test_after_the_end_nothing_more_is_read(made: Any, read: list[str]) -> None:
     preparing = made(entry("wanted", "verdict"))
     preparing._read_ahead(entry("wanted", "verdict"))
     assert read == ["a.whl"]

@@ -256,7 +256,6 @@ def test_what_is_shown_of_its_files_is_that_of_this_run(last: Last, wheelhouse: 
     assert found is not None
     own = journal(wheelhouse, last.wanted.digest)
     own.proven({pin.file: replace(UNSWEPT, reason="lost") for pin in last.lock.pins})
-    own.keep()
     own.stands(CELL, found.files, UNSWEPT, unshown="no bases")
     before = manifest.read(wheelhouse)
     assert {file.proof.reason for file in before.files.values()} == {"lost"}
