@@ -1,7 +1,7 @@
 """What is done for a cell before its session: it is resolved, fetched, and judged by pip.
 
-One thread resolves cell after cell; beside it, one looks whether those of the last run stand. Those
-that are resolved are judged, several at once, and wheels are unpacked as soon as they are here.
+One thread resolves cell after cell, but those that stand as the last run left them. Those that are
+resolved are judged, several at once, and wheels are unpacked as soon as they are here.
 Nothing of it is under a final name yet: that is for the session, in its turn.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import os
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,13 +17,15 @@ from typing import TYPE_CHECKING, TypeAlias
 from devpi_warmup import console, process
 from devpi_warmup.errors import FileError, WarmupError, no_thread, together
 from devpi_warmup.index.pages import parse_wheel
+from devpi_warmup.index.single_flight import SingleFlight
+from devpi_warmup.looking import Looking
 from devpi_warmup.prove.forks import Forks
 from devpi_warmup.prove.referee import referee
 from devpi_warmup.prove.unpacking import Unpacking
 from devpi_warmup.resolve.kept import kept, last_lock
 from devpi_warmup.resolve.lock_files import texts_of
 from devpi_warmup.resolve.resolver import choose, survey
-from devpi_warmup.standing import Given, Standing, judged_before, standing
+from devpi_warmup.standing import Given, Standing, judged_before
 from devpi_warmup.wheelhouse.changes import changes
 from devpi_warmup.wheelhouse.members import checked
 
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from devpi_warmup.wheelhouse.changes import Change
     from devpi_warmup.wheelhouse.files import StoredFile
     from devpi_warmup.wheelhouse.lock import Lock, LockedPin, Pin
-    from devpi_warmup.wheelhouse.manifest import CellEntry, Manifest
+    from devpi_warmup.wheelhouse.manifest import Manifest
 
 _NO_ROOM = WarmupError(
     "there is no room left for temporary files",
@@ -98,7 +99,10 @@ class Preparing:
         :param upgrade: which pins of the last locks are not to stay
         """
         self._upgrade = upgrade
-        self._last: dict[Cell, tuple[LockedPin, ...]] = {}
+        # One that cannot be read is named once.
+        self._last: SingleFlight[Cell, tuple[LockedPin, ...]]
+        self._last = SingleFlight(partial(last_lock, fetcher.wheelhouse))
+        self._looking = Looking(fetcher, before, upgrade, self._last)
         self._fetcher = fetcher
         self._requirements = requirements
         self._wrong = wrong
@@ -109,15 +113,11 @@ class Preparing:
         self._judges = ThreadPoolExecutor(judges, thread_name_prefix="judges")
         self._gatherer = ThreadPoolExecutor(1, thread_name_prefix="gatherer")
         self._closer = ThreadPoolExecutor(1, thread_name_prefix="closer")
-        self._looker = ThreadPoolExecutor(1, thread_name_prefix="looker")
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
-        choosing = self._looker, self._reader, self._engine
-        self._pools = (*choosing, self._gatherer, self._judges, self._closer)
+        self._pools = (self._engine, self._gatherer, self._judges, self._closer)
         self._cells: dict[Cell, Future[Ready]] = {}
         self._forks = Forks(process.run)
-        self._unpacking = Unpacking(fetcher.wheelhouse, before.files, fetcher.named)
+        self._unpacking = Unpacking(fetcher.wheelhouse, before.files, fetcher.naming.beside)
         self._pip: Pip | None = None
-        self._cancelled = False
         fetcher.arrived = self._arrived
 
     def start(self, cells: Iterable[Cell], pip: Pip) -> None:
@@ -133,17 +133,12 @@ class Preparing:
                 self._begin(done, cell, pip)
 
     def _begin(self, done: Future[Ready], cell: Cell, pip: Pip) -> None:
-        entry = self._before.cells.get(cell.id)
-        wanted = self._requirements[cell.environment].digest
         if cell.environment in self._wrong:
             self._submit(self._engine, done, partial(self._choose, done, cell, pip))
-        elif entry is None or not entry.verdict or entry.requirements_sha256 != wanted:
-            self._judged_later(done, cell, pip)
+        elif self._looking.may_stand(cell, self._requirements[cell.environment]):
+            self._submit(self._looking.looker, done, partial(self._look, done, cell, pip))
         else:
-            self._submit(self._looker, done, partial(self._look, done, cell, pip))
-            if not self._upgrade.everything:
-                with suppress(RuntimeError):  # then whoever wants it reads it
-                    self._reader.submit(self._read_ahead, entry)
+            self._judged_later(done, cell, pip)
 
     def _judged_later(self, done: Future[Ready], cell: Cell, pip: Pip) -> None:
         self._forks.begin(pip)
@@ -163,7 +158,7 @@ class Preparing:
 
     def cancel(self) -> None:
         """Begin nothing more."""
-        self._cancelled = True
+        self._looking.cancel()
         self._forks.cancel()
         self._unpacking.cancel()
         for pool in self._pools:
@@ -171,6 +166,7 @@ class Preparing:
 
     def join(self) -> None:
         """Wait for what is under way."""
+        self._looking.join()
         for pool in self._pools:
             pool.shutdown()
         self._unpacking.join()
@@ -203,10 +199,7 @@ class Preparing:
 
     def _look(self, done: Future[Ready], cell: Cell, pip: Pip) -> None:
         """See whether a cell stands; resolve it where it does not."""
-        with self._fetcher.progress.doing(f"looking whether {cell.id} stands"):
-            wanted, stands = self._requirements[cell.environment], None
-            if not self._upgrade.moves(pin.project for pin in self._last_of(cell)):
-                stands = standing(cell, self._before, self._fetcher, wanted, pip)
+        stands = self._looking.stands(cell, self._requirements[cell.environment], pip)
         if stands is None:
             self._judged_later(done, cell, pip)
         else:
@@ -222,7 +215,7 @@ class Preparing:
         try:
             lock, progress = fetch(), self._fetcher.progress
         except FileError as error:
-            if self._last[cell] and not self._upgrade.everything:
+            if self._last(cell) and not self._upgrade.everything:
                 error.hint += (
                     "; where the index lists a file that is gone, nox -s warmup -- --upgrade "
                     "PROJECT takes another than the last lock has"
@@ -254,23 +247,8 @@ class Preparing:
             # The lines that can be used are asked for all the same: one run names every problem.
             found = survey(requirements, cell.target, fetcher)
             raise together([*(problem.error for problem in wrong), *found])
-        stay = kept(self._last_of(cell), fetcher.wheelhouse, cell, self._upgrade)
+        stay = kept(self._last(cell), fetcher.wheelhouse, cell, self._upgrade)
         return choose(requirements, cell, fetcher, self._builds(pip), stay)
-
-    def _last_of(self, cell: Cell) -> tuple[LockedPin, ...]:
-        if cell not in self._last:  # one that cannot be read is named once
-            self._last[cell] = last_lock(self._fetcher.wheelhouse, cell)
-        return self._last[cell]
-
-    def _read_ahead(self, entry: CellEntry) -> None:
-        """Read the files of a cell that may stand, while the index has us wait for its pages.
-
-        Their digests decide whether it does; what they say of themselves, reports tell.
-        """
-        if self._fetcher.here(entry.files):
-            for name in entry.files:
-                if not self._cancelled:
-                    self._fetcher.wheelhouse.about(name)
 
     def _judge(self, lock: Lock, pip: Pip) -> Prepared:
         """Hold the files of a lock against each other, and have pip resolve it.
@@ -279,7 +257,7 @@ class Preparing:
         :raises RefereeError: pip refuses the lock
         """
         wanted = [*(pin.file for pin in lock.pins), *lock.sources]
-        files = {file.filename: self._fetcher.named(file) for file in wanted}
+        files = {file.filename: self._fetcher.naming.beside(file) for file in wanted}
         notes = checked(dict(map(self._members, lock.wheels)), lock.target)
         texts = texts_of(lock, self._fetcher.wheelhouse.shown)
         requirements = self._requirements[lock.cell.environment]
@@ -293,7 +271,7 @@ class Preparing:
             judged, pip = {}, self._forked(pip)
             version = referee(lock, requirements, files, shown=shown, pip=pip).pip_version
         lock = replace(lock, notes=(*lock.notes, *notes))
-        last = self._last[lock.cell]
+        last = self._last(lock.cell)
         changed = tuple(changes(last, lock)) if last else ()
         return Prepared(lock, texts, version, verdict, judged, before is not None, changed)
 

@@ -15,6 +15,7 @@ from devpi_warmup.build.host import Interpreters
 from devpi_warmup.errors import WarmupError, together
 from devpi_warmup.index.fetcher import Fetcher
 from devpi_warmup.index.opening import open_index
+from devpi_warmup.index.sweep import Sweep
 from devpi_warmup.inputs import sources
 from devpi_warmup.preparing import Preparing
 from devpi_warmup.private_server.server import FOLDER, PrivateServer
@@ -81,7 +82,8 @@ class Run:
             roots = [r for found in self._requirements.values() for r in found.requirements]
             projects = (root.name for root in roots if root.url is None)
             opened = open_index(url, pip, projects)
-            self._fetcher = Fetcher(opened.index, self._wheelhouse, opened.devpi)
+            self._fetcher = Fetcher(opened.index, self._wheelhouse)
+            self._sweep = Sweep(self._fetcher, opened.devpi)
             digests = {name: found.digest for name, found in self._requirements.items()}
             shown = config.index.url if config.index else f"{PRIVATE} ({FOLDER}/)"
             self._journal = ManifestJournal(
@@ -152,7 +154,7 @@ class Run:
             raise
         self._journal.covered(
             lock,
-            self._fetcher.unswept,
+            self._sweep.before,
             prepared.judged,
             pip_version=prepared.pip_version,
             verdict=prepared.verdict,
@@ -175,8 +177,8 @@ class Run:
         :raises FileError: this run has put another file under a name of it
         """
         for file in stands.files:
-            self._fetcher.claim(file)
-        self._journal.stands(cell, stands.files, self._fetcher.unswept, unshown=self._unshown)
+            self._fetcher.naming.claim(file)
+        self._journal.stands(cell, stands.files, self._sweep.before, unshown=self._unshown)
         self._held |= {*stands.files}
         self.changes[cell.id] = ()
         self._tell_notes(cell)
@@ -219,7 +221,7 @@ class Run:
         files = {file for file in self._held if file.indexed}
         self._journal.keep()  # devpi may not answer
         with console.never_silent(f"devpi is asked for {len(files)} files"):
-            self._journal.proven(self._fetcher.sweep(files))
+            self._journal.proven(self._sweep(files))
 
     def _private_index(self, config: Config, settings: PipConfig) -> IndexUrl:
         kit = partial(page_of_server, config)
@@ -239,10 +241,10 @@ class Run:
         """
         wanted = [*(pin.file for pin in lock.pins), *lock.sources]
         for file in wanted:
-            self._fetcher.claim(file)  # before anything of another cell is struck out
+            self._fetcher.naming.claim(file)  # before anything of another cell is struck out
         self._journal.begin(lock)
         for file in wanted:
-            self._fetcher.published(file)
+            self._fetcher.naming.published(file)
 
     def _builder(self, pip: Pip) -> Builder:
         if self._builds is None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import itertools
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -11,44 +9,35 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
-from packaging.utils import NormalizedName
-
 from devpi_warmup.digests import digest
-from devpi_warmup.errors import FileError, IndexAccessError, WarmupError
+from devpi_warmup.errors import FileError, WarmupError
+from devpi_warmup.index.naming import Naming
 from devpi_warmup.index.progress import Progress
 from devpi_warmup.index.single_flight import SingleFlight
 from devpi_warmup.index.transport import FILE_CONNECTIONS, SMALL_CONNECTIONS, TooLargeError
-from devpi_warmup.inputs.urls import redact
-from devpi_warmup.wheelhouse.files import StoredFile, Wheelhouse, second_name, write_error
+from devpi_warmup.wheelhouse.files import StoredFile, Wheelhouse, write_error
 from devpi_warmup.wheelhouse.opened import Opened, open_wheel
-from devpi_warmup.wheelhouse.warmth import NO_DEVPI, UNSWEPT, Proof, Warmth
 from devpi_warmup.wheelhouse.wheels import DamagedWheelError, Metadata, parse_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from devpi_warmup.index.devpi import Devpi
+    from packaging.utils import NormalizedName
+
     from devpi_warmup.index.pages import IndexFile, Page, Wheel
     from devpi_warmup.index.simple import Index
 
 Value = TypeVar("Value")
-# Of a misspelt name and the right one: how far their lengths, and how near their letters are.
-_LENGTHS, _LIKENESS = 2, 0.75
-_GUESSES = 3
 _MOST_ON_A_GUESS = 20 << 20  # bytes of a file
-_FEW = 3  # files of which devpi may say nothing, and the others are asked for all the same
 _MANY = 16  # pages asked for at once after a failure
 
 
 class Fetcher:
     """Pages, files and metadata of one index, for one wheelhouse."""
 
-    def __init__(self, index: Index, wheelhouse: Wheelhouse, devpi: Devpi | None = None) -> None:
-        """Share one index and one wheelhouse.
-
-        :param devpi: the server that must hold every file, where the index is a devpi
-        """
+    def __init__(self, index: Index, wheelhouse: Wheelhouse) -> None:
+        """Share one index and one wheelhouse."""
         self.index = index
         self.wheelhouse = wheelhouse
         self.page: SingleFlight[NormalizedName, Page] = SingleFlight(index.page)
@@ -57,17 +46,9 @@ class Fetcher:
         self.guessed: SingleFlight[Wheel, Metadata | None] = SingleFlight(self._guessed)
         self._small: dict[IndexFile, StoredFile] = {}  # that were fetched on a guess
         self.names = cache(index.names)
-        self.published: SingleFlight[IndexFile, StoredFile] = SingleFlight(self._publish)
-        self.named: SingleFlight[IndexFile, Path] = SingleFlight(self._name)
+        self.naming = Naming(wheelhouse, self.file)
         self.progress = Progress()
         self.arrived: Callable[[IndexFile, StoredFile], None] = lambda file, stored: None  # noqa: ARG005
-        self._devpi = devpi
-        self._unanswered = itertools.count()  # questions of the sweep
-        self.unswept = NO_DEVPI if devpi is None else UNSWEPT  # of each file, until the sweep
-        self._names: dict[str, tuple[str, str]] = {}  # as a disk that ignores case has them
-        self._on_disk: dict[str, set[str]] = {}
-        for path in wheelhouse.path.glob("*.whl"):
-            self._on_disk.setdefault(path.name.casefold(), set()).add(path.name)
         self.opened: SingleFlight[Wheel, Opened] = SingleFlight(self._open)
         self._pages = ThreadPoolExecutor(SMALL_CONNECTIONS, thread_name_prefix="pages")
         self._files = ThreadPoolExecutor(FILE_CONNECTIONS, thread_name_prefix="files")
@@ -112,36 +93,19 @@ class Fetcher:
         """
         return all(self._files.map(self.wheelhouse.find, files.keys(), files.values()))
 
+    def each(self, ask: Callable[[IndexFile], Value], files: Iterable[IndexFile]) -> list[Value]:
+        """Return what is said of each file, in their order; several are asked for at once.
+
+        :raises BaseException: as the first of them does that cannot be asked for
+        """
+        return list(self._files.map(ask, files))
+
     def files(self, wanted: Iterable[IndexFile]) -> list[StoredFile]:
         """Return every file, several at once.
 
         :raises FileError: with the first file that cannot be had
         """
-        return list(self._files.map(self.file, wanted))
-
-    def _publish(self, file: IndexFile) -> StoredFile:
-        """Give a gathered file its final name in the wheelhouse.
-
-        :raises FileError: this run has put another file under that name
-        """
-        return self.wheelhouse.publish(self.claim(file), file.filename)
-
-    def _name(self, file: IndexFile) -> Path:
-        """Return where a file lies under its own name, before it is published, too.
-
-        :raises FileError: it cannot be had
-        """
-        stored = self.file(file)
-        if stored.path.name == file.filename:
-            return stored.path
-        folder = self.wheelhouse.staging / f"named-{stored.sha256[:20]}"
-        try:
-            folder.mkdir(exist_ok=True)
-            with suppress(FileExistsError):
-                second_name(stored.path, folder / file.filename)
-        except OSError as error:
-            raise write_error(self.wheelhouse.path, error) from None
-        return folder / file.filename
+        return self.each(self.file, wanted)
 
     def size(self, file: IndexFile) -> int:
         """Return how long a file is that is still to be fetched, in bytes; 0 where nobody says."""
@@ -153,32 +117,6 @@ class Fetcher:
             return int(length) if length.isdecimal() else 0
         return 0
 
-    def claim(self, file: IndexFile) -> StoredFile:
-        """Have a name for a file, which then is no other file's in this run.
-
-        :raises FileError: this run has another file of that name
-        """
-        stored = self.file(file)
-        folded = file.filename.casefold()
-        own = (file.filename, stored.sha256)
-        name, sha256 = self._names.setdefault(folded, own)
-        others = {name, *self._on_disk.get(folded, ())} - {file.filename}
-        if others:
-            other = min(others)
-            raise FileError(
-                f"{file.filename} and {other} differ by case alone, and Windows and macOS take "
-                f"them for one: {self.wheelhouse.shown}/ cannot hold both",
-                hint=f"delete {other} there, or require the same file for all targets",
-            )
-        if sha256 != stored.sha256:
-            whence = f"of {redact(file.url)}" if file.url else f"one of which {file.origin.told}"
-            raise FileError(
-                f"{file.filename} is two different files, {whence}",
-                hint="one wheelhouse cannot hold both: name one of them for all targets and "
-                "environments, or give one of them another wheelhouse",
-            )
-        return stored
-
     def look_up(self, projects: Iterable[NormalizedName]) -> None:
         """Ask for pages at once; what is wrong with one comes when it is wanted."""
 
@@ -189,52 +127,6 @@ class Fetcher:
         # Most of the time goes by between two questions about a project that is not there.
         with ThreadPoolExecutor(_MANY, thread_name_prefix="names") as pool:
             list(pool.map(look, projects))
-
-    def nearest(self, project: NormalizedName, more: Iterable[NormalizedName]) -> str:
-        """Return the name of another project that one may have been meant by, or "".
-
-        :param more: names beside those that the index knows
-        """
-        known = {*more, *self.names()} - {project}
-        near = [n for n in sorted(known) if abs(len(n) - len(project)) <= _LENGTHS]
-        found = difflib.get_close_matches(project, near, n=_GUESSES, cutoff=_LIKENESS)
-        return next((name for name in found if self._is_known(NormalizedName(name))), "")
-
-    def _is_known(self, project: NormalizedName) -> bool:
-        with suppress(WarmupError):
-            return self.page(project).known
-        return False
-
-    def sweep(self, wanted: Iterable[IndexFile]) -> dict[IndexFile, Proof]:
-        """Ask devpi whether it holds each file, several at once.
-
-        What it has not committed, or has no longer on its disk, it is made to fetch once more.
-
-        :raises IndexAccessError: devpi says nothing of several
-        """
-        files = list(wanted)
-        proofs = self._files.map(self._hold, files)
-        return {file: proof for file, proof in zip(files, proofs, strict=True) if proof}
-
-    def _hold(self, file: IndexFile) -> Proof | None:
-        if self._devpi is None:
-            return None
-        size = self.file(file).size
-        try:
-            proof = self._devpi.holds(file, size)
-        except IndexAccessError as error:
-            if next(self._unanswered) >= _FEW:
-                raise  # nobody waits for each of many
-            said = error.args[0].partition(": ")[2]
-            return Proof(Warmth.COLD, f"devpi does not say: {said}")
-        if proof.warmth is Warmth.COLD:
-            try:
-                proof = self._devpi.warm(file, size, self._scratch())
-            except FileError:
-                pass  # the proof says what is the matter
-            except OSError as error:
-                raise write_error(self.wheelhouse.path, error) from None
-        return proof
 
     def _fetch(self, file: IndexFile) -> StoredFile:
         try:
@@ -253,7 +145,7 @@ class Fetcher:
 
         :raises FileError: it was changed since
         """
-        path = self._scratch()
+        path = self.scratch()
         try:
             shutil.copyfile(file.path, path)
         except OSError as error:
@@ -264,14 +156,15 @@ class Fetcher:
         return StoredFile(path, file.sha256, path.stat().st_size)
 
     def _download(self, file: IndexFile, limit: int | None = None) -> StoredFile:
-        path = self._scratch()
+        path = self.scratch()
         transport, count = self.index.transport, self.progress.count
         with self.progress.doing(f"waiting for {file.filename}"):
             sha256 = transport.download(file.url, file.sha256, path, progress=count, limit=limit)
         self.progress.downloaded()
         return StoredFile(path, sha256, path.stat().st_size)
 
-    def _scratch(self) -> Path:
+    def scratch(self) -> Path:
+        """Return a path for bytes on their way, which nobody else has."""
         return self.wheelhouse.staging / uuid4().hex
 
     def _guessed(self, wheel: Wheel) -> Metadata | None:

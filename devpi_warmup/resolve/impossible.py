@@ -8,6 +8,7 @@ from packaging.utils import NormalizedName
 
 from devpi_warmup.errors import ResolutionError
 from devpi_warmup.resolve import explain, unfit
+from devpi_warmup.resolve.misspelt import nearest
 from devpi_warmup.resolve.requirement import PYTHON, combine
 
 if TYPE_CHECKING:
@@ -87,8 +88,8 @@ def impossible(  # noqa: PLR0917 - each names another side of it
         (lines,) = blocks.values()
         lines.remove(reasons.nearest)
         title, hint = f"{projects[0]}: {reasons.nearest}", reasons.hint
-        if reasons.misspelt and (nearest := fetcher.nearest(projects[0], roots.names)):
-            hint = f"did you mean {nearest!r}?"
+        if reasons.misspelt and (meant := nearest(projects[0], roots.names, fetcher)):
+            hint = f"did you mean {meant!r}?"
     else:
         title = f"no set of files satisfies the requirements on {', '.join(projects)}:"
         lines, hint = [], unfit.RELAX

@@ -54,7 +54,7 @@ class Case:
             fetcher = Fetcher(index, self.wheelhouse)
             self.lock = resolve(self.wanted, WINDOWS, fetcher)
             for pin in self.lock.pins:
-                fetcher.published(pin.file)
+                fetcher.naming.published(pin.file)
             fetcher.close()
 
     def judge(self, lock: Lock | None = None, wanted: RequirementSet | None = None) -> Verdict:

@@ -175,7 +175,7 @@ def warm(folder: Path, targets: list[Target]) -> dict[Target, Lock]:
         for target in targets:
             lock = resolve(loaded, target, fetcher)
             for pin in lock.pins:
-                fetcher.published(pin.file)
+                fetcher.naming.published(pin.file)
             write_lock(lock, wheelhouse)
             locks[target] = lock
             assert "# via -r 요구사항.txt" in wheelhouse.lock_path(target.id).read_text("utf-8")

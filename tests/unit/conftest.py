@@ -76,5 +76,5 @@ def small(catalogue: Catalogue, lock: Resolve, fetcher: Fetcher) -> Lock:
     catalogue.add("lib", "2.0", tag="cp313-cp313-manylinux_2_28_x86_64")
     found = lock("app")
     for pin in found.pins:
-        fetcher.published(pin.file)
+        fetcher.naming.published(pin.file)
     return found

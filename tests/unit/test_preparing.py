@@ -27,8 +27,9 @@ class Threads:
 
     def __init__(self, preparing: Preparing, monkeypatch: pytest.MonkeyPatch) -> None:
         self.used = list[str]()
-        for name in ("looker", "reader", "engine"):
-            pool = getattr(preparing, f"_{name}")
+        looking = preparing._looking
+        pools = {"looker": looking.looker, "reader": looking._reader, "engine": preparing._engine}
+        for name, pool in pools.items():
             monkeypatch.setattr(pool, "submit", lambda *_, name=name: self.used.append(name))
         begun = preparing._forks
         monkeypatch.setattr(begun, "begin", lambda _: self.used.append("pip"))
@@ -49,7 +50,7 @@ def read() -> list[str]:
 def fetcher(read: list[str]) -> Any:
     return SimpleNamespace(
         wheelhouse=SimpleNamespace(about=read.append),
-        named=Path,
+        naming=SimpleNamespace(beside=Path),
         progress=SimpleNamespace(cells=0),
         here=lambda _: True,
     )
@@ -81,8 +82,8 @@ def made(fetcher: Any) -> Iterator[Any]:
         (None, {}, ["pip", "engine"]),
         (entry("wanted", ""), {}, ["pip", "engine"]),
         (entry("others", "verdict"), {}, ["pip", "engine"]),
-        (entry("wanted", "verdict"), {}, ["looker", "reader"]),
-        (entry("wanted", "verdict"), {"everything": True}, ["looker"]),
+        (entry("wanted", "verdict"), {}, ["reader", "looker"]),
+        (entry("wanted", "verdict"), {"everything": True}, ["pip", "engine"]),
         (entry("wanted", "verdict"), {"wrong": True}, ["engine"]),
     ],
     ids=["new", "never judged", "other requirements", "may stand", "upgrade", "wrong lines"],
@@ -102,8 +103,8 @@ def test_what_may_stand_is_looked_at_beside_and_read_ahead(
 
 def test_after_the_end_nothing_more_is_read(made: Any, read: list[str]) -> None:
     preparing = made(entry("wanted", "verdict"))
-    preparing._read_ahead(entry("wanted", "verdict"))
+    preparing._looking._read_ahead(entry("wanted", "verdict"))
     assert read == ["a.whl"]
     preparing.cancel()
-    preparing._read_ahead(entry("wanted", "verdict"))
+    preparing._looking._read_ahead(entry("wanted", "verdict"))
     assert read == ["a.whl"]

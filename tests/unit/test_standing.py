@@ -66,7 +66,7 @@ class Last:
         lock = resolve(wanted, CELL, self.fetcher)
         own = journal(self.wheelhouse, wanted.digest)
         for pin in lock.pins:
-            self.fetcher.published(pin.file)
+            self.fetcher.naming.published(pin.file)
         own.begin(lock)
         write_lock(lock, self.wheelhouse)
         files = {pin.file.filename: pin.sha256 for pin in lock.pins}

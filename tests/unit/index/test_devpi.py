@@ -16,6 +16,7 @@ from devpi_warmup.index.devpi import Devpi, Warmth, detect
 from devpi_warmup.index.fetcher import Fetcher
 from devpi_warmup.index.pages import IndexFile
 from devpi_warmup.index.simple import Index
+from devpi_warmup.index.sweep import Sweep
 from devpi_warmup.index.transport import Transport
 from devpi_warmup.inputs.urls import IndexUrl
 from devpi_warmup.report import table as report
@@ -171,22 +172,24 @@ def test_the_sweep_finds_what_was_lost_since(
     catalogue: Catalogue, transport: Transport, six: IndexFile, wheelhouse: Wheelhouse
 ) -> None:
     size = len(catalogue.projects["six"][0].data)
-    fetcher = Fetcher(Index(transport), wheelhouse, Devpi(transport, bare=True))
+    fetcher = Fetcher(Index(transport), wheelhouse)
+    sweep = Sweep(fetcher, Devpi(transport, bare=True))
     catalogue.faults[PATH] = [FINE, COLD_META, COLD_META, Answer(404)]
     fetcher.file(six)
-    assert fetcher.sweep([six])[six].warmth is Warmth.COLD  # nor can it be had again
+    assert sweep([six])[six].warmth is Warmth.COLD  # nor can it be had again
     catalogue.faults[PATH] = [COLD_META, COLD_META, FINE, META, on_disk(size)]
-    assert fetcher.sweep([six])[six].warmth is Warmth.WARM
+    assert sweep([six])[six].warmth is Warmth.WARM
     fetcher.close()
 
 
 def test_what_was_committed_but_is_not_on_the_disk_is_found_by_the_sweep(
     catalogue: Catalogue, transport: Transport, six: IndexFile, wheelhouse: Wheelhouse
 ) -> None:
-    fetcher = Fetcher(Index(transport), wheelhouse, Devpi(transport, bare=True))
+    fetcher = Fetcher(Index(transport), wheelhouse)
+    sweep = Sweep(fetcher, Devpi(transport, bare=True))
     catalogue.faults[PATH] = [FINE, META, on_disk(9), META, on_disk(9), Answer(404)]
     fetcher.file(six)
-    assert fetcher.sweep([six])[six].warmth is Warmth.COLD
+    assert sweep([six])[six].warmth is Warmth.COLD
     fetcher.close()
 
 
@@ -201,12 +204,13 @@ def test_a_disk_that_is_full_in_the_sweep_is_no_traceback(
     wheelhouse: Wheelhouse,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    fetcher = Fetcher(Index(transport), wheelhouse, Devpi(transport, bare=True))
+    fetcher = Fetcher(Index(transport), wheelhouse)
+    sweep = Sweep(fetcher, Devpi(transport, bare=True))
     catalogue.faults[PATH] = [FINE, COLD_META, COLD_META, FINE]
     fetcher.file(six)
     monkeypatch.setattr("devpi_warmup.index.resume.Growing.take", no_space)
     with pytest.raises(WheelhouseError, match="cannot be written: No space left"):
-        fetcher.sweep([six])
+        sweep([six])
     fetcher.close()
 
 
@@ -219,18 +223,19 @@ def test_of_a_few_files_devpi_may_say_nothing_and_the_others_are_asked_for(
         url = f"http://index.example.com/files/{upload.filename}"
         files.append(IndexFile(upload.filename, url, upload.digest))
         (wheelhouse.path / upload.filename).write_bytes(upload.data)
-    fetcher = Fetcher(Index(transport), wheelhouse, Devpi(transport, bare=True))
+    fetcher = Fetcher(Index(transport), wheelhouse)
+    sweep = Sweep(fetcher, Devpi(transport, bare=True))
     size = len(upload.data)
     for number, file in enumerate(files):
         answers = [Answer(502)] if number < 2 else [META, on_disk(size)]
         catalogue.faults[f"/files/{file.filename}"] = answers
-    found = fetcher.sweep(files)
+    found = sweep(files)
     assert [found[file].warmth for file in files] == [Warmth.COLD] * 2 + [Warmth.WARM] * 3
     assert found[files[0]].reason.startswith("devpi does not say: the server answered 502 (6 times")
     for file in files:
         catalogue.faults[f"/files/{file.filename}"] = [Answer(502)]
     with pytest.raises(IndexAccessError, match="the server answered 502"):
-        fetcher.sweep(files)
+        sweep(files)
     fetcher.close()
 
 
@@ -238,11 +243,12 @@ def test_each_file_is_asked_for_only_at_the_end(
     catalogue: Catalogue, transport: Transport, six: IndexFile, wheelhouse: Wheelhouse
 ) -> None:
     size = len(catalogue.projects["six"][0].data)
-    fetcher = Fetcher(Index(transport), wheelhouse, Devpi(transport, bare=True))
+    fetcher = Fetcher(Index(transport), wheelhouse)
+    sweep = Sweep(fetcher, Devpi(transport, bare=True))
     catalogue.faults[PATH] = [FINE, META, on_disk(size)]
     fetcher.file(six)
     assert catalogue.asked[PATH] == 1
-    assert fetcher.sweep([six])[six].warmth is Warmth.WARM
+    assert sweep([six])[six].warmth is Warmth.WARM
     assert catalogue.asked[PATH] == 3
     fetcher.close()
 

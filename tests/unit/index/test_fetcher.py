@@ -53,16 +53,16 @@ def test_a_file_stays_staged_until_it_is_published(catalogue: Catalogue, fetcher
     wheel = wheel_of(fetcher)
     fetcher.metadata(wheel)
     assert not list(fetcher.wheelhouse.path.glob("*.whl"))
-    stored = fetcher.published(wheel.file)
+    stored = fetcher.naming.published(wheel.file)
     assert stored.path == fetcher.wheelhouse.path / wheel.file.filename
     assert stored.path.read_bytes() == catalogue.projects["six"][0].data
-    assert fetcher.published(wheel.file) == stored
+    assert fetcher.naming.published(wheel.file) == stored
 
 
 def test_a_file_that_is_there_is_not_fetched(catalogue: Catalogue, fetcher: Fetcher) -> None:
     upload = catalogue.add("six", "1.0")
     (fetcher.wheelhouse.path / upload.filename).write_bytes(upload.data)
-    fetcher.published(wheel_of(fetcher).file)
+    fetcher.naming.published(wheel_of(fetcher).file)
     assert fetcher.progress.files == 0
 
 
@@ -73,7 +73,7 @@ def test_a_file_with_a_wrong_hash_is_replaced(
     upload = catalogue.add("six", "1.0")
     path = fetcher.wheelhouse.path / upload.filename
     path.write_bytes(data)
-    fetcher.published(wheel_of(fetcher).file)
+    fetcher.naming.published(wheel_of(fetcher).file)
     assert path.read_bytes() == upload.data
 
 
@@ -81,7 +81,7 @@ def test_a_file_without_a_hash_is_always_fetched(catalogue: Catalogue, fetcher: 
     filename, data = "six-1.0-py3-none-any.whl", b"from the index"
     catalogue.upload("six", Upload(filename, data, sha256=""))
     (fetcher.wheelhouse.path / filename).write_bytes(b"who knows")
-    stored = fetcher.published(wheel_of(fetcher).file)
+    stored = fetcher.naming.published(wheel_of(fetcher).file)
     assert stored.path.read_bytes() == data
 
 
@@ -138,12 +138,12 @@ def test_a_wheel_without_usable_metadata(
 def test_one_name_for_two_files(catalogue: Catalogue, fetcher: Fetcher) -> None:
     catalogue.add("six", "1.0")
     own = wheel_of(fetcher).file
-    fetcher.published(own)
+    fetcher.naming.published(own)
     _, data = make_wheel("six", "1.0", files={"other.py": ""})
     catalogue.projects["six"] = [Upload(own.filename, data)]
     other = IndexFile(own.filename, f"http://other.example.com/files/{own.filename}")
     with pytest.raises(FileError, match="is two different files"):
-        fetcher.published(other)
+        fetcher.naming.published(other)
 
 
 @pytest.mark.parametrize("before", ["another run", "this run"])
@@ -160,9 +160,9 @@ def test_names_that_differ_by_case_alone(
     try:
         if before == "this run":
             catalogue.upload("six", upper)
-            fetcher.published(fetcher.page(SIX).wheels[1].file)
+            fetcher.naming.published(fetcher.page(SIX).wheels[1].file)
         with pytest.raises(FileError, match="differ by case alone"):
-            fetcher.published(fetcher.page(SIX).wheels[0].file)
+            fetcher.naming.published(fetcher.page(SIX).wheels[0].file)
     finally:
         fetcher.close()
 
@@ -174,7 +174,7 @@ def test_a_link_to_a_wheel_would_not_cross_the_gap(
     (tmp_path / "outside.whl").write_bytes(upload.data)
     path = fetcher.wheelhouse.path / upload.filename
     path.symlink_to(tmp_path / "outside.whl")
-    fetcher.published(wheel_of(fetcher).file)
+    fetcher.naming.published(wheel_of(fetcher).file)
     assert not path.is_symlink()
     assert path.read_bytes() == upload.data
 
@@ -267,7 +267,7 @@ def test_on_a_guess_a_small_file_is_fetched_and_counts_for_good(
     guess = fetcher.guessed(wheel)
     assert guess is not None
     assert fetcher.metadata(wheel) == guess
-    assert fetcher.published(wheel.file).path.is_file()
+    assert fetcher.naming.published(wheel.file).path.is_file()
     assert catalogue.asked[f"/files/{wheel.file.filename}"] == 1
 
 

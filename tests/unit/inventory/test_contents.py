@@ -21,7 +21,7 @@ def test_every_file_with_who_wants_it(
     catalogue.add("lib", "2.0", headers=("License-Expression: GPL-3.0-only",))
     found = lock("app")
     for pin in found.pins:
-        fetcher.published(pin.file)
+        fetcher.naming.published(pin.file)
     write_lock(found, wheelhouse)
     enter(journal(wheelhouse), found)
     written = manifest.read(wheelhouse)

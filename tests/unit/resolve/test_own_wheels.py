@@ -52,7 +52,7 @@ def test_a_project_that_is_not_on_the_index(
     lock = resolve(wanted(tmp_path, "mine"), Cell(LINUX), fetcher)
     assert origins(lock) == {"lib": ("1.0", Origin.INDEX), "mine": ("1.0", Origin.LOCAL)}
     (mine,) = (pin for pin in lock.pins if pin.project == "mine")
-    assert fetcher.published(mine.file).path == fetcher.wheelhouse.path / mine.file.filename
+    assert fetcher.naming.published(mine.file).path == fetcher.wheelhouse.path / mine.file.filename
 
 
 def test_the_highest_version_wins_wherever_it_is(

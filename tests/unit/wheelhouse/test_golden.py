@@ -44,7 +44,7 @@ def test_the_locks_are_the_same_bytes(
     for python, platform in TARGETS:
         found = lock("web-app", "lib<2", constraints=("extra<2",), python=python, platform=platform)
         for pin in found.pins:
-            fetcher.published(pin.file)
+            fetcher.naming.published(pin.file)
         write_lock(found, wheelhouse)
     written = {path.name: path.read_bytes() for path in (wheelhouse.path / "locks").iterdir()}
     if os.environ.get("WRITE_GOLDEN"):
