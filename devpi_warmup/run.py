@@ -71,43 +71,46 @@ class Run:
         self._environments = config.environments
         self._server: PrivateServer | None = None
         self._stack = ExitStack()
+        self._held: set[IndexFile] = set()  # the files of every cell that is covered
+        self.changes: dict[str, tuple[Change, ...]] = {}  # since the last lock, by cell id
+        self._builds: Builder | None = None
         try:
-            pip = settings()
-            if pip.ignored:
-                console.say(f"ignored settings of pip: {', '.join(pip.ignored)}")
-            self._stack.enter_context(self._wheelhouse.held())
-            upgrade = upgrade or Upgrade()
-            kept.check(upgrade, self._wheelhouse, config.cells)
-            url = config.index or self._private_index(config, pip)
-            roots = [r for found in self._requirements.values() for r in found.requirements]
-            projects = (root.name for root in roots if root.url is None)
-            opened = open_index(url, pip, projects)
-            self._fetcher = Fetcher(opened.index, self._wheelhouse)
-            self._sweep = Sweep(self._fetcher, opened.devpi)
-            digests = {name: found.digest for name, found in self._requirements.items()}
-            shown = config.index.url if config.index else f"{PRIVATE} ({FOLDER}/)"
-            self._journal = ManifestJournal(
-                self._wheelhouse, digests, shown, opened.index.bases.shown, unpacker()
-            )
-            before = self._journal.manifest
-            self._preparing = Preparing(
-                self._fetcher,
-                self._requirements,
-                self._wrong,
-                before,
-                self._builder,
-                upgrade=upgrade,
-            )
-            # Nothing more is begun, transfers end, and only then what is under way does.
-            self._stack.callback(self._preparing.join)
-            self._stack.callback(self._fetcher.close)
-            self._stack.callback(self._preparing.cancel)
+            self._open(config, settings(), upgrade or Upgrade())
         except BaseException as error:
             self._stack.close()
             wrong = dict.fromkeys(p for problems in self._wrong.values() for p in problems)
             if wrong and isinstance(error, WarmupError):
                 raise together([*(problem.error for problem in wrong), error]) from None
             raise
+
+    def _open(self, config: Config, pip: PipConfig, upgrade: Upgrade) -> None:
+        """Take hold of the wheelhouse, and open the index; what was opened is on the stack."""
+        if pip.ignored:
+            console.say(f"ignored settings of pip: {', '.join(pip.ignored)}")
+        self._stack.enter_context(self._wheelhouse.held())
+        kept.check(upgrade, self._wheelhouse, config.cells)
+        url = config.index or self._private_index(config, pip)
+        shown = config.index.url if config.index else f"{PRIVATE} ({FOLDER}/)"
+        roots = [r for found in self._requirements.values() for r in found.requirements]
+        opened = open_index(url, pip, (root.name for root in roots if root.url is None))
+        self._fetcher = Fetcher(opened.index, self._wheelhouse)
+        self._sweep = Sweep(self._fetcher, opened.devpi)
+        digests = {name: found.digest for name, found in self._requirements.items()}
+        self._journal = ManifestJournal(
+            self._wheelhouse, digests, shown, opened.index.bases.shown, unpacker()
+        )
+        self._preparing = Preparing(
+            self._fetcher,
+            self._requirements,
+            self._wrong,
+            self._journal.manifest,
+            self._builder,
+            upgrade=upgrade,
+        )
+        # Nothing more is begun, transfers end, and only then what is under way does.
+        self._stack.callback(self._preparing.join)
+        self._stack.callback(self._fetcher.close)
+        self._stack.callback(self._preparing.cancel)
         if opened.devpi is None:
             console.say(f"{shown} does not answer as a devpi-server: what it holds cannot be shown")
         elif config.index is not None:
@@ -116,9 +119,6 @@ class Run:
         self._unshown = f"the bases of the index cannot be read ({unread})" if unread else ""
         if self._unshown:
             console.say(f"{self._unshown}: it cannot be shown that each of them answers")
-        self._held: set[IndexFile] = set()  # the files of every cell that is covered
-        self.changes: dict[str, tuple[Change, ...]] = {}  # since the last lock, by cell id
-        self._builds: Builder | None = None
 
     def close(self) -> None:
         """Stop every transfer and the private server; free the wheelhouse."""
