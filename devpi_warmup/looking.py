@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from packaging.utils import NormalizedName, canonicalize_name
+
 from devpi_warmup.standing import standing
 
 if TYPE_CHECKING:
@@ -43,10 +45,11 @@ class Looking:
         self._before = before
         self._upgrade = upgrade
         self._last = last
+        self._asked = set[NormalizedName]()
         self._cancelled = False
 
     def may_stand(self, cell: Cell, requirements: RequirementSet) -> bool:
-        """Whether it is worth a look; then its files are read ahead.
+        """Whether it is worth a look; then its pages are asked for, and its files read ahead.
 
         Their digests decide whether it stands; what they say of themselves, reports tell. So they
         are read while the index has us wait for its pages.
@@ -56,7 +59,11 @@ class Looking:
             return False
         if self._upgrade.everything:
             return False
+        files = [self._before.files[name] for name in entry.files]
+        new = {canonicalize_name(file.project) for file in files} - self._asked
+        self._asked |= new
         with suppress(RuntimeError):  # then whoever wants it reads it
+            self._fetcher.pages(sorted(new))
             self._reader.submit(self._read_ahead, entry)
         return True
 

@@ -105,8 +105,10 @@ class Index:
 
         :raises IndexAccessError: the page cannot be had or read
         """
-        first, self._first = self._first, None
-        if first is None or first.project != project:
+        first = self._first
+        if first is not None and first.project == project:
+            self._first = None
+        else:
             first, _ = self._confirmed(project, self.transport.url.simple)
         return self._completed(first)
 

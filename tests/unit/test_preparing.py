@@ -16,9 +16,12 @@ from devpi_warmup.inputs.targets import Target
 from devpi_warmup.preparing import Preparing
 from devpi_warmup.prove.pip import Pip
 from devpi_warmup.resolve.kept import Upgrade
+from devpi_warmup.wheelhouse.file_entry import FileEntry
 from devpi_warmup.wheelhouse.manifest import COVERED, CellEntry, Manifest
+from devpi_warmup.wheelhouse.origins import Origin
+from devpi_warmup.wheelhouse.warmth import NO_DEVPI
 
-CELL = Cell(Target("3.13", "win_amd64"))
+CELL, OTHER = (Cell(Target("3.13", platform)) for platform in ("win_amd64", "win32"))
 PIP = Pip(sys.executable, process.run)
 
 
@@ -37,7 +40,12 @@ class Threads:
 
 def entry(requirements: str, verdict: str) -> CellEntry:
     made = CellEntry("3.13", "3.13.0", "win_amd64", COVERED, requirements)
-    return CellEntry(**{**made.__dict__, "verdict": verdict, "files": {"a.whl": "0" * 64}})
+    files = {"a.whl": "0" * 64, "b.whl": "1" * 64}
+    return CellEntry(**{**made.__dict__, "verdict": verdict, "files": files})
+
+
+def file_of(name: str) -> FileEntry:
+    return FileEntry(name[0].upper(), "1", "0" * 64, 1, Origin.INDEX, NO_DEVPI, "26.0")
 
 
 @pytest.fixture
@@ -47,12 +55,19 @@ def read() -> list[str]:
 
 
 @pytest.fixture
-def fetcher(read: list[str]) -> Any:
+def asked() -> list[list[str]]:
+    """The projects whose pages were asked for, each time."""
+    return []
+
+
+@pytest.fixture
+def fetcher(read: list[str], asked: list[list[str]]) -> Any:
     return SimpleNamespace(
         wheelhouse=SimpleNamespace(about=read.append),
         naming=SimpleNamespace(beside=Path),
         progress=SimpleNamespace(cells=0),
         here=lambda _: True,
+        pages=asked.append,
     )
 
 
@@ -61,11 +76,14 @@ def made(fetcher: Any) -> Iterator[Any]:
     begun = list[Preparing]()
 
     def make(before: CellEntry | None, wrong: bool = False, everything: bool = False) -> Preparing:
-        cells = {CELL.id: before} if before else {}
+        cells = {cell.id: before for cell in (CELL, OTHER)} if before else {}
         wanted: Any = {CELL.environment: SimpleNamespace(digest="wanted")}
         problems: Any = {CELL.environment: ["wrong"]} if wrong else {}
         upgrade = Upgrade(everything=everything)
-        manifest, builds = Manifest(cells=cells), lambda _: None
+        manifest, builds = (
+            Manifest(cells=cells, files={n: file_of(n) for n in ("a.whl", "b.whl")}),
+            lambda _: None,
+        )
         own: Any = Preparing(fetcher, wanted, problems, manifest, builds, upgrade=upgrade)  # type: ignore[arg-type, return-value]
         begun.append(own)
         return own
@@ -104,7 +122,17 @@ def test_what_may_stand_is_looked_at_beside_and_read_ahead(
 def test_after_the_end_nothing_more_is_read(made: Any, read: list[str]) -> None:
     preparing = made(entry("wanted", "verdict"))
     preparing._looking._read_ahead(entry("wanted", "verdict"))
-    assert read == ["a.whl"]
+    assert read == ["a.whl", "b.whl"]
     preparing.cancel()
     preparing._looking._read_ahead(entry("wanted", "verdict"))
-    assert read == ["a.whl"]
+    assert read == ["a.whl", "b.whl"]
+
+
+def test_a_page_is_asked_for_once_however_many_cells_may_stand(
+    made: Any, monkeypatch: pytest.MonkeyPatch, asked: list[list[str]]
+) -> None:
+    preparing = made(entry("wanted", "verdict"))
+    threads = Threads(preparing, monkeypatch)
+    preparing.start([CELL, OTHER], PIP)
+    assert threads.used == ["reader", "looker"] * 2
+    assert asked == [["a", "b"], []]

@@ -228,6 +228,18 @@ def test_an_index_that_this_devpi_does_not_have(catalogue: Catalogue, index: Ind
     assert index.check(SIX)["X-Devpi-Api-Version"] == "2"
 
 
+def test_the_page_of_the_check_is_asked_for_once(
+    catalogue: Catalogue, index: Index, six: IndexFile
+) -> None:
+    catalogue.add("other", "1.0")
+    index.check(SIX)
+    assert index.page(canonicalize_name("other")).known  # whichever comes first
+    assert index.page(SIX).wheels[0].file.filename == six.filename
+    asked = catalogue.asked[PAGE]
+    assert index.page(SIX).known
+    assert (asked, catalogue.asked[PAGE]) == (1, 2)  # it is not kept for ever
+
+
 def test_a_certificate_file_that_is_not_there(catalogue: Catalogue, index: Index) -> None:
     catalogue.faults[PAGE] = [OSError("invalid path: /no/ca.pem")]
     with pytest.raises(IndexAccessError, match=r"/no/ca\.pem"):
