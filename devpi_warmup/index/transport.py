@@ -1,15 +1,12 @@
-"""The HTTP transport: one session a thread, retries, credentials, pip's connection settings."""
+"""What is asked of a server is asked until it answers, or has to be given up."""
 
 from __future__ import annotations
 
 import re
 import threading
-from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
-import requests
 import urllib3
 from urllib3.exceptions import InvalidHeader
 
@@ -20,14 +17,8 @@ from devpi_warmup.errors import (
     WarmupError,
 )
 from devpi_warmup.index import credentials
-from devpi_warmup.index.credentials import Authenticator
-from devpi_warmup.index.http import (
-    configure,
-    is_trusted,
-    own_session,
-)
-from devpi_warmup.index.patience import AgainError, Retries, TransientError
-from devpi_warmup.index.reading import Judge
+from devpi_warmup.index.connections import Connections
+from devpi_warmup.index.patience import Retries, TransientError
 from devpi_warmup.index.resume import Growing
 from devpi_warmup.inputs.urls import redact
 
@@ -35,6 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    import requests
+
+    from devpi_warmup.index.credentials import Authenticator
     from devpi_warmup.index.form import Form
     from devpi_warmup.inputs.pip_config import PipConfig
     from devpi_warmup.inputs.urls import IndexUrl
@@ -70,7 +64,7 @@ class Answer:
 
 
 class Transport:
-    """Sends requests. Thread-safe: every thread has its own session and keep-alive connection."""
+    """Asks, downloads, and tries again; thread-safe, with so many connections at once."""
 
     def __init__(
         self,
@@ -89,27 +83,23 @@ class Transport:
         :param read_timeout: seconds between two pieces of an answer
         """
         self.url = url
-        self._closed = threading.Event()
-        self.sleep = sleep or self._closed.wait
-        keyring = settings.kept.get("keyring-provider", "auto") if settings else "auto"
-        self.login = login or Authenticator(url, keyring=keyring)
-        check = not is_trusted(url, settings)
-        judge = Judge(read_timeout, self._closed)
-        self._make_session = make_session or partial(own_session, judge, system_trust=check)
-        self._settings = settings
-        retries = settings.retries if settings else 5
-        self._retries = Retries(url.url, retries, self._closed, self.sleep)
-        self._timeout = (settings.timeout if settings else 15.0, read_timeout)
-        self._threads = threading.local()
+        self._connections = Connections(
+            url,
+            make_session=make_session,
+            settings=settings,
+            login=login,
+            read_timeout=read_timeout,
+        )
+        self.login = self._connections.login
+        closed = self._connections.closed
+        self.sleep = sleep or closed.wait
+        self._retries = Retries(url.url, settings.retries if settings else 5, closed, self.sleep)
         self._small_slots = threading.BoundedSemaphore(SMALL_CONNECTIONS)
         self._file_slots = threading.BoundedSemaphore(FILE_CONNECTIONS)
-        self._sessions: list[requests.Session] = []
 
     def close(self) -> None:
         """Close every connection; transfers under way end."""
-        self._closed.set()
-        for session in self._sessions:
-            session.close()
+        self._connections.close()
 
     def ask(
         self,
@@ -138,7 +128,7 @@ class Transport:
         def once() -> Answer:
             with (
                 self._small_slots,
-                self._request(method, url, headers, json, form, redirects=redirects) as response,
+                self._send(method, url, headers, json, form, redirects=redirects) as response,
             ):
                 if not any_status:
                     self._check(response, url)
@@ -188,7 +178,7 @@ class Transport:
         growing = Growing(path)
 
         def once() -> str:
-            with self._file_slots, self._request("GET", url, growing.headers) as response:
+            with self._file_slots, self._send("GET", url, growing.headers) as response:
                 self._check(response, url)
                 if response.status_code >= _ERROR:  # 404, too: the index lists the file
                     growing.forget()
@@ -206,7 +196,7 @@ class Transport:
             return FileError(
                 f"a file cannot be downloaded from {redact(url)}: {problem}",
                 hint="run it again; if it stays, ask the keeper of the index"
-                if self._own(url)
+                if self._connections.is_own(url)
                 else "is the file still there? Its address stands in a requirement or on a page",
             )
 
@@ -229,7 +219,7 @@ class Transport:
                 upstream=upstream,
             )
         if status in {_UNAUTHORIZED, _FORBIDDEN}:
-            current = self.login.current if self._own(response.url) else None
+            current = self.login.current if self._connections.is_own(response.url) else None
             source = current.source if current else self.login.none
             refusal = ForbiddenError if status == _FORBIDDEN else IndexAccessError
             raise refusal(
@@ -245,7 +235,7 @@ class Transport:
                 progress(len(piece))
             yield piece
 
-    def _request(
+    def _send(
         self,
         method: str,
         url: str,
@@ -255,53 +245,10 @@ class Transport:
         *,
         redirects: bool = True,
     ) -> requests.Response:
-        # Credentials of the index go to the index alone: its pages may link to other hosts.
-        own = self._own(url)
-        used = self.login.current if own else None
-        auth: requests.auth.AuthBase | tuple[str, str] | None = None
-        if used:  # as bytes: requests knows no more than Latin-1 of text
-            auth = requests.auth.HTTPBasicAuth(used.user.encode(), used.password.encode())
-        bodiless = json is None and form is None
-        if not bodiless and not own:
-            raise ValueError("a password is for the index alone")
-        session = self._session()
-        if not session.trust_env and not own:  # it reads no proxies, and so no netrc file either
-            auth = requests.utils.get_netrc_auth(url)
-        typed = {"Content-Type": form.content_type} if form else {}
-        with form.open() if form else nullcontext() as body:
-            response = session.request(
-                method,
-                url,
-                headers={**headers, **typed},
-                json=json,
-                data=body,
-                auth=auth,
-                stream=True,
-                timeout=self._timeout,
-                allow_redirects=redirects and bodiless,  # a password is for nobody else
-                # Of the session alone, it would stand behind REQUESTS_CA_BUNDLE.
-                verify=None if session.verify is True else session.verify,
-            )
+        send = self._connections.send
+        response = send(method, url, headers, json, form, redirects=redirects)
         self._retries.down = False
-        refusal = response.status_code == _UNAUTHORIZED or (
-            response.status_code == _FORBIDDEN and used is not None and used.token
-        )
-        if own and refusal and json is None and self.login.refused(used):
-            response.close()
-            raise AgainError
         return response
-
-    def _own(self, url: str) -> bool:
-        return self.url.is_server_of(url)
-
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._threads, "session", None)
-        if session is None:
-            session = self._make_session()
-            configure(session, self._settings, self.url)
-            self._threads.session = session
-            self._sessions.append(session)
-        return session
 
 
 def _retry_after(response: requests.Response) -> float:
