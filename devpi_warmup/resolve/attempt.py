@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from devpi_warmup.resolve.kept import Kept
 
 _MAX_ROUNDS = 200_000
+_FURTHER = 1_000  # rounds that are spent on finding what else is wrong; the first may take a few
+_PIN_SOME = "pin some versions, or add constraints"
 
 
 class Attempt:
@@ -92,8 +94,16 @@ class Attempt:
         except WarmupError as error:
             self.problems.append(error)
             return False
+        except ResolutionTooDeep:
+            self._end(f"the requirements need over {_MAX_ROUNDS} steps to resolve")
+            return False
         except RecursionError:
-            self._go_round()
+            # resolvelib goes round in what is left over of projects that require each other when
+            # nobody wants them any more (_has_route_to_root); so does pip's copy of it.
+            self._end(
+                "projects that require each other have the resolver go round in circles, and pip "
+                "as well"
+            )
             return False
         finally:
             provider.prefetch.stop()
@@ -103,8 +113,9 @@ class Attempt:
         if not self._shallow:
             provider.prefetch.look(self.roots.wants, sure=True)
         resolver = Resolver(provider, BaseReporter[ResolverRequirement, Candidate, str]())
+        rounds = _FURTHER if self.problems else _MAX_ROUNDS
         try:
-            return resolver.resolve(self.roots.wants, max_rounds=_MAX_ROUNDS)
+            return resolver.resolve(self.roots.wants, max_rounds=rounds)
         except ResolutionImpossible as error:
             raise impossible(
                 list(error.causes),
@@ -114,11 +125,6 @@ class Attempt:
                 self._fetcher,
                 provider.finder,
                 self.broken,
-            ) from None
-        except ResolutionTooDeep:
-            raise ResolutionError(
-                f"the requirements need over {_MAX_ROUNDS} steps to resolve",
-                hint="pin some versions, or add constraints",
             ) from None
 
     def _give_up(self, error: ImpossibleError) -> bool:
@@ -148,16 +154,7 @@ class Attempt:
             self.broken |= {w.file: str(error) for w in same if w.version == wheel.version}
         return True
 
-    def _go_round(self) -> None:
-        """Say so where projects require each other, and nothing else was wrong before.
-
-        resolvelib goes round in what is left over of them when nobody wants them any more
-        (``_has_route_to_root``); so does pip's copy of it.
-        """
+    def _end(self, problem: str) -> None:
+        """End without an answer; where something is wrong already, that is enough for one run."""
         if not self.problems:
-            circle = ResolutionError(
-                "projects that require each other have the resolver go round in circles, and pip "
-                "as well",
-                hint="pin some versions, or add constraints",
-            )
-            self.problems.append(circle)
+            self.problems.append(ResolutionError(problem, hint=_PIN_SOME))

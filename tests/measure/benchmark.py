@@ -237,13 +237,14 @@ accepts each lock offline, is in ours alone.
 
 ![time against the number of targets](benchmark.svg)
 
-## Measured once
+## More
 
 | what | |
 |---|---|
 | W2 for 30 targets, empty wheelhouse | {most:.1f} s; largest process {peak} MiB |
 | W1 through a devpi that holds nothing yet, after it has listed all projects | {cold:.1f} s; a plain fetch of the same \
 files through another such {plain:.1f} s |
+| ours without pip, beside a plain fetch of the same files and pages | W1 {w1_engine:.1f} times, W2 {w2_engine:.1f} times |
 | `nox -l`, `nox -s plan` | {list:.2f} s, {plan:.2f} s |
 | bytes downloaded, of those that the locks hold | W1 {w1_bytes:.0%}, W2 {w2_bytes:.0%}, `{back}` through the \
 private server, which holds nothing yet, {back_bytes:.0%}: of {looked} wheels that were looked at and that no lock holds, \
@@ -272,6 +273,8 @@ def page(bench: Bench, rounds: int) -> str:
         peak=bench.rows["most"].costs[0].peak >> 20,
         cold=bench.rows["cold ours"].median(),
         plain=bench.rows["cold fetch"].median(),
+        w1_engine=bench.rows["W1 engine"].median() / bench.rows["W1 pages"].median(),
+        w2_engine=bench.rows["W2 engine"].median() / bench.rows["W2 pages"].median(),
         list=bench.rows["-l"].median(),
         plan=bench.rows["-s plan"].median(),
         w1_bytes=bench.rows["W1 fresh"].fetched,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from indexes import ROOT
 from workloads import Workload
 
 UV = {"manylinux2014_x86_64": "x86_64-manylinux2014", "win_amd64": "windows"}
@@ -50,7 +51,7 @@ class Contender:
 
     def incomplete(self, index: Index) -> str:
         """Of how many targets a project of our lock has no file."""
-        if self.name == "fetch":
+        if self.name in {"fetch", "pages", "engine"}:
             return "-"
         table = json.loads((index.wheelhouse / "manifest.json").read_text())["targets"]
         bad = 0
@@ -133,6 +134,63 @@ def nab(work: Workload, index: Index) -> str:
     )
 
 
+def engine(work: Workload, index: Index) -> str:
+    """Resolve, fetch and prove as a run does, in one process, and ask no pip."""
+    targets = [(python, target) for python in work.pythons for target in work.platforms]
+    return f"""
+sys.path.insert(0, {str(ROOT)!r})
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from devpi_warmup.index.fetcher import Fetcher
+from devpi_warmup.index.opening import open_index
+from devpi_warmup.index.sweep import Sweep
+from devpi_warmup.inputs import sources
+from devpi_warmup.inputs.cells import Cell
+from devpi_warmup.inputs.targets import Target
+from devpi_warmup.inputs.urls import parse_index_url
+from devpi_warmup.resolve.resolver import choose
+from devpi_warmup.wheelhouse.files import Wheelhouse
+from devpi_warmup.wheelhouse.warmth import Warmth
+named = (sources.Source(Path.cwd() / "requirements.txt"),)
+wanted = sources.load(sources.Sources(Path.cwd(), named))
+wheelhouse = Wheelhouse(Path("wheelhouse"))
+projects = (root.name for root in wanted.requirements)
+opened = open_index(parse_index_url({index.url!r}), None, projects)
+with wheelhouse.held(), ThreadPoolExecutor(1) as gatherer:
+    fetcher = Fetcher(opened.index, wheelhouse)
+    cells = [Cell(Target(python, target)) for python, target in {targets!r}]
+    locks = [gatherer.submit(choose(wanted, cell, fetcher)) for cell in cells]
+    files = {{pin.file for lock in locks for pin in lock.result().pins}}
+    for file in files:
+        fetcher.naming.published(file)
+    proofs = Sweep(fetcher, opened.devpi)(files)
+    assert {{proof.warmth for proof in proofs.values()}} == {{Warmth.WARM}}
+    fetcher.close()
+"""
+
+
+def pages(_work: Workload, index: Index) -> str:
+    """Fetch the page of each project in our locks, too, and parse its JSON."""
+    table = json.loads((index.wheelhouse / "manifest.json").read_text())["files"]
+    (index.folder / "pages.json").write_text(
+        json.dumps(sorted({e["project"] for e in table.values()}))
+    )
+    return (
+        fetch(_work, index)
+        + f"""
+def page(project):
+    if not hasattr(threads, "session"):
+        threads.session = requests.Session()
+        threads.session.trust_env = False
+    url = f"{index.url}/+simple/{{project}}/"
+    accept = {{"Accept": "application/vnd.pypi.simple.v1+json"}}
+    threads.session.get(url, headers=accept, timeout=60).json()
+with ThreadPoolExecutor(5) as pool:
+    list(pool.map(page, json.load(open("pages.json"))))
+"""
+    )
+
+
 def fetch(_work: Workload, index: Index) -> str:
     """Fetch every file of our locks, as their addresses on devpi are, and nothing else."""
     table = json.loads((index.wheelhouse / "manifest.json").read_text())["files"]
@@ -172,5 +230,9 @@ ALL = (
     ),
     Contender("pex", "`pex3 download`, empty cache", pex, "pex3", one_folder=True, once=True),
     Contender("nab", "`nab download`, empty cache", nab, "nab", BOTH, one_folder=True),
+    Contender(
+        "engine", "ours without pip: resolve, fetch and prove, in one process", engine, works=BOTH
+    ),
+    Contender("pages", "a plain fetch of our files, then of their pages", pages, works=BOTH),
     Contender("fetch", "a plain fetch of our files, five at a time; no page", fetch, works=BOTH),
 )

@@ -25,8 +25,9 @@ PLATFORMS = {
 def main() -> int:
     loaded = config.load(ROOT, {})
     good = 0
-    for target in loaded.targets:
-        lock = loaded.wheelhouse / "locks" / f"{target.id}.txt"
+    for cell in loaded.cells:
+        target = cell.target
+        lock = loaded.wheelhouse / "locks" / f"{cell.id}.txt"
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--offline"),
@@ -49,9 +50,9 @@ def main() -> int:
         ours = set(re.findall(r"^(\S+==\S+)", lock.read_text(encoding="utf-8"), re.MULTILINE))
         complete = done.returncode == 0 and set(done.stdout.split()) == ours
         good += complete
-        print(f"{target.id}: {'complete' if complete else done.stderr + done.stdout}")
-    print(f"{good} of {len(loaded.targets)} complete by uv")
-    return good != len(loaded.targets)
+        print(f"{cell.id}: {'complete' if complete else done.stderr + done.stdout}")
+    print(f"{good} of {len(loaded.cells)} complete by uv")
+    return good != len(loaded.cells)
 
 
 if __name__ == "__main__":

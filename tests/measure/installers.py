@@ -34,7 +34,9 @@ from devpi_warmup import process
 from devpi_warmup.index.fetcher import Fetcher
 from devpi_warmup.index.simple import Index
 from devpi_warmup.index.transport import Transport
-from devpi_warmup.inputs import pip_config, requirement_files
+from devpi_warmup.inputs import pip_config
+from devpi_warmup.inputs.cells import Cell
+from devpi_warmup.inputs.sources import Source, Sources, load
 from devpi_warmup.inputs.targets import Target
 from devpi_warmup.inputs.urls import IndexUrl
 from devpi_warmup.resolve.lock_files import write_lock
@@ -162,7 +164,7 @@ def warm(folder: Path, targets: list[Target]) -> dict[Target, Lock]:
         catalogue.add("lib", "2.0", tag=tag, files={"lib/__init__.py": source})
     wanted = folder / "요구사항.txt"
     wanted.write_text("app[fast]\nplug-in\n", encoding="utf-8")
-    loaded = requirement_files.load([wanted], [], root=folder)
+    loaded = load(Sources(folder, (Source(wanted),)))
     wheelhouse = Wheelhouse(folder / "wheelhouse")
     index = Index(
         Transport(
@@ -173,7 +175,7 @@ def warm(folder: Path, targets: list[Target]) -> dict[Target, Lock]:
     with wheelhouse.held():
         fetcher = Fetcher(index, wheelhouse)
         for target in targets:
-            lock = resolve(loaded, target, fetcher)
+            lock = resolve(loaded, Cell(target), fetcher)
             for pin in lock.pins:
                 fetcher.naming.published(pin.file)
             write_lock(lock, wheelhouse)

@@ -45,8 +45,9 @@ from devpi_warmup.errors import (
 from devpi_warmup.index.fetcher import Fetcher
 from devpi_warmup.index.simple import Index
 from devpi_warmup.index.transport import Transport
-from devpi_warmup.inputs import requirement_files
+from devpi_warmup.inputs.cells import Cell
 from devpi_warmup.inputs.pip_config import clean_environment
+from devpi_warmup.inputs.sources import Source, Sources, load
 from devpi_warmup.inputs.targets import Target
 from devpi_warmup.inputs.urls import IndexUrl
 from devpi_warmup.prove import foreign_pip
@@ -148,11 +149,11 @@ def our_outcome(
     )
     wheelhouse = Wheelhouse(root / "wheelhouse")
     try:
-        loaded = requirement_files.load([wanted], [allowed], root=root)
+        loaded = load(Sources(root, (Source(wanted),), constraints=(allowed,)))
         with wheelhouse.held():
             fetcher = Fetcher(Index(transport), wheelhouse)
             try:
-                lock = resolve(loaded, target, fetcher)
+                lock = resolve(loaded, Cell(target), fetcher)
             finally:
                 fetcher.close()
     except (ResolutionError, SeveralError, FileError, InvalidInputError) as error:

@@ -132,3 +132,22 @@ def test_a_list_of_projects_that_is_made_to_take_long(catalogue: Catalogue, lock
     catalogue.faults["/+simple/"] = [Answer(200, "text/html", b"<a " * 300_000)]
     with pytest.raises(WarmupError, match="check how it is spelled"):
         lock("nmupy")
+
+
+def test_what_else_is_wrong_is_not_looked_for_at_any_price(
+    catalogue: Catalogue, lock: Resolve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue.add("a", "1.0", requires=("missing",))
+    lines = ("nothing-there", "a")
+    assert len(parts(lock, *lines)) == 2
+    monkeypatch.setattr("devpi_warmup.resolve.attempt._FURTHER", 1)  # rounds
+    assert parts(lock, *lines) == ["nothing-there: the index has no such project"]
+
+
+def test_what_takes_too_many_steps_is_said(
+    catalogue: Catalogue, lock: Resolve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue.add("a", "1.0", requires=("b",))
+    catalogue.add("b", "1.0")
+    monkeypatch.setattr("devpi_warmup.resolve.attempt._MAX_ROUNDS", 2)
+    assert parts(lock, "a") == ["the requirements need over 2 steps to resolve"]
