@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
-from packaging.utils import NormalizedName, canonicalize_name
+from packaging.utils import canonicalize_name
 
-from devpi_warmup.standing import standing
+from devpi_warmup.errors import WarmupError
+from devpi_warmup.standing import may_stand, standing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from packaging.utils import NormalizedName
 
     from devpi_warmup.index.fetcher import Fetcher
     from devpi_warmup.inputs.cells import Cell
@@ -20,7 +24,9 @@ if TYPE_CHECKING:
     from devpi_warmup.resolve.kept import Upgrade
     from devpi_warmup.standing import Standing
     from devpi_warmup.wheelhouse.lock import LockedPin
-    from devpi_warmup.wheelhouse.manifest import CellEntry, Manifest
+    from devpi_warmup.wheelhouse.manifest import Manifest
+
+_ENOUGH = 3  # pages that cannot be had: as many as are asked for at once
 
 
 class Looking:
@@ -45,7 +51,8 @@ class Looking:
         self._before = before
         self._upgrade = upgrade
         self._last = last
-        self._asked = set[NormalizedName]()
+        self._asked: set[NormalizedName] = set()
+        self._failed = 0
         self._cancelled = False
 
     def may_stand(self, cell: Cell, requirements: RequirementSet) -> bool:
@@ -54,17 +61,16 @@ class Looking:
         Their digests decide whether it stands; what they say of themselves, reports tell. So they
         are read while the index has us wait for its pages.
         """
-        entry = self._before.cells.get(cell.id)
-        if entry is None or not entry.verdict or entry.requirements_sha256 != requirements.digest:
+        if self._upgrade.everything or not may_stand(cell, self._before, requirements):
             return False
-        if self._upgrade.everything:
-            return False
-        files = [self._before.files[name] for name in entry.files]
-        new = {canonicalize_name(file.project) for file in files} - self._asked
-        self._asked |= new
+        names = self._before.cells[cell.id].files
+        projects = [canonicalize_name(self._before.files[name].project) for name in names]
+        new = [project for project in dict.fromkeys(projects) if project not in self._asked]
+        self._asked |= {*new}
+        for project in new:
+            self._fetcher.beside(partial(self._ask_ahead, project))
         with suppress(RuntimeError):  # then whoever wants it reads it
-            self._fetcher.pages(sorted(new))
-            self._reader.submit(self._read_ahead, entry)
+            self._reader.submit(self._read_ahead, names)
         return True
 
     def stands(self, cell: Cell, requirements: RequirementSet, pip: Pip) -> Standing | None:
@@ -88,8 +94,16 @@ class Looking:
         for pool in (self.looker, self._reader):
             pool.shutdown()
 
-    def _read_ahead(self, entry: CellEntry) -> None:
-        if self._fetcher.here(entry.files):
-            for name in entry.files:
+    def _ask_ahead(self, project: NormalizedName) -> None:
+        """Ask for a page; where several cannot be had, those that are wanted will tell."""
+        if self._failed < _ENOUGH:
+            try:
+                self._fetcher.page(project)
+            except WarmupError:
+                self._failed += 1
+
+    def _read_ahead(self, files: Mapping[str, str]) -> None:
+        if self._fetcher.here(files):
+            for name in files:
                 if not self._cancelled:
                     self._fetcher.wheelhouse.about(name)

@@ -28,11 +28,11 @@ from devpi_warmup.wheelhouse.manifest import COVERED, checksum
 from devpi_warmup.wheelhouse.origins import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from devpi_warmup.index.fetcher import Fetcher
-    from devpi_warmup.index.pages import IndexFile, Page
+    from devpi_warmup.index.pages import IndexFile
     from devpi_warmup.inputs.cells import Cell
     from devpi_warmup.inputs.requirements import RequirementSet
     from devpi_warmup.inputs.targets import Target
@@ -95,31 +95,49 @@ class Given:
         return hashlib.sha256(known.encode()).hexdigest()
 
 
-def standing(
-    cell: Cell, before: Manifest, fetcher: Fetcher, requirements: RequirementSet, pip: Pip
-) -> Standing | None:
-    """Return a cell that stands, or None where it has to be resolved and judged.
+def may_stand(cell: Cell, before: Manifest, requirements: RequirementSet) -> bool:
+    """Whether a cell was covered for these requirements by files of the index alone.
 
     A note may speak of what the index lists, so a cell with one is looked at again; so is one
     with files that are not the index's, or for which something may be left out.
 
     :param before: what the last run has left
+    """
+    entry = before.cells.get(cell.id)
+    if entry is None or not entry.verdict or entry.requirements_sha256 != requirements.digest:
+        return False
+    lines, own = requirements.requirements, {name: before.files[name] for name in entry.files}
+    return (
+        entry.state == COVERED
+        and (entry.python, entry.platform) == (cell.target.python, cell.target.platform)
+        and entry.checksum == checksum(entry, own)
+        and not (entry.notes or entry.sources or requirements.wheels)
+        and not any(line.optional or line.url is not None for line in lines)
+        and all(file.origin is Origin.INDEX and file.pip == entry.pip for file in own.values())
+    )
+
+
+def standing(
+    cell: Cell, before: Manifest, fetcher: Fetcher, requirements: RequirementSet, pip: Pip
+) -> Standing | None:
+    """Return a cell that stands, or None where it has to be resolved and judged.
+
+    :param before: what the last run has left
     :raises IndexAccessError: the index does not answer
     """
-    entry, wheelhouse = before.cells.get(cell.id), fetcher.wheelhouse
-    if entry is None or not _is_fixed(entry, cell, requirements, before.files):
+    if not may_stand(cell, before, requirements):
         return None
+    entry, wheelhouse = before.cells[cell.id], fetcher.wheelhouse
     texts = [_text(path) for path in wheelhouse.lock_paths(cell.id)]
     verdict = Given(texts, entry.files, {}, []).verdict(cell.target, requirements.digest, pip)
     if not verdict or verdict != entry.verdict:
         return None
     if not _is_written_for(texts[0], cell, requirements, wheelhouse):
         return None
-    pages = fetcher.pages(canonicalize_name(before.files[name].project) for name in entry.files)
     coverage = Coverage(wheelhouse, before)
     if not fetcher.here(entry.files) or coverage.why_missing(cell, requirements.digest):
         return None
-    files = _listed({name: before.files[name] for name in entry.files}, pages, cell.target)
+    files = _listed({name: before.files[name] for name in entry.files}, fetcher, cell.target)
     return Standing(files, entry.pip) if files is not None else None
 
 
@@ -133,24 +151,6 @@ def judged_before(before: Manifest, lock: Lock, verdict: str) -> CellEntry | Non
         return None
     files = ((known.get(pin.file.filename), pin.sha256) for pin in lock.wheels)
     return entry if all(f and f.unpacked(sha256, entry.pip) for f, sha256 in files) else None
-
-
-def _is_fixed(
-    entry: CellEntry, cell: Cell, requirements: RequirementSet, files: Mapping[str, FileEntry]
-) -> bool:
-    """Whether a cell is covered by files of the index alone, with nothing to say or to leave out.
-
-    :param files: by name, what the manifest says of them
-    """
-    lines, own = requirements.requirements, {name: files[name] for name in entry.files}
-    return (
-        entry.state == COVERED
-        and (entry.python, entry.platform) == (cell.target.python, cell.target.platform)
-        and entry.checksum == checksum(entry, own)
-        and not (entry.notes or entry.sources or requirements.wheels)
-        and not any(line.optional or line.url is not None for line in lines)
-        and all(file.origin is Origin.INDEX and file.pip == entry.pip for file in own.values())
-    )
 
 
 def _is_written_for(
@@ -180,14 +180,12 @@ def _text(path: Path) -> str:
 
 
 def _listed(
-    known: Mapping[str, FileEntry], pages: Iterable[Page], target: Target
+    known: Mapping[str, FileEntry], fetcher: Fetcher, target: Target
 ) -> tuple[IndexFile, ...] | None:
-    """Return files as the index lists them; None where it no longer does so as a lock wants it.
-
-    :param pages: of their projects, in the same order
-    """
+    """Return files as the index lists them; None where it no longer does so as a lock wants it."""
     found = []
-    for (name, file), page in zip(known.items(), pages, strict=True):
+    for name, file in known.items():
+        page = fetcher.page(canonicalize_name(file.project))
         listed = page.named.get(name)
         if listed is None or listed.sha256 != file.sha256 or listed.yanked:
             return None

@@ -20,7 +20,7 @@ from devpi_warmup.wheelhouse.opened import Opened, open_wheel
 from devpi_warmup.wheelhouse.wheels import DamagedWheelError, Metadata, parse_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from packaging.utils import NormalizedName
@@ -73,18 +73,15 @@ class Fetcher:
             if chosen is not None:
                 self._submit(self._files, partial(follow, chosen))
 
-        self._submit(self._pages, look)
+        self.beside(look)
+
+    def beside(self, ask: Callable[[], None]) -> None:
+        """Ask the index for something small in the background, a few such at once."""
+        self._submit(self._pages, ask)
 
     def _submit(self, pool: ThreadPoolExecutor, task: Callable[[], None]) -> None:
         with suppress(RuntimeError):  # the run is being closed
             pool.submit(task)
-
-    def pages(self, projects: Iterable[NormalizedName]) -> Iterator[Page]:
-        """Ask for pages, several at once, and yield them in their order.
-
-        :raises IndexAccessError: one of them cannot be had
-        """
-        return self._pages.map(self.page, projects)
 
     def here(self, files: Mapping[str, str]) -> bool:
         """Whether files are in the wheelhouse, byte for byte; several are read at once.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,13 +12,14 @@ from typing import Any
 import pytest
 
 from devpi_warmup import process
+from devpi_warmup.errors import IndexAccessError
 from devpi_warmup.inputs.cells import Cell
 from devpi_warmup.inputs.targets import Target
 from devpi_warmup.preparing import Preparing
 from devpi_warmup.prove.pip import Pip
 from devpi_warmup.resolve.kept import Upgrade
 from devpi_warmup.wheelhouse.file_entry import FileEntry
-from devpi_warmup.wheelhouse.manifest import COVERED, CellEntry, Manifest
+from devpi_warmup.wheelhouse.manifest import COVERED, CellEntry, Manifest, checksum
 from devpi_warmup.wheelhouse.origins import Origin
 from devpi_warmup.wheelhouse.warmth import NO_DEVPI
 
@@ -38,14 +40,20 @@ class Threads:
         monkeypatch.setattr(begun, "begin", lambda _: self.used.append("pip"))
 
 
-def entry(requirements: str, verdict: str) -> CellEntry:
-    made = CellEntry("3.13", "3.13.0", "win_amd64", COVERED, requirements)
-    files = {"a.whl": "0" * 64, "b.whl": "1" * 64}
-    return CellEntry(**{**made.__dict__, "verdict": verdict, "files": files})
+FILES = {
+    name: FileEntry(name[0].upper(), "1", "0" * 64, 1, Origin.INDEX, NO_DEVPI, "26.0")
+    for name in ("a.whl", "b.whl")
+}
 
 
-def file_of(name: str) -> FileEntry:
-    return FileEntry(name[0].upper(), "1", "0" * 64, 1, Origin.INDEX, NO_DEVPI, "26.0")
+def entry(
+    requirements: str, verdict: str, files: Mapping[str, FileEntry] = FILES, cell: Cell = CELL
+) -> CellEntry:
+    target = cell.target
+    made = CellEntry(target.python, target.full_version, target.platform, COVERED, requirements)
+    held = {name: file.sha256 for name, file in files.items()}
+    made = replace(made, verdict=verdict, files=held, pip="26.0")
+    return replace(made, checksum=checksum(made, files))
 
 
 @pytest.fixture
@@ -55,19 +63,20 @@ def read() -> list[str]:
 
 
 @pytest.fixture
-def asked() -> list[list[str]]:
-    """The projects whose pages were asked for, each time."""
+def asked() -> list[str]:
+    """The projects whose pages were asked for."""
     return []
 
 
 @pytest.fixture
-def fetcher(read: list[str], asked: list[list[str]]) -> Any:
+def fetcher(read: list[str], asked: list[str]) -> Any:
     return SimpleNamespace(
         wheelhouse=SimpleNamespace(about=read.append),
         naming=SimpleNamespace(beside=Path),
         progress=SimpleNamespace(cells=0),
         here=lambda _: True,
-        pages=asked.append,
+        beside=lambda ask: ask(),
+        page=asked.append,
     )
 
 
@@ -75,13 +84,20 @@ def fetcher(read: list[str], asked: list[list[str]]) -> Any:
 def made(fetcher: Any) -> Iterator[Any]:
     begun = list[Preparing]()
 
-    def make(before: CellEntry | None, wrong: bool = False, everything: bool = False) -> Preparing:
-        cells = {cell.id: before for cell in (CELL, OTHER)} if before else {}
-        wanted: Any = {CELL.environment: SimpleNamespace(digest="wanted")}
+    def make(
+        before: CellEntry | None,
+        wrong: bool = False,
+        everything: bool = False,
+        files: Mapping[str, FileEntry] = FILES,
+    ) -> Preparing:
+        cells = {CELL.id: before} if before else {}
+        cells[OTHER.id] = entry("wanted", "verdict", cell=OTHER)
+        lines = SimpleNamespace(digest="wanted", requirements=(), wheels=())
+        wanted: Any = {CELL.environment: lines}
         problems: Any = {CELL.environment: ["wrong"]} if wrong else {}
         upgrade = Upgrade(everything=everything)
         manifest, builds = (
-            Manifest(cells=cells, files={n: file_of(n) for n in ("a.whl", "b.whl")}),
+            Manifest(cells=cells, files=files),
             lambda _: None,
         )
         own: Any = Preparing(fetcher, wanted, problems, manifest, builds, upgrade=upgrade)  # type: ignore[arg-type, return-value]
@@ -121,18 +137,49 @@ def test_what_may_stand_is_looked_at_beside_and_read_ahead(
 
 def test_after_the_end_nothing_more_is_read(made: Any, read: list[str]) -> None:
     preparing = made(entry("wanted", "verdict"))
-    preparing._looking._read_ahead(entry("wanted", "verdict"))
-    assert read == ["a.whl", "b.whl"]
+    preparing._looking._read_ahead({"a.whl": "0" * 64})
+    assert read == ["a.whl"]
     preparing.cancel()
-    preparing._looking._read_ahead(entry("wanted", "verdict"))
-    assert read == ["a.whl", "b.whl"]
+    preparing._looking._read_ahead({"a.whl": "0" * 64})
+    assert read == ["a.whl"]
 
 
 def test_a_page_is_asked_for_once_however_many_cells_may_stand(
-    made: Any, monkeypatch: pytest.MonkeyPatch, asked: list[list[str]]
+    made: Any, monkeypatch: pytest.MonkeyPatch, asked: list[str]
 ) -> None:
     preparing = made(entry("wanted", "verdict"))
     threads = Threads(preparing, monkeypatch)
     preparing.start([CELL, OTHER], PIP)
     assert threads.used == ["reader", "looker"] * 2
-    assert asked == [["a", "b"], []]
+    assert asked == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"origin": Origin.DIRECT}, {"project": "../x"}], ids=["a URL", "another name"]
+)
+def test_nobody_is_asked_for_what_is_not_of_the_index(
+    made: Any, monkeypatch: pytest.MonkeyPatch, asked: list[str], changed: dict[str, Any]
+) -> None:
+    files = {**FILES, "a.whl": replace(FILES["a.whl"], **changed)}
+    of_the_run = FILES if "project" in changed else files
+    preparing = made(entry("wanted", "verdict", of_the_run), files=files)
+    threads = Threads(preparing, monkeypatch)
+    preparing.start([CELL], PIP)
+    assert threads.used == ["pip", "engine"]
+    assert asked == []
+
+
+def test_where_pages_cannot_be_had_few_are_asked_for_ahead(
+    made: Any, monkeypatch: pytest.MonkeyPatch, fetcher: Any, asked: list[str]
+) -> None:
+    files = {f"{n}.whl": replace(FILES["a.whl"], project=f"p{n}") for n in range(9)}
+
+    def fail(project: str) -> None:
+        asked.append(project)
+        raise IndexAccessError("503")
+
+    fetcher.page = fail
+    preparing = made(entry("wanted", "verdict", files), files=files)
+    Threads(preparing, monkeypatch)
+    preparing.start([CELL], PIP)
+    assert asked == ["p0", "p1", "p2"]
