@@ -67,6 +67,7 @@ class Warmup:
             session.notify(self.names.report, posargs=())
         except ValueError:
             session.error("warmup ends with the report of all its targets: run it without -j")
+        self._end_with_report(session)
         self.failures[cell.id] = None
         try:
             run = self._open(session, cell, upgrade)
@@ -173,6 +174,20 @@ class Warmup:
     @cached_property
     def _wheelhouse(self) -> Wheelhouse:
         return Wheelhouse.of(self.config)
+
+    def _end_with_report(self, session: nox.Session) -> None:
+        """Have the report come right after the last warmup: others need what it ends and proves.
+
+        nox puts it behind all of them, and has no other way to say where it belongs.
+        """
+        queue: list[nox.sessions.SessionRunner]
+        queue = session._runner.manifest._queue  # noqa: SLF001
+        own = session.name.partition("(")[0]
+        report = next((runner for runner in queue if runner.name == self.names.report), None)
+        if report is not None:
+            queue.remove(report)
+            places = (n for n, runner in enumerate(queue, start=1) if runner.name == own)
+            queue.insert(max(places, default=0), report)
 
     def _selected(self, session: nox.Session) -> list[Cell]:
         """Return the cells whose sessions are still to come in this run, in their order.

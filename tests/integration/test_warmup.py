@@ -65,6 +65,17 @@ def test_every_target_is_covered(warmed: Project, devpi: Devpi) -> None:
     assert not (warmed.wheelhouse / ".staging").exists()
 
 
+def test_sessions_that_need_what_a_warmup_has_ended_come_after_its_report(
+    warmed: Project, devpi: Devpi
+) -> None:
+    devpi.upstream.add("named-after", "1.0")
+    warmed.write("named-after")
+    done = warmed.nox("-s", "warmup", "bundle", "prune")
+    assert done.returncode == 0, done.output
+    ran = re.findall(r"Running session (\w+)", done.output)
+    assert ran == ["warmup"] * 4 + ["report", "bundle", "prune"]
+
+
 def load_toml(text: str) -> dict[str, object]:
     import sys
 
