@@ -26,13 +26,13 @@ _COMMAND = re.compile(
     r"nox -s (\"?)(?=(warmup|report|merge|plan|verify|seal|bundle|prune|publish|clients)\b)"
 )
 _typed = _NOX  # how a session of ours is called here, up to its name
-_said = 0  # lines
+_said = 0.0  # when anything was, by time.monotonic
 
 
 def say(line: str) -> None:
     """Write a line of progress to stderr."""
     global _said  # noqa: PLW0603 - whoever is silent for long is told by it
-    _said += 1
+    _said = time.monotonic()
     sys.stderr.write(f"{spelled(line)}\n")
     sys.stderr.flush()
 
@@ -47,12 +47,10 @@ def never_silent(what: str | Callable[[], str]) -> Iterator[None]:
     begun = time.monotonic()
 
     def speak() -> None:
-        heard = _said
-        while not ended.wait(SILENCE):
-            if heard == _said:
+        while not ended.wait(_pause(begun)):
+            if _pause(begun) == 0:  # nobody has said anything meanwhile
                 seconds = f"still at it after {time.monotonic() - begun:.0f} seconds"
                 say(f"{what}: {seconds}" if isinstance(what, str) else what())
-            heard = _said
 
     speaker = threading.Thread(target=speak, daemon=True)
     speaker.start()
@@ -61,6 +59,11 @@ def never_silent(what: str | Callable[[], str]) -> Iterator[None]:
     finally:
         ended.set()
         speaker.join()
+
+
+def _pause(begun: float) -> float:
+    """Return for how many seconds nothing need be said of what has begun then."""
+    return max(0.0, max(begun, _said) + SILENCE - time.monotonic())
 
 
 def type_as(command: str) -> None:

@@ -208,8 +208,10 @@ def _tell(
             console.say(f"{row.cell} is missing: {row.details}")
     elif len(rows) < len(every):
         console.say(f"{len(rows)} of {len(every)} {counted} were selected")
+    if aside := coverage.wheelhouse.aside(row.cell for row in rows if row.state == MISSING):
+        console.say(f"the last lock of what is missing lies in {aside}/, until there is another")
     unused = coverage.unused_wheels(every)
-    if unused and all(row.state != "missing" for row in rows):
+    if unused and len(rows) == len(every) and all(row.state != MISSING for row in rows):
         console.say(
             f"{len(unused)} wheels in {coverage.wheelhouse.shown}/ are of no covered target, "
             f"such as {unused[0]}: nox -s prune says which may go"

@@ -15,7 +15,7 @@ from devpi_warmup.holding import HeldError, Hold
 from devpi_warmup.wheelhouse.about import about
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from devpi_warmup.inputs.config import Config
@@ -158,6 +158,12 @@ class Wheelhouse:
                 os.replace(path, folder / path.name)  # noqa: PTH105 - the name says it is atomic
             except OSError as error:
                 raise write_error(self.path, error) from None
+
+    def aside(self, cell_ids: Iterable[str]) -> str:
+        """Return the folder in which a lock of one of some cells was set aside, or ""."""
+        paths = (self.lock_path(cell_id) for cell_id in cell_ids)
+        there = any((path.parent / OUTDATED / path.name).is_file() for path in paths)
+        return f"{self.shown}/{LOCKS}/{OUTDATED}" if there else ""
 
     def drop_outdated(self, cell_id: str) -> None:
         """Remove the lock of a cell that was set aside, if there is one: it has another now."""

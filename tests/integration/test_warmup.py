@@ -126,6 +126,19 @@ def test_one_failure_does_not_stop_the_others(warmed: Project, devpi: Devpi) -> 
     assert "Traceback" not in done.output
 
 
+def test_what_nothing_needs_is_named_where_it_can_be_pruned(warmed: Project, devpi: Devpi) -> None:
+    for name in ("kept", "dropped"):
+        devpi.upstream.add(f"unused-{name}", "1.0")
+    warmed.write("unused-kept\nunused-dropped", platforms=("win_amd64",))
+    assert warmed.nox("-s", "warmup").returncode == 0
+    warmed.write("unused-kept", platforms=("win_amd64",))
+    hint = "1 wheels in wheelhouse/ are of no covered target"
+    assert hint not in warmed.nox("-s", "warmup", "-p", "3.13").stderr  # the others are missing
+    done = warmed.nox("-s", "warmup", "prune")
+    assert done.returncode == 0
+    assert hint in done.stderr
+
+
 def test_a_target_that_fails_for_new_requirements_keeps_no_lock_of_the_old(
     warmed: Project, devpi: Devpi
 ) -> None:
@@ -138,7 +151,9 @@ def test_a_target_that_fails_for_new_requirements_keeps_no_lock_of_the_old(
     assert nowhere.returncode == 1
     assert warmed.files() == before
     warmed.write("later-app>=2", pythons=("3.13",), platforms=("win_amd64",))
-    assert warmed.nox("-s", "warmup").returncode == 1
+    failed = warmed.nox("-s", "warmup")
+    assert failed.returncode == 1
+    assert "the last lock of what is missing lies in wheelhouse/locks/outdated/" in failed.stderr
     # Its lock would install, without what has failed.
     locks = warmed.wheelhouse / "locks"
     assert [path.name for path in locks.iterdir()] == ["outdated"]

@@ -31,6 +31,19 @@ def test_what_takes_long_says_so(
 
 
 @pytest.mark.parametrize(
+    ("said", "begun", "pause"),
+    [(0, 0, 5), (3, 0, 8), (3, 4, 9), (0, -9, 5), (-9, -9, 0)],
+    ids=["both now", "said since", "begun since", "begun long ago", "silent for long"],
+)
+def test_ten_seconds_are_those_since_anything_was_said(
+    monkeypatch: pytest.MonkeyPatch, said: float, begun: float, pause: float
+) -> None:
+    monkeypatch.setattr(console, "_said", said)
+    monkeypatch.setattr("time.monotonic", lambda: 5.0)
+    assert console._pause(begun) == pause
+
+
+@pytest.mark.parametrize(
     ("command", "text", "spelled"),
     [
         ("nox -s ", "run nox -s warmup first", "run nox -s warmup first"),
