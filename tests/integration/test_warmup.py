@@ -131,9 +131,11 @@ def test_what_nothing_needs_is_named_where_it_can_be_pruned(warmed: Project, dev
         devpi.upstream.add(f"unused-{name}", "1.0")
     warmed.write("unused-kept\nunused-dropped", platforms=("win_amd64",))
     assert warmed.nox("-s", "warmup").returncode == 0
+    warmed.write("unused-kept\nunused-nowhere", platforms=("win_amd64",))
+    assert warmed.nox("-s", "warmup").returncode == 1
     warmed.write("unused-kept", platforms=("win_amd64",))
     hint = "1 wheels in wheelhouse/ are of no covered target"
-    assert hint not in warmed.nox("-s", "warmup", "-p", "3.13").stderr  # the others are missing
+    assert hint not in warmed.nox("-s", "warmup", "-p", "3.13").stderr  # another is missing
     done = warmed.nox("-s", "warmup", "prune")
     assert done.returncode == 0
     assert hint in done.stderr
