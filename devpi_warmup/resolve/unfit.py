@@ -163,11 +163,17 @@ def _line(reason: _Class, versions: list[Version], page: Page, target: Target) -
 
 
 def _tags(tags: set[Tag], target: Target) -> str:
-    """Name the platforms of tags, or what else of them does not fit."""
+    """Name a few platforms of tags, those like the target's first, or what else does not fit."""
     platforms = {tag.platform for tag in tags}
     if own := platforms & {"any", *target.platforms}:
-        return ", ".join(sorted(str(tag) for tag in tags if tag.platform in own))
-    return ", ".join(sorted(platforms))
+        return _few(sorted(str(tag) for tag in tags if tag.platform in own))
+    kind = target.platform.partition("_")[0].rstrip("0123456789")
+    return _few(sorted(platforms, key=lambda name: (not name.startswith(kind), name)))
+
+
+def _few(names: list[str]) -> str:
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 @dataclass(frozen=True)

@@ -324,6 +324,25 @@ def test_why_no_wheel_for_these_tags(catalogue: Catalogue, lock: Resolve) -> Non
     assert "needs Python <3.9, the target has 3.13." in text
 
 
+@pytest.mark.parametrize(
+    ("platform", "few"),
+    [
+        ("win_arm64", "win32, win_amd64, macosx_10_9_x86_64, macosx_11_0_arm64, manylinux1_i686"),
+        (
+            "manylinux_2_28_aarch64",
+            "manylinux1_i686, manylinux1_x86_64, manylinux_2_5_i686, manylinux_2_5_x86_64, macosx_10_9_x86_64",
+        ),
+    ],
+)
+def test_of_many_platforms_those_like_the_target_are_named(
+    catalogue: Catalogue, lock: Resolve, platform: str, few: str
+) -> None:
+    linux = "manylinux1_i686.manylinux_2_5_i686", "manylinux1_x86_64.manylinux_2_5_x86_64"
+    for name in (*linux, "win_amd64", "win32", "macosx_10_9_x86_64", "macosx_11_0_arm64"):
+        catalogue.add("lib", "1.0", tag=f"cp313-cp313-{name}")
+    assert f"has wheels for: {few} and 3 more)" in why(lock, "lib", platform=platform)
+
+
 def test_why_no_wheel_of_this_interpreter(catalogue: Catalogue, lock: Resolve) -> None:
     catalogue.add("lib", "1.0", tag="cp313-cp313-win_amd64")
     catalogue.add("lib", "1.0", tag="cp313-cp313-win32")
