@@ -124,12 +124,14 @@ class Transport:
         :param redirects: follow them; one is the answer otherwise
         :raises IndexAccessError: there is no answer, it is a refusal, or it is too long
         """
+        send = self._connections.send
 
         def once() -> Answer:
             with (
                 self._small_slots,
-                self._send(method, url, headers, json, form, redirects=redirects) as response,
+                send(method, url, headers, json, form, redirects=redirects) as response,
             ):
+                self._retries.down = False
                 if not any_status:
                     self._check(response, url)
                 body = bytearray()
@@ -178,7 +180,8 @@ class Transport:
         growing = Growing(path)
 
         def once() -> str:
-            with self._file_slots, self._send("GET", url, growing.headers) as response:
+            with self._file_slots, self._connections.send("GET", url, growing.headers) as response:
+                self._retries.down = False
                 self._check(response, url)
                 if response.status_code >= _ERROR:  # 404, too: the index lists the file
                     growing.forget()
@@ -234,21 +237,6 @@ class Transport:
             if progress is not None:
                 progress(len(piece))
             yield piece
-
-    def _send(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        json: Mapping[str, object] | Sequence[str] | None = None,
-        form: Form | None = None,
-        *,
-        redirects: bool = True,
-    ) -> requests.Response:
-        send = self._connections.send
-        response = send(method, url, headers, json, form, redirects=redirects)
-        self._retries.down = False
-        return response
 
 
 def _retry_after(response: requests.Response) -> float:
